@@ -1,0 +1,56 @@
+"""What a training computes on: device, precision, memory format."""
+
+import contextlib
+from dataclasses import dataclass
+
+import torch
+
+from dagan.config import Compute
+from dagan.problem import refuse
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The choices that `auto` stands for, made for the device at hand and recorded with the result."""
+
+    device: torch.device
+    precision: torch.dtype
+
+    @property
+    def name(self) -> str:
+        """The device in words."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return f"{torch.backends.cpu.get_cpu_capability()} CPU"
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Channels last where bfloat16 convolutions gain from it; float32 on CPUs was no faster with it."""
+        return torch.channels_last if self.precision is torch.bfloat16 else torch.contiguous_format
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """Forward passes in the machine's precision; weights, averages and optimisers stay float32."""
+        if self.precision is torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=self.precision)
+
+
+def machine(compute: Compute) -> Machine:
+    """Resolve a config's `compute` on this machine.
+
+    Raises:
+        InvalidInput: a device that is not there.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu") if compute.device == "auto" else None
+    try:
+        device = device or torch.device(compute.device)
+    except RuntimeError:
+        raise refuse("compute.device", f"must be auto, cpu or cuda[:N], but is `{compute.device}`.") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise refuse("compute.device", f"`{compute.device}` is not there: {torch.cuda.device_count()} CUDA devices.")
+    if compute.precision != "auto":
+        precision = torch.bfloat16 if compute.precision == "bfloat16" else torch.float32
+    else:
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        precision = torch.bfloat16 if fast else torch.float32
+    return Machine(device, precision)

@@ -1,0 +1,315 @@
+"""Everything that decides a training, as one frozen value with a signature.
+
+`Config.of({...})` takes a nested mapping of what the user chose and resolves the rest: the defaults that hang
+on the method and the data set, so that the value that is stored, hashed and trained is the whole of it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dagan import catalogue
+from dagan.catalogue import Facts
+from dagan.methods import METHODS, Method
+from dagan.problem import InvalidInput, Problem, refuse, unknown
+from dagan.splits import Phase, capacity
+
+EXECUTION_ONLY: dict[str, Any] = {"data": {"root", "folder"}, "compute": {"device", "threads"}}
+"""What says where and how fast a training runs, not what comes out of it; no part of the signature."""
+
+
+class Section(BaseModel):
+    """A frozen group of settings; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Data(Section):
+    """Which images."""
+
+    dataset: str = Field("digits", description="Built-in data set, or the name that a folder of images goes by.")
+    folder: Path | None = Field(None, description="Folder with one sub-folder per class (or train/ and test/ of such).")
+    root: Path = Field(Path("data"), description="Where downloaded data sets lie.")
+    fingerprint: str | None = Field(None, description="Folders: hash of file names and sizes; filled in by itself.")
+    image_size: int = Field(32, ge=8, le=512, multiple_of=4, description="Folders: pixels per side after resizing.")
+    channels: Literal[1, 3] = Field(3, description="Folders: 1 reads the images as grey, 3 as colour.")
+    samples_per_class: int = Field(20, ge=1, description="n, images per class that the seed draws to train on.")
+    phase: Phase = Field("confirm", description="search: tuning half and validation; confirm: final half and test.")
+    validation: Literal["held_out", "within"] = Field(
+        "held_out",
+        description="Validation images: the rest of the tuning half, or part of the n images themselves.",
+    )
+    validation_fraction: float = Field(0.25, gt=0, lt=1, description="Share of the n images held back by `within`.")
+
+
+class Network(Section):
+    """The networks D and G. ALGORITHM §3."""
+
+    name: Literal["digits", "conv32"] = Field(description="Layer pattern: conv32 is the paper's Table 2.")
+    width: float = Field(1.0, gt=0, le=4, description="Multiplies every number of maps.")
+    noise: float = Field(ge=0, le=1, description="σ of D's input noise while training; released code: 0.2, 0 for _aug.")
+    dropout: float = Field(0.5, ge=0, lt=1, description="After each stride-2 convolution of D; released code.")
+    weight_norm: bool = Field(True, description="On D and G's last layer, data-dependent start; released code.")
+
+
+class Gan(Section):
+    """Stage 1, data generation: D and G in alternation. ALGORITHM §2."""
+
+    iterations: int = Field(1000, ge=1, description="KG, batches of stage 1.")
+    loss: Literal["joint", "pairwise"] = Field("pairwise", description="joint: paper; pairwise: released code.")
+    feature_matching_weight: float = Field(0.5, ge=0, description="λ of eq. (4).")
+    feature_matching: Literal["batch", "class"] = Field(
+        "batch", description="One mean per batch or per class, eq. (5)."
+    )
+    feature_matching_norm: Literal["l1", "l2"] = Field("l1", description="Norm of eq. (5), per feature.")
+    generator_steps: int = Field(2, ge=1, le=10, description="G steps per D step; released code: 2.")
+    learning_rate: float = Field(3e-4, gt=0, le=1, description="Adam, of D and G in stage 1; released code: 3e-4.")
+    latent: Literal["uniform", "normal"] = Field("uniform", description="z on [0,1) (released code) or N(0,1) (paper).")
+    latent_size: int = Field(100, ge=1, description="Length of z.")
+
+
+class Classifier(Section):
+    """Stage 2, classification: only D is updated. ALGORITHM §2."""
+
+    iterations: int = Field(2000, ge=1, description="KC, batches of stage 2.")
+    batch_size: int = Field(100, ge=2, description="B, real images per batch, in both stages; released code: 100.")
+    learning_rate: float = Field(3e-4, gt=0, le=1, description="Adam, stage 2; released code: 3e-4.")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's β1, in both stages; released code: 0.5.")
+    augmentation_ratio: float = Field(
+        ge=0, le=16, description="r: round(r·B) generated images join each batch; paper: 1."
+    )
+    average_decay: float = Field(0.999, ge=0, lt=1, description="Moving average of D's weights, used to evaluate.")
+
+
+class Augmentation(Section):
+    """Classical augmentation of real images, drawn anew for each batch."""
+
+    rotation: float = Field(0.0, ge=0, le=180, description="Degrees, uniform in ±.")
+    shift: float = Field(0.0, ge=0, le=0.5, description="Share of the image size, uniform in ±, per axis.")
+    horizontal_flip: bool = Field(False, description="Mirror half of the images.")
+
+
+class Compute(Section):
+    """How to compute."""
+
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, …; auto takes a GPU where there is one.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 on GPUs that have it."
+    )
+    threads: int = Field(1, ge=1, description="CPU threads. More may change the last bits of a result.")
+
+
+AUGMENTATIONS: dict[str, dict[str, Any]] = {
+    "digits": {"rotation": 15.0, "shift": 0.1},
+    "mnist": {"rotation": 15.0, "shift": 0.1},
+}
+"""Classical augmentation per data set: nothing that can change the label. ALGORITHM §4."""
+FOLDER_AUGMENTATION = {"rotation": 10.0, "shift": 0.1}
+
+
+class Config(Section):
+    """One training, decided. Make one with `Config.of`."""
+
+    method: str
+    seed: int = Field(0, ge=0, description="Fixes subset, weights, batch order, augmentation and latents.")
+    data: Data
+    network: Network
+    gan: Gan | None = Field(description="None for methods without a generator.")
+    classifier: Classifier
+    augmentation: Augmentation | None = Field(description="None for methods without classical augmentation.")
+    compute: Compute
+
+    @classmethod
+    def of(cls, choices: Mapping[str, Any]) -> Self:
+        """Resolve a nested mapping of choices to the whole config.
+
+        Raises:
+            InvalidInput: everything that is wrong with it, at once.
+        """
+        choices = json.loads(json.dumps(choices, default=str))
+        name = choices.get("method", "dagan")
+        if name not in METHODS:
+            raise refuse("method", unknown("method", str(name), METHODS))
+        problems = misplaced(choices, name)
+        facts = None
+        try:
+            facts = facts_of(choices.get("data") or {})
+        except InvalidInput as error:
+            problems += error.problems
+        try:
+            config = cls.model_validate_json(json.dumps(with_defaults(choices, name, facts)))
+        except ValidationError as error:
+            raise InvalidInput(problems + problems_of(error, cls)) from None
+        if facts:
+            problems += config.mismatches(facts)
+        if problems:
+            raise InvalidInput(problems)
+        return config
+
+    @property
+    def row(self) -> Method:
+        """The method's row in the table of methods."""
+        return METHODS[self.method]
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What is known of the data set."""
+        return facts_of(self.data.model_dump())
+
+    @cached_property
+    def signature(self) -> str:
+        """16 hex digits: the hash of the whole resolved value, execution-only fields left out."""
+        value = self.model_dump(mode="json", exclude=EXECUTION_ONLY)
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+    def flat(self) -> dict[str, Any]:
+        """The settings by dotted key."""
+        return flatten(self.model_dump(mode="json"))
+
+    def mismatches(self, facts: Facts) -> list[Problem]:
+        """Rules that tie the settings to the data set."""
+        problems = []
+        room = capacity(facts.per_class, has_test=facts.has_test, validation=self.data.validation)
+        if self.data.samples_per_class > room:
+            remedy = "" if self.data.validation == "within" else " (`validation: within` needs no half held back)"
+            problems.append(
+                Problem(
+                    "data.samples_per_class",
+                    f"must be <= {room} for {facts.name}, whose smallest class has {min(facts.per_class)} images,"
+                    f" but is {self.data.samples_per_class}{remedy}.",
+                )
+            )
+        if self.data.validation == "within" and self.data.samples_per_class < 2:
+            problems.append(Problem("data.samples_per_class", "must be >= 2 with `validation: within`, but is 1."))
+        if self.data.fingerprint != facts.fingerprint:
+            problems.append(
+                Problem(
+                    "data.fingerprint",
+                    f"the images in {self.data.folder} are not the ones recorded; remove the"
+                    " key to train on what is there now.",
+                )
+            )
+        return problems
+
+
+def facts_of(data: Mapping[str, Any]) -> Facts:
+    """The facts of the data set that a `data` section names."""
+    folder = data.get("folder")
+    return catalogue.facts(
+        str(data.get("dataset", "digits")),
+        folder=Path(folder) if folder else None,
+        image_size=data.get("image_size", 32),
+        channels=data.get("channels", 3),
+    )
+
+
+def with_defaults(choices: Mapping[str, Any], name: str, facts: Facts | None) -> dict[str, Any]:
+    """The choices with every default that hangs on the method or the data set filled in."""
+    method = METHODS[name]
+    sections = {key: choices.get(key) or {} for key in ("data", "network", "gan", "classifier", "augmentation")}
+    dataset = facts.name if facts else ""
+    small = dataset in AUGMENTATIONS
+    sections["network"] = {
+        "name": "digits" if small else "conv32",
+        "noise": 0.0 if method.augmented else 0.2,
+    } | sections["network"]
+    sections["classifier"] = {"augmentation_ratio": 1.0 if method.generator else 0.0} | sections["classifier"]
+    sections["augmentation"] = AUGMENTATIONS.get(dataset, FOLDER_AUGMENTATION) | sections["augmentation"]
+    if facts and facts.fingerprint:
+        sections["data"] = {"fingerprint": facts.fingerprint} | sections["data"]
+    if facts and not facts.fingerprint:
+        sections["data"] = sections["data"] | {"image_size": facts.image_size, "channels": facts.channels}
+    return {
+        **choices,
+        **sections,
+        "method": name,
+        "gan": sections["gan"] if method.generator else None,
+        "augmentation": sections["augmentation"] if method.augmented else None,
+        "compute": choices.get("compute") or {},
+    }
+
+
+def reaches(key: str, name: str) -> bool:
+    """Whether a setting, by dotted key, has any effect on a method."""
+    method = METHODS[name]
+    if key.startswith("gan") or key == "classifier.augmentation_ratio":
+        return method.generator is not None
+    return method.augmented if key.startswith("augmentation") else True
+
+
+def misplaced(choices: Mapping[str, Any], name: str) -> list[Problem]:
+    """Settings that the method does not have: they would silently reach nothing."""
+    return [
+        Problem(key, f"reaches nothing: method `{name}` has no such part. Remove it.")
+        for key, value in flatten(choices).items()
+        if value not in (None, 0) and not reaches(key, name)
+    ]
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested mapping by dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `flatten`."""
+    tree: dict[str, Any] = {}
+    for key, value in flat.items():
+        *parents, leaf = key.split(".")
+        branch = tree
+        for parent in parents:
+            branch = branch.setdefault(parent, {})
+        branch[leaf] = value
+    return tree
+
+
+def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested mapping `base` with the values of `change` in their places."""
+    return nest(flatten(base) | flatten(change))
+
+
+def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
+    """Every dotted key that a config has."""
+    keys = []
+    for name, field in model.model_fields.items():
+        section = section_of(field.annotation)
+        keys += known_keys(section, f"{prefix}{name}.") if section else [f"{prefix}{name}"]
+    return keys
+
+
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    """The section model in an annotation such as `Gan | None`."""
+    options = getattr(annotation, "__args__", (annotation,))
+    return next((option for option in options if isinstance(option, type) and issubclass(option, BaseModel)), None)
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[Problem]:
+    """A pydantic error as problems: rule, value and, for an unknown key, the nearest known one."""
+    problems = []
+    for item in error.errors():
+        path = [str(part) for part in item["loc"] if part not in ("float", "int", "str")]
+        where, value = prefix + ".".join(path), item["input"]
+        if item["type"] == "extra_forbidden":
+            problems.append(Problem(where, unknown("key", path[-1], siblings(model, path))))
+        elif item["type"] == "missing":
+            problems.append(Problem(where, "is needed, but missing."))
+        else:
+            rule = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+            problems.append(Problem(where, f"must be {rule}, but is {value!r}."))
+    return problems
+
+
+def siblings(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    """The keys that are known where the last part of a path stands."""
+    for part in path[:-1]:
+        field = model.model_fields.get(part)
+        model = (section_of(field.annotation) if field else None) or model
+    return list(model.model_fields)

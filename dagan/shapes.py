@@ -1,0 +1,14 @@
+"""The array shapes that signatures speak of; beartype checks them in test runs, never in a training."""
+
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+Images = Float[Tensor, "batch channels height width"]
+"""In [−1, 1]."""
+Labels = Int64[Tensor, " batch"]
+Logits = Float[Tensor, "batch outputs"]
+"""2K outputs: "real and of class i" for i < K, then "generated and of class i − K". Plain classifiers have K."""
+ClassLogits = Float[Tensor, "batch classes"]
+Features = Float[Tensor, "batch features"]
+Latents = Float[Tensor, "batch latent"]
+Scalar = Float[Tensor, ""]

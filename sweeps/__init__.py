@@ -1,0 +1,1 @@
+"""Distributed sweeps over DAGAN trainings: Ray Tune schedules, Optuna searches, Weights & Biases logs."""

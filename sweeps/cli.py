@@ -1,0 +1,291 @@
+"""The command line: a thin layer over the library. Data go to stdout, progress to stderr.
+
+Exit codes: 0 done, 1 the work failed, 2 asked wrongly, 130 interrupted. Heavy imports wait until a verb needs them.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from sweeps.ledger import Place
+    from sweeps.plan import Plan
+    from sweeps.study import Study
+
+app = typer.Typer(
+    name="sweeps",
+    help="Does GAN data augmentation help on your images? Sweeps that answer with confidence intervals.\n\n"
+    "Start with: sweeps run digits",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A shipped study (see `sweeps list`) or a YAML file.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be given many times."),
+]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are kept, in DIR/<study>.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script to read.")]
+RESULTS = Path("results")
+
+
+@app.command("list")
+def list_studies(as_json: AsJson = False) -> None:
+    """List the studies that come with the package.
+
+    Example: sweeps list
+    """
+    from sweeps.study import load, shipped
+
+    studies = {name: load(name).question for name in shipped()}
+    if as_json:
+        print_json(studies)
+        return
+    for name, question in studies.items():
+        print(f"{name}: {question}")
+
+
+@app.command()
+def show(study: StudyName, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Show what a study would do and cost, before anything is spent; runs nothing.
+
+    Example: sweeps show digits --set confirm.seeds=12
+    """
+    from sweeps.outline import outline, print_outline
+    from sweeps.study import load
+
+    facts = outline(load(study, overrides or []))
+    if as_json:
+        print_json(facts)
+    else:
+        print_outline(facts)
+
+
+@app.command()
+def run(
+    study: StudyName,
+    overrides: Overrides = None,
+    out: Out = RESULTS,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Address of a running Ray cluster; by default Ray is started on this machine."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time; by default as many as fit.")] = None,
+    wandb: Annotated[
+        Literal["offline", "online", "off"], typer.Option(help="Where W&B runs go; offline needs no account.")
+    ] = "offline",
+) -> None:
+    """Run a study, or go on with it: what is finished is never run again. Ends with report and best configs.
+
+    Example: sweeps run digits
+    """
+    from rich.console import Console
+
+    from sweeps import experiment
+    from sweeps.study import load
+    from sweeps.table import LiveTable
+    from sweeps.tracking import Tracker, require_login
+
+    chosen = load(study, overrides or [])
+    if wandb == "online":
+        require_login()
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    check_folders(chosen, console)
+    place = place_of(chosen, out)
+    listeners = [LiveTable(console), Tracker(place.wandb, wandb, console)]
+    plan = experiment.run(chosen, place, cluster=experiment.Cluster(address, workers), listeners=listeners)
+    if not plan.finished:
+        done = f"{len(plan.entries)} of {plan.planned} trials are kept"
+        console.print(f"Interrupted; {done}. To go on, give the same command again:\n  {this_command()}")
+        raise typer.Exit(130)
+    conclude(plan, place, wandb)
+
+
+@app.command()
+def status(study: StudyName, overrides: Overrides = None, out: Out = RESULTS, as_json: AsJson = False) -> None:
+    """Show where a study stands, from its ledger.
+
+    Example: sweeps status digits
+    """
+    from rich.console import Console
+
+    from sweeps.table import progress_table
+
+    plan, _ = replay(study, overrides, out)
+    if as_json:
+        print_json(
+            {
+                "study": plan.study.name,
+                "finished": plan.finished,
+                "planned": plan.planned,
+                "done": len(plan.entries),
+                "trials": [entry.model_dump(mode="json", exclude={"curve", "config"}) for entry in plan.entries],
+            }
+        )
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(progress_table(plan))
+    console.print(f"{len(plan.entries)} of {plan.planned} trials done.")
+    for entry in plan.entries:
+        if entry.error:
+            console.print(
+                f"{entry.method}, seed {entry.seed}, {entry.phase} {entry.trial}: {entry.error}", markup=False
+            )
+    for path in plan.ledger.damaged:
+        console.print(f"damaged, set aside: {path}", markup=False)
+
+
+@app.command()
+def report(study: StudyName, overrides: Overrides = None, out: Out = RESULTS) -> None:
+    """Write the report of a study as far as it has come.
+
+    Example: sweeps report digits
+    """
+    plan, place = replay(study, overrides, out)
+    for line in write_report(plan, place):
+        print(line)
+
+
+@app.command()
+def export(study: StudyName, overrides: Overrides = None, out: Out = RESULTS) -> None:
+    """Write the best config per data set, size and method as YAML.
+
+    Example: sweeps export digits
+    """
+    from sweeps.export import export as write
+
+    plan, place = replay(study, overrides, out)
+    for path in write(plan, place):
+        print(shown(path))
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file: exported, or written by hand.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train one config, without Ray, and print its test accuracy.
+
+    Example: sweeps train results/digits/best/digits-n20-dagan_aug.yaml
+    """
+    from sweeps.single import train_file
+
+    outcome = train_file(config, overrides or [])
+    if as_json:
+        print_json(outcome.record)
+    else:
+        print(outcome.sentence)
+    raise typer.Exit(0 if outcome.completed else 1)
+
+
+def place_of(study: "Study", out: Path) -> "Place":
+    """Where the study keeps its things."""
+    from sweeps.ledger import Place
+
+    return Place(out, study.name)
+
+
+def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "Place"]:
+    """A study as its ledger leaves it: as it was last run, unless a file or overrides say otherwise.
+
+    Raises:
+        InvalidInput: nothing has finished yet.
+    """
+    from sweeps.ledger import Ledger, Place
+    from sweeps.plan import Plan
+    from sweeps.study import load
+
+    study = load(name)
+    kept = Place(out, study.name).study
+    study = load(str(kept) if kept.is_file() and not overrides else name, overrides or [])
+    place = Place(out, study.name)
+    plan = Plan(study, Ledger(place.ledger))
+    plan.require_results()
+    return plan, place
+
+
+def check_folders(study: "Study", console: Any) -> None:
+    """Open every image of the study's folders once: a bad one is told now, not in the thirtieth trial."""
+    from dagan.image_files import check_images
+
+    for dataset in study.cell_datasets:
+        if dataset.folder:
+            console.print(f"checking the images in {shown(dataset.folder)} …")
+            check_images(dataset.folder)
+
+
+def conclude(plan: "Plan", place: "Place", wandb: str) -> None:
+    """Write report and best configs, and say what was found and where everything is."""
+    from sweeps.export import export as write
+
+    for line in write_report(plan, place):
+        print(line)
+    best = write(plan, place)
+    if best:
+        print(f"Best configs: {shown(place.best)} ({len(best)} files). Again: sweeps train {shown(best[-1])}")
+    if wandb == "offline" and place.wandb.is_dir():
+        print(f"W&B runs: {shown(place.wandb)} (offline). Upload: wandb sync {shown(place.wandb)}/offline-run-*")
+    print(f"Ledger: {shown(place.ledger)} ({len(plan.entries)} trials)")
+
+
+def write_report(plan: "Plan", place: "Place") -> list[str]:
+    """Write the report; what it found and where it is."""
+    from sweeps.summary import summarise
+
+    found = summarise(plan, place)
+    return [*found.lines, f"Report: {shown(found.html)}"]
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def this_command() -> str:
+    """The command line as it was given."""
+    import shlex
+
+    return shlex.join(["sweeps", *sys.argv[1:]])
+
+
+def print_json(value: Any) -> None:
+    """JSON on stdout."""
+    print(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+
+
+def guarded(call: Callable[[], None]) -> None:
+    """Turn what was asked wrongly into a message and exit code 2, and what failed into one and exit code 1."""
+    from dagan.problem import InvalidInput
+
+    try:
+        call()
+    except InvalidInput as error:
+        print(f"Error: {len(error.problems)} problems" if len(error.problems) > 1 else "Error:", file=sys.stderr)
+        for problem in error.problems:
+            print(f"  {problem}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(130)
+    except (RuntimeError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def main() -> None:
+    """The `sweeps` command."""
+    guarded(app)
+
+
+if __name__ == "__main__":
+    main()

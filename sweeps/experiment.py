@@ -1,0 +1,199 @@
+"""One Ray Tune experiment that runs a whole study, on this machine or on a cluster.
+
+A run always starts a new experiment and replays the ledger into its plan, so it hangs on nothing that Tune keeps.
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dagan.problem import refuse
+from sweeps.ledger import Ledger, Place, write_atomically
+from sweeps.plan import Plan
+from sweeps.study import Study
+from sweeps.trial import Trial
+
+QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_memory_monitor_refresh_ms": "0",  # a trial that the monitor kills takes the driver with it
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they import torch into the driver and write what the ledger has
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # a reused actor whose last trial still unwinds would fail the next
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's own state is never read again
+}
+"""Environment of driver and workers, set before Ray is imported."""
+MAX_FAILURES = 3
+"""How often a trial whose worker died is started again."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where to run."""
+
+    address: str | None = None
+    """Of a running Ray cluster; None starts one on this machine for the time of the run."""
+    workers: int | None = None
+    """Trials at a time; None: as many as fit."""
+
+
+def run(study: Study, place: Place, *, cluster: Cluster | None = None, listeners: Sequence[Any] = ()) -> Plan:
+    """Run what the ledger does not have yet; the plan, finished or, after an interruption, not.
+
+    Listeners have `__call__(trial, report, entry)`, and `begin(plan)` and `end()` around the whole.
+
+    Raises:
+        InvalidInput: the study is being run already, or the cluster cannot hold a single trial.
+        RepeatedFailure: a method fails every time in the same way.
+    """
+    with place.driving():
+        write_atomically(place.study, yaml.safe_dump(study.resolved, sort_keys=False, allow_unicode=True))
+        plan = Plan(study, Ledger(place.ledger))
+        if not plan.finished:
+            _run(plan, place, cluster or Cluster(), listeners)
+    return plan
+
+
+def _run(plan: Plan, place: Place, cluster: Cluster, listeners: Sequence[Any]) -> None:
+    os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
+    from ray import tune
+
+    from sweeps.provenance import commit
+    from sweeps.searcher import Conductor, PlanScheduler, PlanSearcher
+    from sweeps.trainable import train_trial
+
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    revision = commit()
+
+    def order(trial: Trial) -> dict[str, Any]:
+        return {
+            "config": trial.config.model_dump(mode="json"),
+            "rungs": trial.rungs,
+            "every": plan.study.report_every,
+            "commit": revision,
+            "snapshot": str(place.snapshots / f"{trial.signature}.pt"),
+            "pictures": str(place.pictures / f"{trial.signature}.npz") if trial.phase == "confirm" else "",
+        }
+
+    conductor = Conductor(plan, order)
+    conductor.listeners = list(listeners)
+    with connected(cluster), terminating_gently():
+        resources = trial_resources(plan.study)
+        slots = fitting(resources, cluster)
+        for listener in listeners:
+            listener.begin(plan, slots)
+        tuner = tune.Tuner(
+            tune.with_resources(train_trial, resources),
+            tune_config=tune.TuneConfig(
+                search_alg=PlanSearcher(conductor),
+                scheduler=PlanScheduler(conductor),
+                num_samples=-1,
+                max_concurrent_trials=slots,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="experiment",
+                storage_path=str(place.ray),
+                failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+                verbose=0,
+            ),
+        )
+        try:
+            tuner.fit()
+        except Exception:
+            if conductor.failure is None:
+                raise
+        finally:
+            for listener in listeners:
+                listener.end()
+            shutil.rmtree(place.ray, ignore_errors=True)
+    if conductor.failure:
+        raise conductor.failure
+
+
+def trial_resources(study: Study) -> dict[str, float]:
+    """What Ray sets aside for one trial: its CPUs, and one GPU where the cluster has GPUs (`gpu: auto`)."""
+    import ray
+
+    gpu = study.resources.gpu
+    if gpu == "auto":
+        gpu = 1.0 if ray.cluster_resources().get("GPU", 0) else 0.0
+    return {"cpu": study.resources.cpu, "gpu": gpu}
+
+
+def fitting(resources: dict[str, float], cluster: Cluster) -> int:
+    """How many trials run at a time.
+
+    Raises:
+        InvalidInput: not even one fits; Ray would wait for ever in silence.
+    """
+    import ray
+
+    have = ray.cluster_resources()
+    room = min(int(have.get(kind.upper(), 0) // amount) for kind, amount in resources.items() if amount)
+    if room < 1:
+        held = {kind: have.get(kind.upper(), 0) for kind in resources}
+        raise refuse("resources", f"one trial takes {resources}, but the cluster has {held} in all.")
+    return min(room, cluster.workers or room)
+
+
+@contextlib.contextmanager
+def connected(cluster: Cluster) -> Iterator[None]:
+    """A connection to the cluster, or a Ray of our own on this machine."""
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if cluster.address:
+        from ray.exceptions import RaySystemError
+
+        # Workers elsewhere get the code of this tree and the environment that keeps them quiet.
+        folder = Path(__file__).parent.parent
+        environment = {
+            "env_vars": QUIET,
+            "py_modules": [str(folder / package) for package in ("dagan", "sweeps", "analysis")],
+        }
+        try:
+            ray.init(address=cluster.address, runtime_env=environment, **quiet)
+        except (ConnectionError, RuntimeError, ValueError, RaySystemError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise refuse("--address", f"no Ray cluster answers at {cluster.address} ({reason}).") from None
+        temporary = None
+    else:
+        temporary = tempfile.mkdtemp(prefix="sweeps-")  # short: sockets below it may have 107 letters
+        workers = cluster.workers or len(os.sched_getaffinity(0))
+        ray.init(num_cpus=workers, include_dashboard=False, _temp_dir=temporary, **quiet)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def terminating_gently() -> Iterator[None]:
+    """SIGTERM (`ray job stop`, scancel, Kubernetes) ends the run as Ctrl-C does: Tune stops, nothing is lost."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        print("terminating …", file=sys.stderr)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

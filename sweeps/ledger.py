@@ -1,0 +1,122 @@
+"""The ledger: one small immutable JSON file per finished trial, the one truth that reports and resumption read.
+
+A file is named by its config's signature, so "was this done already?" is "is this file there?". DESIGN §6.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dagan.problem import refuse
+from dagan.splits import Phase
+
+Status = Literal["completed", "stopped", "diverged", "oom", "failed"]
+
+
+class Entry(BaseModel):
+    """How one trial ended."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    signature: str
+    study: str
+    phase: Phase
+    dataset: str
+    samples_per_class: int
+    method: str
+    seed: int
+    trial: int
+    status: Status
+    validation_accuracy: float | None = Field(description="0…1")
+    test_accuracy: float | None = Field(description="0…1; null in search")
+    iterations: int
+    pflop: float
+    pflop_unshared: float
+    wall_seconds: float
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+    error: str | None = None
+    curve: list[dict[str, Any]] = []
+
+    @property
+    def finished(self) -> bool:
+        """Whether the trial need not run again. A failure is no finish: the next run tries it once more."""
+        return self.status not in ("failed", "oom")
+
+
+class Ledger:
+    """The folder of entries of one study."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.damaged: list[Path] = []
+        self.entries: dict[str, Entry] = {}
+        for path in sorted(folder.glob("*.json")):
+            entry = self._read(path)
+            if entry:
+                self.entries[entry.signature] = entry
+
+    def _read(self, path: Path) -> Entry | None:
+        """One entry; a file that is damaged is set aside under another name, and its trial runs again."""
+        try:
+            entry = Entry.model_validate_json(path.read_bytes())
+            if entry.signature == path.stem:
+                return entry
+        except (ValidationError, OSError):
+            pass
+        self.damaged.append(path.rename(path.with_suffix(".damaged")))
+        return None
+
+    def write(self, entry: Entry) -> None:
+        """Add an entry, whole or not at all: written beside and renamed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{entry.signature}.json"
+        write_atomically(path, json.dumps(entry.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
+        self.entries[entry.signature] = entry
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader, or a crash, sees the old one or the new one, never a part."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+class Place:
+    """Where a study keeps its things: `DIR/<study>/`. DESIGN §6."""
+
+    def __init__(self, out: Path, study: str) -> None:
+        self.root = (out / study).absolute()
+        self.study = self.root / "study.yaml"
+        self.ledger = self.root / "ledger"
+        self.snapshots = self.root / "snapshots"
+        self.pictures = self.root / "pictures"
+        self.wandb = self.root / "wandb"
+        self.ray = self.root / "ray"
+        self.report = self.root / "report"
+        self.best = self.root / "best"
+
+    @contextmanager
+    def driving(self) -> Iterator[Self]:
+        """Hold the study for one driver.
+
+        Raises:
+            InvalidInput: another driver has it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.root / ".lock", timeout=0):
+                yield self
+        except Timeout:
+            raise refuse(
+                str(self.root), "is being run by another driver. Wait for it, or choose another --out."
+            ) from None

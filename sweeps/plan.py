@@ -1,0 +1,168 @@
+"""The plan of a study: which trials there are, which may start, which are done.
+
+No Ray here: a plan replayed over a ledger knows where a study stands, whoever ran it. That is all there is to
+resumption. A method's confirm trials join the plan as soon as its search has ended; nothing waits for other methods.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dagan.problem import refuse
+from sweeps.ledger import Entry, Ledger
+from sweeps.search import MethodSearch
+from sweeps.study import Cell, Study
+from sweeps.trial import Trial
+
+REPEATED_FAILURES = 3
+"""So many failures with one message, and no success, in one method: the study stops instead of failing on."""
+
+
+class RepeatedFailure(RuntimeError):
+    """A method fails every time in the same way."""
+
+
+@dataclass
+class Branch:
+    """One method in one cell: its search, then its confirm trials."""
+
+    search: MethodSearch
+    confirm: list[Trial]
+    entries: dict[tuple[str, int, int], Entry]
+    """By phase, number and seed."""
+    queue: deque[Trial]
+    twins: dict[str, list[Trial]]
+    """By the signature of a trial that waits or runs: later trials of the same config, which take over its end."""
+
+    @property
+    def cell(self) -> Cell:
+        """The search's."""
+        return self.search.cell
+
+    @property
+    def method(self) -> str:
+        """The search's."""
+        return self.search.method
+
+    @property
+    def planned(self) -> dict[str, int]:
+        """Trials per phase. Where no search trial completed there is nothing to confirm."""
+        study = self.search.study
+        barren = self.search.finished and self.search.best is None
+        return {
+            "search": self.search.planned * len(study.search_seeds),
+            "confirm": 0 if barren else len(study.confirm_seeds),
+        }
+
+    def of_phase(self, phase: str) -> list[Entry]:
+        """The entries of a phase."""
+        return [entry for key, entry in self.entries.items() if key[0] == phase]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every planned trial has ended."""
+        return len(self.entries) == sum(self.planned.values())
+
+
+class Plan:
+    """All trials of a study, handed out as they may start, with the ledger in their back."""
+
+    def __init__(self, study: Study, ledger: Ledger) -> None:
+        self.study, self.ledger = study, ledger
+        self.branches = [
+            Branch(MethodSearch(study, cell, method), [], {}, deque(), {})
+            for cell in study.cells
+            for method in study.methods
+        ]
+        self._turn = 0
+        for branch in self.branches:
+            self._advance(branch)
+
+    def branch(self, trial: Trial) -> Branch:
+        """Where a trial belongs."""
+        return next(b for b in self.branches if (b.cell, b.method) == (trial.cell, trial.method))
+
+    def next(self) -> Trial | None:
+        """A trial to start now, the branches taking turns; None when all that can run is running."""
+        for offset in range(len(self.branches)):
+            index = (self._turn + offset) % len(self.branches)
+            if self.branches[index].queue:
+                self._turn = index + 1
+                return self.branches[index].queue.popleft()
+        return None
+
+    def stops(self, trial: Trial, iteration: int, accuracy: float) -> bool:
+        """Whether early stopping ends a trial here."""
+        return trial.phase == "search" and self.branch(trial).search.stops(trial, iteration, accuracy)
+
+    def record(self, trial: Trial, entry: Entry) -> None:
+        """Write a trial's end into the ledger and go on from there.
+
+        Raises:
+            RepeatedFailure: the method fails in the same way every time.
+        """
+        self.ledger.write(entry)
+        branch = self.branch(trial)
+        self._place(branch, trial, entry)
+        for twin in branch.twins.pop(trial.signature, []):
+            self._place(branch, twin, entry)
+        self._advance(branch)
+        self._watch(branch)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every planned trial has ended."""
+        return all(branch.finished for branch in self.branches)
+
+    @property
+    def planned(self) -> int:
+        """The number of trials."""
+        return sum(sum(branch.planned.values()) for branch in self.branches)
+
+    def require_results(self) -> None:
+        """Raises InvalidInput where nothing has finished yet."""
+        if not self.entries:
+            raise refuse(self.study.name, f"has no finished trial in {self.ledger.folder}. Start with `sweeps run`.")
+
+    @property
+    def entries(self) -> list[Entry]:
+        """How the trials of this plan ended; entries of the ledger that the study no longer asks for are left out."""
+        return [entry for branch in self.branches for entry in branch.entries.values()]
+
+    def _place(self, branch: Branch, trial: Trial, entry: Entry) -> None:
+        # Two suggestions can be the same setting: one training, one file, but each keeps its place.
+        entry = entry.model_copy(update={"trial": trial.number})
+        branch.entries[trial.phase, trial.number, trial.seed] = entry
+        if trial.phase == "search":
+            branch.search.record(trial, entry)
+
+    def _advance(self, branch: Branch) -> None:
+        """Queue what may start; what the ledger has is done at once, and may let more start."""
+        waiting = deque(self._startable(branch))
+        while waiting:
+            trial = waiting.popleft()
+            entry = self.ledger.entries.get(trial.signature)
+            if entry and (branch.search.accepts(trial, entry) if trial.phase == "search" else entry.finished):
+                self._place(branch, trial, entry)
+                waiting.extend(self._startable(branch))
+            elif trial.signature in branch.twins:
+                branch.twins[trial.signature].append(trial)
+            else:
+                branch.twins[trial.signature] = []
+                branch.queue.append(trial)
+
+    def _startable(self, branch: Branch) -> Iterator[Trial]:
+        yield from branch.search.advance()
+        best = branch.search.best if branch.search.finished and not branch.confirm else None
+        if best is None:
+            return
+        for number, seed in enumerate(self.study.confirm_seeds):
+            config = self.study.config(branch.cell, branch.method, seed=seed, phase="confirm", settings=best.settings)
+            branch.confirm.append(Trial(branch.cell, branch.method, "confirm", number, config))
+        yield from branch.confirm
+
+    def _watch(self, branch: Branch) -> None:
+        entries = list(branch.entries.values())
+        messages = [entry.error for entry in entries if entry.status == "failed"]
+        if len(messages) == len(entries) >= REPEATED_FAILURES and len(set(messages)) == 1:
+            raise RepeatedFailure(f"{branch.method} ({branch.cell}) failed {len(messages)} times with: {messages[0]}")

@@ -1,0 +1,147 @@
+"""Ray Tune's view of the plan: a Searcher that hands out its trials, a scheduler that stops them.
+
+Both are thin; all decisions are the plan's, in `sweeps.plan` and `sweeps.search`, which know nothing of Ray.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ray.tune.experiment import Trial as RayTrial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from dagan.problem import InvalidInput, Problem
+from sweeps.ledger import Entry
+from sweeps.plan import Plan
+from sweeps.trial import Trial
+
+Listener = Callable[[Trial, dict[str, Any], Entry | None], None]
+"""Called with each report of a trial and, at its end, with its entry."""
+
+
+class Conductor:
+    """The trials that are running right now, between Ray's ids and the plan."""
+
+    def __init__(self, plan: Plan, order: Callable[[Trial], dict[str, Any]]) -> None:
+        self.plan, self.order = plan, order
+        self.running: dict[str, Trial] = {}
+        self.last: dict[str, dict[str, Any]] = {}
+        self.stopping: set[str] = set()
+        self.listeners: list[Listener] = []
+        self.failure: Exception | None = None
+
+    def start(self, ray_id: str) -> Trial | None:
+        """The next trial, which runs under this id from now on."""
+        trial = self.plan.next()
+        if trial:
+            self.running[ray_id] = trial
+        elif not self.running:
+            self.failure = RuntimeError("the plan has trials left, but none that could start")
+        return trial
+
+    def report(self, ray_id: str, report: dict[str, Any]) -> bool:
+        """Take in a report; whether the trial is to be stopped."""
+        trial = self.running[ray_id]
+        self.last[ray_id] = self.last.get(ray_id, {}) | report
+        for listener in self.listeners:
+            listener(trial, report, None)
+        accuracy = report.get("validation_accuracy")
+        in_stage_2 = report.get("stage") == "classification" and accuracy is not None
+        if in_stage_2 and self.plan.stops(trial, report["iteration"], accuracy):
+            self.stopping.add(ray_id)
+        return ray_id in self.stopping
+
+    def end(self, ray_id: str, *, lost: bool) -> None:
+        """A trial has ended: completed, stopped by us, or lost with its worker. An interrupted one leaves no entry."""
+        trial = self.running.pop(ray_id)
+        entry = self._entry(trial, ray_id, lost=lost)
+        if entry is None:
+            return
+        try:
+            self.plan.record(trial, entry)
+        except Exception as error:
+            self.failure = error
+            raise
+        finally:
+            for listener in self.listeners:
+                listener(trial, {}, entry)
+
+    def _entry(self, trial: Trial, ray_id: str, *, lost: bool) -> Entry | None:
+        last = self.last.pop(ray_id, {})
+        outcome = last.get("outcome")
+        if outcome and outcome.pop("invalid", False):
+            self.failure = InvalidInput([Problem(trial.name, outcome["error"])])
+            raise self.failure
+        if outcome is None:
+            if ray_id in self.stopping:
+                outcome = {"status": "stopped", "validation_accuracy": last["validation_accuracy"]}
+            elif lost:
+                outcome = {
+                    "status": "failed",
+                    "error": "the worker process was lost, more often than it is replaced",
+                }
+            else:
+                return None
+        blank = {
+            "validation_accuracy": None,
+            "test_accuracy": None,
+            "iterations": 0,
+            "pflop": 0.0,
+            "wall_seconds": 0.0,
+        }
+        seen = {key: last[key] for key in ("iterations", "pflop", "wall_seconds", "curve") if key in last}
+        values = blank | seen | trial.identity(self.plan.study.name) | outcome
+        return Entry(**values, pflop_unshared=values["pflop"], provenance=last.get("provenance", {}))
+
+
+class PlanSearcher(Searcher):
+    """Hands the plan's trials to Ray Tune."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        super().__init__()
+        self.conductor = conductor
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune keeps a copy that nothing reads; the plan stays here."""
+        return without_conductor(self)
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next trial's order; None where all that can run is running; FINISHED at the end."""
+        if self.conductor.failure or self.conductor.plan.finished:
+            return Searcher.FINISHED
+        trial = self.conductor.start(trial_id)
+        return {"order": json.dumps(self.conductor.order(trial))} if trial else None
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Tell the plan; an interrupted trial is not told."""
+        self.conductor.end(trial_id, lost=error)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is the state."""
+
+
+class PlanScheduler(FIFOScheduler):
+    """Stops a trial where the plan says so."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        super().__init__()
+        self.conductor = conductor
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune keeps a copy that nothing reads; the plan stays here."""
+        return without_conductor(self)
+
+    def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
+        """Stop or go on."""
+        report = json.loads(result["report"]) if "report" in result else {}
+        stop = self.conductor.report(trial.trial_id, report)
+        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
+
+
+def without_conductor(adapter: PlanSearcher | PlanScheduler) -> dict[str, Any]:
+    """What may be pickled of an adapter: a conductor holds open files and a terminal."""
+    return {key: value for key, value in vars(adapter).items() if key != "conductor"}

@@ -1,0 +1,78 @@
+"""One training without Ray: `sweeps train CONFIG.yaml`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from dagan.config import Config
+from dagan.problem import refuse
+from sweeps.export import read_config
+from sweeps.study import overridden, read_yaml
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a single training."""
+
+    completed: bool
+    sentence: str
+    record: dict[str, Any]
+
+
+def train_file(path: Path, overrides: Sequence[str]) -> Outcome:
+    """Train the config of a file and compare the result with what the file has on record.
+
+    Raises:
+        InvalidInput: no such file, or a config that cannot be.
+    """
+    if not path.is_file():
+        raise refuse("CONFIG", f"`{path}` must be a YAML file, but there is none.")
+    choices, recorded = read_config(read_yaml(path.read_text(encoding="utf-8"), str(path)), str(path))
+    choices = overridden(choices, overrides)
+    folder = (choices.get("data") or {}).get("folder")
+    if folder:
+        choices["data"]["folder"] = str((path.parent / folder).resolve())
+    return train_config(Config.of(choices), recorded)
+
+
+def train_config(config: Config, recorded: dict[str, Any]) -> Outcome:
+    """Train, showing progress on stderr."""
+    from dagan.training import Training
+    from sweeps.provenance import commit, of_training
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    training = Training(config)
+    console.print(f"{config.method} on {config.facts.name}, config {config.signature}, {training.machine.name}")
+    for progress in training.run(every=100):
+        terms = ", ".join(f"{name} {value:.3f}" for name, value in progress.losses.items())
+        accuracy = progress.validation_accuracy
+        seen = "" if accuracy is None else f", validation {100 * accuracy:.1f} %"
+        where = f"{progress.stage} {progress.iteration}/{progress.total}"
+        console.print(f"{where}: {terms}{seen}, {progress.images_per_second:.0f} images/s")
+    result = training.result()
+    record = {
+        "signature": config.signature,
+        **asdict(result),
+        "provenance": of_training(training.machine, threads=config.compute.threads, commit=commit()),
+    }
+    if result.status != "completed":
+        return Outcome(False, f"{result.status}: {result.error}", record)
+    return Outcome(True, sentence(config, result.test_accuracy, result.validation_accuracy, recorded), record)
+
+
+def sentence(config: Config, test: float | None, validation: float | None, recorded: dict[str, Any]) -> str:
+    """The accuracy, exact, beside the recorded one."""
+    if test is None:
+        return f"validation accuracy {validation!r}"
+    said = f"test accuracy {test!r}"
+    if recorded.get("signature") != config.signature:
+        return said
+    before = recorded.get("test_accuracy")
+    if before == test:
+        return f"{said} (recorded {before!r}: identical)"
+    source = recorded.get("provenance") or {}
+    made = ", ".join(f"{key} {source[key]}" for key in ("torch", "device", "precision", "threads") if key in source)
+    return f"{said} (recorded {before!r} with {made}: the bits of a result hang on these)"

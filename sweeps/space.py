@@ -1,0 +1,96 @@
+"""The search space of a study, in the grammar of W&B sweep files, so that people can carry theirs over."""
+
+import random
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+Distribution = Literal[
+    "categorical",
+    "constant",
+    "int_uniform",
+    "uniform",
+    "q_uniform",
+    "log_uniform_values",
+    "q_log_uniform_values",
+]
+Scalar = bool | int | float | str
+
+
+class Parameter(BaseModel):
+    """One searched setting: `{values: […]}`, `{value: x}`, or `{min, max}` with an optional `distribution` and `q`.
+
+    Bounds that are whole numbers mean whole numbers, as in W&B, unless a distribution says otherwise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    distribution: Distribution | None = None
+    values: list[Scalar] | None = None
+    value: Scalar | None = None
+    min: int | float | None = None
+    max: int | float | None = None
+    q: int | float | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "Parameter":
+        forms = [
+            self.values is not None,
+            self.value is not None,
+            self.min is not None or self.max is not None,
+        ]
+        if sum(forms) != 1:
+            raise ValueError("one of `values`, `value`, or `min` and `max`")
+        if self.values is not None and len(self.values) == 0:
+            raise ValueError("at least one value")
+        if forms[2]:
+            if self.min is None or self.max is None:
+                raise ValueError("both `min` and `max`")
+            if self.min >= self.max:
+                raise ValueError(f"min < max, not {self.min} and {self.max}")
+            if self.logarithmic and self.min <= 0:
+                raise ValueError(f"min > 0 on a logarithmic scale, not {self.min}")
+        if self.kind.startswith("q_") and self.q is None:
+            raise ValueError(f"given a step `q` with {self.kind}")
+        wanted = {"categorical": 0, "constant": 1}.get(self.kind, 2)
+        if not forms[wanted]:
+            raise ValueError(f"given {['`values`', '`value`', '`min` and `max`'][wanted]} with {self.kind}")
+        return self
+
+    @property
+    def kind(self) -> Distribution:
+        """The distribution, read off the form where none is named."""
+        if self.distribution:
+            return self.distribution
+        if self.values is not None:
+            return "categorical"
+        if self.value is not None:
+            return "constant"
+        return "int_uniform" if isinstance(self.min, int) and isinstance(self.max, int) else "uniform"
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether ratios, not differences, are spread evenly."""
+        return "log" in self.kind
+
+    @property
+    def extremes(self) -> list[Scalar]:
+        """Values that every config must be able to take: all of a list, both ends of a range."""
+        if self.values is not None:
+            return self.values
+        if self.value is not None:
+            return [self.value]
+        assert self.min is not None
+        assert self.max is not None
+        return [self.min, self.max]
+
+    def draw(self, luck: random.Random) -> Any:
+        """One value at random, for estimates; searching is Optuna's."""
+        if self.kind in ("categorical", "constant"):
+            return luck.choice(self.extremes)
+        low, high = self.extremes
+        assert isinstance(low, int | float)
+        assert isinstance(high, int | float)
+        value = low * (high / low) ** luck.random() if self.logarithmic else luck.uniform(low, high)
+        value = round((value - low) / self.q) * self.q + low if self.q else value
+        return round(value) if self.kind == "int_uniform" else value

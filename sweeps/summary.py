@@ -1,0 +1,29 @@
+"""From the plan to the report: what `analysis` needs to know of a study."""
+
+from typing import TYPE_CHECKING
+
+from sweeps.ledger import Place
+from sweeps.plan import Plan
+
+if TYPE_CHECKING:
+    from analysis import Report
+
+
+def summarise(plan: Plan, place: Place) -> "Report":
+    """Write the report of the plan's trials; entries that the study no longer asks for stay out of it."""
+    import pandas as pd
+
+    from analysis import write_report
+
+    planned = [
+        {
+            "phase": phase,
+            "dataset": branch.cell.dataset.name,
+            "samples_per_class": branch.cell.samples_per_class,
+            "method": branch.method,
+            "trials": trials,
+        }
+        for branch in plan.branches
+        for phase, trials in branch.planned.items()
+    ]
+    return write_report(place.root, planned=pd.DataFrame(planned), output=place.report)

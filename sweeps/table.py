@@ -1,0 +1,138 @@
+"""The live table of a running study, and the same table for `sweeps status`."""
+
+import math
+import time
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from sweeps.ledger import Entry
+from sweeps.plan import Branch, Plan
+from sweeps.trial import Trial
+
+UNUSUAL = ("stopped", "diverged", "oom", "failed")
+
+
+def progress_table(plan: Plan, running: Counter[tuple[str, int, str]] | None = None) -> Table:
+    """One row per method of a cell: how far search and confirm are, and what they found."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("data set")
+    table.add_column("per class", justify="right")
+    table.add_column("method")
+    for name in ("running", "search", "best validation", "confirm", "test"):
+        table.add_column(name, justify="right")
+    table.add_column("unusual")
+    for branch in plan.branches:
+        cell, planned = branch.cell, branch.planned
+        search, confirm = branch.of_phase("search"), branch.of_phase("confirm")
+        now = (running or Counter())[cell.dataset.name, cell.samples_per_class, branch.method]
+        table.add_row(
+            cell.dataset.name,
+            str(cell.samples_per_class),
+            branch.method,
+            str(now or "·"),
+            f"{len(search)}/{planned['search']}",
+            best_validation(branch),
+            f"{len(confirm)}/{planned['confirm']}",
+            mean_test(confirm),
+            unusual(search + confirm),
+        )
+    return table
+
+
+def best_validation(branch: Branch) -> str:
+    """The best mean validation accuracy so far, in %."""
+    best = branch.search.best
+    return f"{100 * best.score:.1f} %" if best and best.score is not None else "·"
+
+
+def mean_test(entries: list[Entry]) -> str:
+    """The mean test accuracy so far, in %; the report has its interval."""
+    values = [entry.test_accuracy for entry in entries if entry.test_accuracy is not None]
+    return f"{100 * math.fsum(values) / len(values):.1f} %" if values else "·"
+
+
+def unusual(entries: list[Entry]) -> str:
+    """How many trials did not complete, by how they ended."""
+    counts: Counter[str] = Counter(entry.status for entry in entries)
+    return ", ".join(f"{counts[status]} {status}" for status in UNUSUAL if counts[status])
+
+
+class LiveTable:
+    """Shows a run as it goes: a live table on a terminal, else a line whenever a method has finished a phase."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.running: Counter[tuple[str, int, str]] = Counter()
+        self._seen: set[tuple[Trial, int]] = set()
+        self._active: set[str] = set()
+
+    def begin(self, plan: Plan, slots: int) -> None:
+        """The run starts."""
+        self.plan, self.begun, self.done_before = plan, time.monotonic(), len(plan.entries)
+        left = plan.planned - self.done_before
+        known = f", {self.done_before} of them done before" if self.done_before else ""
+        self.console.print(
+            f"{plan.study.name}: {plan.planned} trials{known}; {left} to go, {slots} at a time. "
+            "Ctrl-C stops; the same command goes on."
+        )
+        self.live = Live(console=self.console, auto_refresh=False, transient=True) if self.console.is_terminal else None
+        if self.live:
+            self.live.start()
+        self._refreshed = 0.0
+        self._show()
+
+    def __call__(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
+        """A trial has reported, or ended."""
+        key = (trial.cell.dataset.name, trial.cell.samples_per_class, trial.method)
+        if entry is None and trial.signature not in self._active:
+            self._active.add(trial.signature)
+            self.running[key] += 1
+        elif entry is not None and trial.signature in self._active:
+            self._active.remove(trial.signature)
+            self.running[key] -= 1
+        self._show(ended=trial if entry else None)
+
+    def end(self) -> None:
+        """The run is over."""
+        if self.live:
+            self.live.stop()
+            self.console.print(progress_table(self.plan))
+
+    def _show(self, ended: Trial | None = None) -> None:
+        if self.live is None:
+            if ended:
+                self._line(ended)
+        elif time.monotonic() - self._refreshed > 0.2:
+            self._refreshed = time.monotonic()
+            table = progress_table(self.plan, self.running)
+            table.caption = self._caption()
+            table.caption_justify = "left"
+            self.live.update(table, refresh=True)
+
+    def _line(self, ended: Trial) -> None:
+        branch = self.plan.branch(ended)
+        done = branch.of_phase(ended.phase)
+        if len(done) < branch.planned[ended.phase]:
+            return
+        found = f"best validation {best_validation(branch)}" if ended.phase == "search" else f"test {mean_test(done)}"
+        odd = unusual(done)
+        note = f" ({odd})" if odd else ""
+        self.console.print(f"{branch.cell}, {branch.method}: {ended.phase} done, {found}{note}. {self._caption()}")
+
+    def _caption(self) -> str:
+        done = len(self.plan.entries)
+        seconds = time.monotonic() - self.begun
+        new = done - self.done_before
+        left = f", about {clock(seconds * (self.plan.planned - done) / new)} left" if new >= 4 else ""
+        return f"{done}/{self.plan.planned} trials, {clock(seconds)}{left}"
+
+
+def clock(seconds: float) -> str:
+    """A duration as minutes and seconds, or hours and minutes."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, rest_minutes = divmod(minutes, 60)
+    return f"{hours} h {rest_minutes:02d} min" if hours else f"{minutes}:{rest:02d} min"

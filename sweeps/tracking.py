@@ -1,0 +1,146 @@
+"""Weights & Biases: one run per trial, written by the driver; offline unless asked otherwise.
+
+Whatever goes wrong with W&B, training and ledger go on: one notice, and no more logging.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+
+from dagan.config import flatten
+from dagan.problem import refuse
+from sweeps.ledger import Entry
+from sweeps.plan import Plan
+from sweeps.trial import Trial
+
+Mode = Literal["offline", "online", "off"]
+
+
+class Tracker:
+    """Logs each trial as a W&B run: config, curves, summary; group = method of a cell, job type = phase."""
+
+    def __init__(self, folder: Path, mode: Mode, console: Console) -> None:
+        self.folder, self.mode, self.console = folder, mode, console
+        self.runs: dict[str, Any] = {}
+        self.steps: dict[str, int] = {}
+        self.broken = mode == "off"
+
+    def begin(self, plan: Plan, slots: int) -> None:
+        """The run of the study starts."""
+        self.plan = plan
+
+    def __call__(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
+        """A trial has reported, or ended."""
+        if self.broken:
+            return
+        try:
+            self._log(trial, report, entry)
+        except Exception as error:
+            self._give_up(error)
+
+    def end(self) -> None:
+        """Close the runs of trials that were interrupted."""
+        for run in self.runs.values():
+            try:
+                run.finish(exit_code=1)
+            except Exception as error:
+                self._give_up(error)
+        self.runs.clear()
+
+    def _log(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
+        if trial.signature not in self.runs:
+            self.runs[trial.signature] = self._open(trial)
+            self.steps[trial.signature] = 0
+        run = self.runs[trial.signature]
+        for point in report.get("curve", [])[self.steps[trial.signature] :]:
+            # After a crash the curve begins before this run did: it is logged from its start.
+            self.steps[trial.signature] += 1
+            run.log(point_values(point, self._offset(trial, point)), step=self.steps[trial.signature])
+        if entry is None:
+            return
+        run.summary.update(
+            entry.model_dump(
+                mode="json",
+                include={
+                    "status",
+                    "validation_accuracy",
+                    "test_accuracy",
+                    "iterations",
+                    "pflop",
+                    "wall_seconds",
+                    "error",
+                },
+                exclude_none=True,
+            )
+        )
+        run.config.update({"provenance": entry.provenance})
+        run.finish(exit_code=0 if entry.finished else 1)
+        del self.runs[trial.signature]
+
+    def _open(self, trial: Trial) -> Any:
+        import wandb
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        run = wandb.init(
+            project=self.plan.study.name,
+            dir=str(self.folder.parent),
+            mode="online" if self.mode == "online" else "offline",
+            id=trial.signature,
+            name=trial.name,
+            group=f"{trial.cell.dataset.name}-n{trial.cell.samples_per_class}-{trial.method}",
+            job_type=trial.phase,
+            tags=[trial.method, trial.phase],
+            config={
+                "trial": trial.number,
+                "study": self.plan.study.name,
+                **trial.config.model_dump(mode="json"),
+            },
+            reinit="create_new",
+            settings=wandb.Settings(
+                silent=True,
+                console="off",
+                x_disable_stats=True,
+                x_disable_meta=True,
+                save_code=False,
+                x_transaction_log_flush_interval=1.0,
+            ),
+        )
+        run.define_metric("iteration")
+        run.define_metric("*", step_metric="iteration")
+        return run
+
+    def _offset(self, trial: Trial, point: dict[str, Any]) -> int:
+        """Stage 2 goes on counting where stage 1 ended, so that a run has one axis."""
+        gan = trial.config.gan
+        return gan.iterations if gan and point["stage"] == "classification" else 0
+
+    def _give_up(self, error: Exception) -> None:
+        if not self.broken:
+            reason = (str(error).strip().splitlines() or [""])[0]
+            self.console.print(
+                f"W&B logging has stopped ({type(error).__name__}: {reason}); the study goes on without it."
+            )
+        self.broken = True
+
+
+def point_values(point: dict[str, Any], offset: int) -> dict[str, float]:
+    """One point of a curve as W&B metrics."""
+    values = {f"{point['stage']}/{name}": value for name, value in flatten(point["losses"]).items()}
+    values |= {"iteration": point["iteration"] + offset, "images_per_second": point["images_per_second"]}
+    if point["validation_accuracy"] is not None:
+        values["validation_accuracy"] = point["validation_accuracy"]
+    return values
+
+
+def require_login() -> None:
+    """Check, before anything runs, that W&B online can work.
+
+    Raises:
+        InvalidInput: nobody is logged in.
+    """
+    import wandb
+
+    if not (os.environ.get("WANDB_API_KEY") or wandb.api.api_key):
+        raise refuse("--wandb", "online needs a login, but nobody is logged in. Run `wandb login`, or use offline.")
