@@ -1,0 +1,68 @@
+"""A table in, a table out: the evidence of a sweep as means, intervals, tests, figures and a report.
+
+>>> from analysis import compare, load, write_report
+>>> results = load("results/digits")
+>>> compare(results, {"dagan_aug": ["c_aug"]})
+>>> write_report("results/digits")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.accounting import best_suggestions, costs, counts, search_progress
+    from analysis.comparison import compare, means
+    from analysis.confirmation import confirmed
+    from analysis.errors import ResultsError
+    from analysis.report import Report, write_report
+    from analysis.results import load, load_curves, write_tables
+    from analysis.statistics import (
+        Interval,
+        detectable_difference,
+        holm,
+        seeds_needed,
+        sign_flip_p,
+        smallest_attainable_p,
+        t_interval,
+    )
+
+# Each name is imported when it is first used: `sweeps --help` must not wait for pandas and matplotlib.
+_HOMES = {
+    **dict.fromkeys(("best_suggestions", "costs", "counts", "search_progress"), "accounting"),
+    **dict.fromkeys(("compare", "means"), "comparison"),
+    "ResultsError": "errors",
+    "confirmed": "confirmation",
+    **dict.fromkeys(("Report", "write_report"), "report"),
+    **dict.fromkeys(("load", "load_curves", "write_tables"), "results"),
+    **dict.fromkeys(("Interval", "detectable_difference", "holm", "seeds_needed"), "statistics"),
+    **dict.fromkeys(("sign_flip_p", "smallest_attainable_p", "t_interval"), "statistics"),
+}
+
+__all__ = [
+    "Interval",
+    "Report",
+    "ResultsError",
+    "best_suggestions",
+    "compare",
+    "confirmed",
+    "costs",
+    "counts",
+    "detectable_difference",
+    "holm",
+    "load",
+    "load_curves",
+    "means",
+    "search_progress",
+    "seeds_needed",
+    "sign_flip_p",
+    "smallest_attainable_p",
+    "t_interval",
+    "write_report",
+    "write_tables",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'analysis' has no attribute {name!r}")
+    return getattr(import_module(f"analysis.{_HOMES[name]}"), name)

@@ -1,0 +1,45 @@
+"""Which confirm trials speak for a method: those of its latest configuration."""
+
+import pandas as pd
+
+from analysis.errors import ResultsError
+
+
+def confirmed(results: pd.DataFrame) -> pd.DataFrame:
+    """The confirm trials that evidence rests on: for each cell and method, those of its latest configuration.
+
+    A study that went on with a bigger budget may have confirmed an earlier choice on the same seeds. The
+    earlier trials stay in the table; here the configuration with the newest `provenance.finished_at` stands
+    for the method.
+
+    Raises:
+        ResultsError: A seed was confirmed twice and no `provenance.finished_at` says which is the newer.
+    """
+    trials = results[results["phase"] == "confirm"]
+    keys = ["dataset", "samples_per_class", "method"]
+    repeated = trials.duplicated([*keys, "seed"], keep=False)
+    if not repeated.any():
+        return trials
+    if "provenance.finished_at" not in trials or trials.loc[repeated, "provenance.finished_at"].isna().any():
+        first = trials[repeated].iloc[0]
+        raise ResultsError(
+            "a seed must be confirmed once per dataset, size and method, but "
+            f"{first['dataset']} n={first['samples_per_class']} {first['method']} seed {first['seed']} is "
+            "there more than once. Keep the rows of one configuration."
+        )
+    return pd.concat([_latest(group) for _, group in trials.groupby(keys, sort=False)]).sort_index()
+
+
+def _latest(trials: pd.DataFrame) -> pd.DataFrame:
+    if not trials.duplicated("seed").any():
+        return trials
+    # The seed and the machine are not the choice.
+    settings = [
+        name
+        for name in trials.columns
+        if name.startswith("config.") and not name.startswith("config.compute.") and not name.endswith("seed")
+    ]
+    by_age = trials.sort_values("provenance.finished_at", kind="stable")
+    choice = by_age[settings].astype("string").fillna("")
+    same = by_age[(choice == choice.iloc[-1]).all(axis=1)]
+    return same.drop_duplicates("seed", keep="last")

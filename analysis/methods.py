@@ -1,0 +1,61 @@
+"""How a method looks in every table and figure: its place in the paper's order, its colour, its marker."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+PAPER_ORDER = (
+    "c",
+    "c_aug",
+    "vanilla_gan",
+    "vanilla_gan_aug",
+    "cgan",
+    "cgan_aug",
+    "semi_gan",
+    "semi_gan_aug",
+    "dagan",
+    "dagan_aug",
+)
+
+# One colour per family, chosen from Okabe and Ito's palette and evened out so that each has a contrast of at
+# least 3:1 on white and on the dark page; the marker repeats the information for readers without colour.
+_FAMILIES = {
+    "c": ("#7d828c", "o"),
+    "vanilla_gan": ("#b07a00", "^"),
+    "cgan": ("#b8609a", "v"),
+    "semi_gan": ("#2f84c6", "s"),
+    "dagan": ("#d55e00", "D"),
+}
+_UNKNOWN = (("#0e9375", "P"), ("#8a6fd1", "X"), ("#9a6b4b", "p"), ("#4f8f2f", "h"), ("#c2485a", "<"))
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, marker and line of one method; `filled` marks classical augmentation."""
+
+    colour: str
+    marker: str
+    filled: bool
+
+    @property
+    def line(self) -> Any:
+        """The matplotlib line style: solid with classical augmentation, dashed without."""
+        return "-" if self.filled else (0, (4, 2))
+
+
+def look(method: str, methods: Sequence[str] = ()) -> Look:
+    """The fixed look of a method; a stranger to the paper takes a spare colour by its place in `methods`."""
+    family = method.removesuffix("_aug")
+    if family not in _FAMILIES:
+        strangers = [m.removesuffix("_aug") for m in methods if m.removesuffix("_aug") not in _FAMILIES]
+        place = list(dict.fromkeys(strangers)).index(family) if family in strangers else 0
+        colour, marker = _UNKNOWN[place % len(_UNKNOWN)]
+    else:
+        colour, marker = _FAMILIES[family]
+    return Look(colour, marker, filled=method.endswith("_aug"))
+
+
+def ordered(methods: Iterable[str], declared: Sequence[str] = ()) -> list[str]:
+    """The distinct methods in the study's declared order, then in the paper's, then by name."""
+    places = {name: place for place, name in enumerate(dict.fromkeys([*declared, *PAPER_ORDER]))}
+    return sorted(set(methods), key=lambda name: (places.get(name, len(places)), name))

@@ -1,0 +1,63 @@
+"""Numbers and cells in words: one way to print each, for terminal, report and figures."""
+
+import math
+from collections.abc import Sequence
+
+MINUS = "−"
+
+
+def percent(accuracy: float) -> str:
+    """An accuracy of 0..1 in per cent, one decimal, without the sign: 0.8419 → 84.2."""
+    return "–" if math.isnan(accuracy) else f"{100 * accuracy:.1f}"
+
+
+def points(difference: float) -> str:
+    """A signed difference of accuracies in percentage points, one decimal: 0.023 → +2.3."""
+    if math.isnan(difference):
+        return "–"
+    return f"{100 * difference:+.1f}".replace("-", MINUS)
+
+
+def interval(low: float, high: float) -> str:
+    """The limits of a difference in points, or that there are none."""
+    return "no interval" if math.isnan(low) else f"{points(low)} to {points(high)}"
+
+
+def p_value(p: float) -> str:
+    """A p value with two significant figures: 0.0312 → 0.031, below 0.001 only that."""
+    if math.isnan(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.0995 else f"{p:.2f}"
+
+
+def p_statement(p: float) -> str:
+    """`p = 0.031` or `p < 0.001`."""
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 seed`, `8 seeds`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def listed(items: Sequence[str], most: int = 4) -> str:
+    """`a, b and c`, with what exceeds `most` counted instead of named."""
+    shown = list(items[:most]) + ([f"{len(items) - most} more"] if len(items) > most else [])
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+
+
+def duration(seconds: float) -> str:
+    """Wall time in the unit that suits it: `48 s`, `12 min`, `3.4 h`."""
+    if math.isnan(seconds):
+        return "–"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
+
+
+def quantity(value: float) -> str:
+    """A cost with three significant figures and no exponent below a million: `0.0123`, `4.56`, `1,230`."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,189 @@
+"""Comparisons of made-up seeds: by hand where that is possible, by simulation where it is not."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis import compare, load, means
+from analysis.accounting import best_suggestions, costs, counts, search_progress
+from analysis.comparison import ALPHA
+from analysis.schema import COLUMNS, tidy
+
+from .conftest import METHODS
+
+
+def table(accuracies: dict[str, list[float | None]], *, size: int = 5, phase: str = "confirm") -> pd.DataFrame:
+    """Results with one row per method and seed; None stands for a diverged trial."""
+    rows = [
+        dict.fromkeys(COLUMNS)
+        | {"signature": f"{method}-{size}-{seed}", "study": "s", "phase": phase, "dataset": "digits"}
+        | {"samples_per_class": size, "method": method, "seed": seed, "trial": seed}
+        | {"test_accuracy": value, "pflop": 0.5}
+        | {"status": "diverged" if value is None else "completed"}
+        for method, values in accuracies.items()
+        for seed, value in enumerate(values)
+    ]  # fmt: skip
+    return tidy(pd.DataFrame(rows))
+
+
+BASE = [0.50, 0.52, 0.48, 0.51, 0.49, 0.53, 0.47, 0.50]
+
+
+def one(a: list[float | None], b: list[float | None], smallest: float = 0.5) -> pd.Series:
+    return compare(table({"dagan": a, "c": b}), {"dagan": ["c"]}, smallest).iloc[0]
+
+
+def test_a_clear_difference_is_better_one_way_and_worse_the_other():
+    gain = [0.03, 0.02, 0.04, 0.03, 0.02, 0.03, 0.05, 0.04]
+    higher = [b + g for b, g in zip(BASE, gain, strict=True)]
+    row = one(higher, BASE)
+    assert (row["verdict"], row["n"], row["unpaired"]) == ("better", 8, 0)
+    assert row["difference"] == pytest.approx(np.mean(gain))
+    assert (row["low"], row["high"]) == pytest.approx(stats.t.interval(0.95, 7, np.mean(gain), stats.sem(gain)))
+    assert row["p"] == row["p_holm"] == 2 / 2**8
+    mirrored = one(BASE, higher)
+    assert mirrored["verdict"] == "worse"
+    assert mirrored["high"] == pytest.approx(-row["low"])
+
+
+def test_significant_but_too_small_to_matter():
+    row = one([b + g for b, g in zip(BASE, [0.002, 0.003] * 4, strict=True)], BASE)
+    assert row["verdict"] == "better, but smaller than 0.5 points"
+    assert one(BASE, [b + 0.002 for b in BASE])["verdict"] == "worse, but smaller than 0.5 points"
+
+
+def test_noise_shows_nothing_and_says_how_many_seeds_would():
+    differences = np.array([0.02, -0.02, 0.03, -0.03, 0.01, -0.01, 0.02, -0.01])
+    row = one(list(np.array(BASE) + differences), BASE)
+    assert row["verdict"] == "no difference shown"
+    effect = 0.005 / differences.std(ddof=1)
+    n = int(row["seeds_needed"])
+    power = stats.nct.sf(stats.t.ppf(0.975, n - 1), n - 1, effect * math.sqrt(n))
+    assert power == pytest.approx(0.8, abs=0.005)
+
+
+def test_five_seeds_are_too_few_whatever_they_say():
+    row = one([0.9] * 5, [0.1] * 5)
+    assert (row["p"], row["verdict"]) == (0.0625, "too few seeds")
+    assert row["note"] == "all 5 values are equal"
+
+
+def test_the_correction_decides_what_is_too_few():
+    # 2 / 2^6 = 0.031 passes alone, but not as one of two.
+    results = pd.concat([table({"dagan": [0.8] * 6, "c": [0.5] * 6}, size=size) for size in (5, 20)])
+    assert compare(results[results["samples_per_class"] == 5], {"dagan": ["c"]})["verdict"].item() == "better"
+    assert compare(results, {"dagan": ["c"]})["verdict"].tolist() == ["too few seeds"] * 2
+
+
+def test_a_cell_with_many_seeds_helps_one_with_few():
+    # Holm: the second p is corrected by 1 once the first is out of the way, and 0.031 < 0.05.
+    few, many = (table({"dagan": [0.8] * n, "c": [0.5] * n}, size=n) for n in (6, 12))
+    assert compare(pd.concat([few, many]), {"dagan": ["c"]})["verdict"].tolist() == ["better", "better"]
+
+
+def test_equal_accuracies_are_ties_and_show_nothing():
+    row = one(BASE, BASE)
+    assert (row["difference"], row["p"], row["verdict"]) == (0, 1, "no difference shown")
+
+
+def test_only_seeds_that_both_completed_are_paired():
+    row = one([0.6, None, 0.7, 0.8], [0.5, 0.5, None, 0.5, 0.9])
+    assert (row["n"], row["unpaired"]) == (2, 3)
+    assert row["difference"] == pytest.approx(0.2)
+
+
+def test_one_seed_has_no_interval():
+    row = one([0.6], [0.5])
+    assert math.isnan(row["low"])
+    assert math.isnan(row["seeds_needed"])
+    assert (row["n"], row["verdict"], row["note"]) == (1, "too few seeds", "no interval: one value")
+
+
+def test_cells_and_baselines_without_data_stay_in_the_family():
+    rows = compare(table({"dagan": [0.8] * 8, "c": [0.5] * 8}), {"dagan": ["c", "c_aug"], "semi_gan": ["c"]})
+    assert rows[["method", "baseline", "n"]].values.tolist() == [
+        ["dagan", "c", 8],
+        ["dagan", "c_aug", 0],
+        ["semi_gan", "c", 0],
+    ]
+    assert rows["p_holm"].iloc[0] == pytest.approx(3 * 2 / 2**8)
+    assert rows["p"].iloc[1:].isna().all()
+    assert rows["verdict"].iloc[1:].tolist() == ["too few seeds"] * 2
+
+
+def test_no_declared_family_gives_an_empty_table():
+    assert compare(table({"c": BASE}), {}).empty
+
+
+def test_false_claims_stay_below_five_per_cent_of_families():
+    random = np.random.default_rng(2)
+    claimed = 0
+    for _ in range(100):
+        noise = {m: list(0.5 + random.normal(0, 0.03, 8)) for m in METHODS}
+        rows = compare(table(noise), {"dagan_aug": ["c", "c_aug"], "dagan": ["c"]})
+        claimed += rows["verdict"].str.contains("better|worse").any()
+    assert claimed / 100 <= ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / 100)
+
+
+def test_means_count_what_did_not_complete():
+    row = means(table({"c": [0.5, 0.7, None]})).iloc[0]
+    assert (row["n"], row["mean"], row["diverged"]) == (2, pytest.approx(0.6), 1)
+    only_failures = means(table({"c": [None]})).iloc[0]
+    assert only_failures["n"] == 0
+    assert math.isnan(only_failures["mean"])
+
+
+def test_means_leave_out_trials_that_were_stopped():
+    results = table({"c": [0.5, 0.9]})
+    results.loc[1, "status"] = "stopped"  # its accuracy is that of a shorter training
+    row = means(results).iloc[0]
+    assert (row["n"], row["mean"], row["stopped"]) == (1, 0.5, 1)
+
+
+def test_means_read_no_search_trial(make_study):
+    results = load(make_study())
+    confirm = results[results["phase"] == "confirm"]
+    expected = confirm.groupby(["samples_per_class", "method"])["test_accuracy"].mean()
+    for row in means(results).itertuples():
+        assert row.mean == pytest.approx(expected[row.samples_per_class, row.method])
+        assert row.n == 8
+
+
+def test_counts_against_a_plan(make_study):
+    results = load(make_study(sizes=(5,)))
+    plan = {"dataset": "digits", "samples_per_class": 5, "method": "c"}
+    planned = pd.DataFrame([plan | {"phase": "search", "trials": 8}, plan | {"phase": "confirm", "trials": 10}])
+    planned = pd.concat([planned, pd.DataFrame([plan | {"phase": "confirm", "method": "cgan", "trials": 4}])])
+    rows = counts(results, planned).set_index(["phase", "method"])
+    assert rows.loc[("search", "c"), ["planned", "completed", "stopped", "missing"]].tolist() == [8, 6, 2, 0]
+    assert rows.loc[("confirm", "c"), ["planned", "completed", "missing"]].tolist() == [10, 8, 2]
+    assert rows.loc[("confirm", "cgan"), ["planned", "completed", "missing"]].tolist() == [4, 0, 4]
+    assert counts(results)["missing"].isna().all()
+
+
+def test_a_surplus_in_one_cell_does_not_hide_what_another_lacks(make_study):
+    results = load(make_study(methods=("c",), seeds=8))
+    plan = [{"phase": "confirm", "dataset": "digits", "samples_per_class": n, "method": "c"} for n in (5, 20)]
+    planned = pd.DataFrame([plan[0] | {"trials": 4}, plan[1] | {"trials": 12}])
+    rows = counts(results, planned).set_index("phase")
+    assert rows.loc["confirm", "missing"] == 4
+
+
+def test_costs_include_every_outcome():
+    row = costs(table({"c": [0.5, None, 0.7]})).iloc[0]
+    assert (row["trials"], row["pflop"]) == (3, 1.5)
+
+
+def test_best_so_far_ignores_stopped_trials_and_averages_seeds():
+    results = table({"c": [None] * 5}, phase="search")
+    results["trial"] = pd.array([0, 0, 1, 2, 3], dtype="Int64")
+    results["validation_accuracy"] = [0.5, 0.7, 0.9, 0.65, 0.8]
+    results["status"] = ["completed", "completed", "stopped", "completed", "completed"]
+    progress = search_progress(results)
+    assert progress["best"].tolist() == pytest.approx([0.6, 0.6, 0.65, 0.8])
+    assert progress["tried"].tolist() == [1, 2, 3, 4]
+    assert progress["pflop_so_far"].tolist() == [1.0, 1.5, 2.0, 2.5]
+    assert best_suggestions(results)["trial"].tolist() == [3]
