@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -125,7 +125,7 @@ class Config(Section):
     compute: Compute
 
     @classmethod
-    def of(cls, choices: Mapping[str, Any]) -> Self:
+    def of(cls, choices: Mapping[str, Any]) -> "Config":
         """Resolve a nested mapping of choices to the whole config.
 
         Raises:

@@ -265,6 +265,7 @@ def print_json(value: Any) -> None:
 
 def guarded(call: Callable[[], None]) -> None:
     """Turn what was asked wrongly into a message and exit code 2, and what failed into one and exit code 1."""
+    from analysis.errors import ResultsError
     from dagan.problem import InvalidInput
 
     try:
@@ -273,6 +274,9 @@ def guarded(call: Callable[[], None]) -> None:
         print(f"Error: {len(error.problems)} problems" if len(error.problems) > 1 else "Error:", file=sys.stderr)
         for problem in error.problems:
             print(f"  {problem}", file=sys.stderr)
+        sys.exit(2)
+    except ResultsError as error:
+        print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dagan.problem import refuse
 from sweeps.ledger import Ledger, Place, write_atomically
 from sweeps.plan import Plan
@@ -60,7 +58,7 @@ def run(study: Study, place: Place, *, cluster: Cluster | None = None, listeners
         RepeatedFailure: a method fails every time in the same way.
     """
     with place.driving():
-        write_atomically(place.study, yaml.safe_dump(study.resolved, sort_keys=False, allow_unicode=True))
+        write_atomically(place.study, study.text)
         plan = Plan(study, Ledger(place.ledger))
         if not plan.finished:
             _run(plan, place, cluster or Cluster(), listeners)

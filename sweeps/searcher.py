@@ -47,8 +47,7 @@ class Conductor:
         for listener in self.listeners:
             listener(trial, report, None)
         accuracy = report.get("validation_accuracy")
-        in_stage_2 = report.get("stage") == "classification" and accuracy is not None
-        if in_stage_2 and self.plan.stops(trial, report["iteration"], accuracy):
+        if accuracy is not None and self.plan.stops(trial, report["iteration"], accuracy):
             self.stopping.add(ray_id)
         return ray_id in self.stopping
 
@@ -128,7 +127,7 @@ class PlanScheduler(FIFOScheduler):
     """Stops a trial where the plan says so."""
 
     def __init__(self, conductor: Conductor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.conductor = conductor
 
     def __getstate__(self) -> dict[str, Any]:

@@ -202,9 +202,14 @@ class Study(Section):
         return tree
 
     @property
+    def text(self) -> str:
+        """The resolved study as YAML."""
+        return yaml.safe_dump(self.resolved, sort_keys=False, allow_unicode=True)
+
+    @property
     def hash(self) -> str:
-        """12 hex digits of the resolved study."""
-        return hashlib.sha256(json.dumps(self.resolved, sort_keys=True).encode()).hexdigest()[:12]
+        """12 hex digits of the resolved study's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
     def problems(self) -> list[Problem]:
         """Rules that tie the parts of a study to each other and to the data sets."""
@@ -270,6 +275,11 @@ class Study(Section):
                 )
             elif key in flatten(self.base):
                 problems.append(Problem(f"search.parameters.{key}", "is fixed by `base` too. Remove one of the two."))
+        problems += [
+            Problem(f"base.{key}", f"reaches none of the methods {', '.join(self.methods)}.")
+            for key in flatten(self.base)
+            if not any(reaches(key, method) for method in self.methods if method in METHODS)
+        ]
         fixed = [key for key in flatten(self.base) if key in ("method", "seed") or key.startswith("data.")]
         allowed = {"data.validation", "data.validation_fraction"}
         problems += [

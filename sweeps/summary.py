@@ -21,9 +21,15 @@ def summarise(plan: Plan, place: Place) -> "Report":
             "dataset": branch.cell.dataset.name,
             "samples_per_class": branch.cell.samples_per_class,
             "method": branch.method,
-            "trials": trials,
+            # Twins, two suggestions that came to the same setting, are one training and one row.
+            "trials": trials - len(branch.of_phase(phase)) + len({e.signature for e in branch.of_phase(phase)}),
         }
         for branch in plan.branches
         for phase, trials in branch.planned.items()
     ]
-    return write_report(place.root, planned=pd.DataFrame(planned), output=place.report)
+    return write_report(
+        place.root,
+        planned=pd.DataFrame(planned),
+        signatures={entry.signature for entry in plan.entries},
+        output=place.report,
+    )

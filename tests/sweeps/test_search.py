@@ -1,0 +1,201 @@
+"""The plan's decisions: the same whatever the workers do (DESIGN §4.6), played without Ray."""
+
+import random
+
+import pytest
+from playing import accuracy_of, numbers, plain, play, played_entry, tiny
+
+from sweeps.ledger import Ledger
+from sweeps.plan import Plan, RepeatedFailure
+from sweeps.search import MethodSearch
+from sweeps.study import Study
+
+
+@pytest.fixture
+def study():
+    return Study.of(tiny(samples_per_class=[5, 10], search__budget={"trials": 12}, search__window=3))
+
+
+def test_workers_and_order_change_nothing(study, tmp_path):
+    runs = []
+    for index, workers in enumerate((1, 2, 7, 40)):
+        plan = play(study, tmp_path / str(index), workers=workers, luck=random.Random(index))
+        assert len(plan.entries) == plan.planned == 2 * 2 * (12 + 3)
+        runs.append(numbers(tmp_path / str(index)))
+    assert all(run == runs[0] for run in runs)
+    assert {row[5] for row in runs[0].values()} == {"completed", "stopped"}
+
+
+def test_a_killed_run_goes_on_to_the_same_numbers(study, tmp_path):
+    play(study, tmp_path / "straight", workers=3, luck=random.Random(0))
+    luck = random.Random(1)
+    ended = []
+    for kill_after in (5, 1, 17, 3, None):
+        before = set(numbers(tmp_path / "killed"))
+        play(study, tmp_path / "killed", workers=3, luck=luck, kill_after=kill_after)
+        ended.append(len(set(numbers(tmp_path / "killed")) - before))
+    assert ended[:4] == [5, 1, 17, 3]
+    assert sum(ended) == 60, "a trial that had ended ran again"
+    assert numbers(tmp_path / "killed") == numbers(tmp_path / "straight")
+
+
+def test_another_study_seed_searches_elsewhere(tmp_path):
+    for seed in (0, 1):
+        play(Study.of(tiny(seed=seed)), tmp_path / str(seed), workers=2, luck=random.Random(0))
+    assert numbers(tmp_path / "0").keys() != numbers(tmp_path / "1").keys()
+
+
+def test_more_trials_and_seeds_extend_a_finished_study(tmp_path):
+    play(Study.of(tiny()), tmp_path, workers=2, luck=random.Random(0))
+    before = numbers(tmp_path)
+    more = Study.of(tiny(confirm__seeds=5, methods=["c", "dagan_aug", "c_aug"]))
+    plan = Plan(more, Ledger(tmp_path))
+    assert plan.planned - len(plan.entries) == 2 * 2 + (5 + 5)
+    play(more, tmp_path, workers=2, luck=random.Random(0))
+    assert before.items() <= numbers(tmp_path).items()
+
+
+def test_entries_that_the_study_no_longer_asks_for_stay_out(tmp_path):
+    play(Study.of(tiny()), tmp_path, workers=2, luck=random.Random(0))
+    plan = play(Study.of(tiny(confirm__seeds=2)), tmp_path, workers=2, luck=random.Random(0))
+    assert len(plan.entries) == plan.planned == 2 * (5 + 2)
+    assert len(numbers(tmp_path)) == 2 * (5 + 3)
+
+
+def test_suggestion_i_waits_for_i_minus_w(tmp_path):
+    study = Study.of(plain(search__window=2))
+    search = MethodSearch(study, study.cells[0], "c")
+    plan = Plan(study, Ledger(tmp_path))
+    first = search.advance()
+    assert [trial.number for trial in first] == [0, 1]
+    search.record(first[1], played_entry(plan, first[1]))
+    assert search.advance() == [], "suggestion 2 must not start before 0 has ended"
+    search.record(first[0], played_entry(plan, first[0]))
+    assert [trial.number for trial in search.advance()] == [2, 3]
+
+
+def test_the_first_suggestion_is_the_base(tmp_path):
+    study = Study.of(plain(search__parameters={"classifier.learning_rate": {"min": 1e-4, "max": 1e-2}}))
+    search = MethodSearch(study, study.cells[0], "c")
+    assert search.advance()[0].config.classifier.learning_rate == 3e-4
+
+
+def rung_search(values, *, eta=2, window=1):
+    """A search whose suggestions 0, 1, … had these accuracies at iteration 20."""
+    study = Study.of(
+        plain(
+            search__window=window,
+            search__budget={"trials": 20},
+            search__early_stopping={"type": "hyperband", "min_iter": 20, "eta": eta},
+        )
+    )
+    search = MethodSearch(study, study.cells[0], "c")
+    trials = search.advance()
+    for value in values:
+        trial = trials.pop(0)
+        entry = played_entry(_Never(study), trial)
+        point = entry.curve[0] | {"validation_accuracy": value}
+        search.record(trial, entry.model_copy(update={"curve": [point, *entry.curve[1:]]}))
+        trials += search.advance()
+    return search, trials[0]
+
+
+class _Never:
+    """A plan that stops nobody."""
+
+    def __init__(self, study):
+        self.study = study
+
+    def stops(self, trial, iteration, accuracy):
+        return False
+
+
+def test_successive_halving_by_hand():
+    search, trial = rung_search([0.5, 0.6, 0.7])
+    assert trial.number == 3
+    assert trial.rungs[0] == 20
+    # Of four at the rung, the best two go on.
+    assert not search.stops(trial, 20, 0.8)
+    assert not search.stops(trial, 20, 0.65)
+    assert not search.stops(trial, 20, 0.6), "a tie is no loss"
+    assert search.stops(trial, 20, 0.55)
+    assert not search.stops(trial, 30, 0.0), "30 is no rung"
+
+
+def test_a_rung_needs_eta_trials_before_it_decides():
+    search, trial = rung_search([0.9], eta=3)
+    assert not search.stops(trial, 20, 0.1)
+    search, trial = rung_search([0.9, 0.8], eta=3)
+    assert search.stops(trial, 20, 0.1)
+
+
+def test_a_rung_looks_at_predecessors_up_to_i_minus_w():
+    search, trial = rung_search([0.9, 0.9, 0.9, 0.1, 0.1], window=3)
+    assert trial.number == 5
+    # Suggestions 0…2 count, 3 and 4 do not: were they looked at, 0.5 would be among the best half of six.
+    assert search.stops(trial, 20, 0.5)
+
+
+def test_a_stopped_entry_counts_only_while_the_rule_stops_it(study, tmp_path):
+    play(study, tmp_path, workers=2, luck=random.Random(0))
+    stopped = [row for row in numbers(tmp_path).values() if row[5] == "stopped"]
+    assert stopped
+    lenient = Study.of(
+        tiny(samples_per_class=[5, 10], search__budget={"trials": 12}, search__window=3, search__early_stopping=None)
+    )
+    play(lenient, tmp_path, workers=2, luck=random.Random(0))
+    assert not [row for row in numbers(tmp_path).values() if row[5] == "stopped" and row[0] == "confirm"]
+    again = Plan(lenient, Ledger(tmp_path))
+    assert {entry.status for entry in again.entries} == {"completed"}
+
+
+def test_the_best_has_all_seeds_completed_and_comes_first_of_equals(tmp_path):
+    study = Study.of(tiny(search__seeds=2, search__budget={"trials": 8}, search__early_stopping=None))
+    plan = play(study, tmp_path, workers=2, luck=random.Random(0))
+    for branch in plan.branches:
+        scores = {
+            item.number: sum(accuracy_of(t, t.config.classifier.iterations) for t in item.trials) / 2
+            for item in branch.search.suggestions
+        }
+        assert branch.search.best.number == max(scores, key=lambda number: (scores[number], -number))
+
+
+def test_two_suggestions_of_one_setting_are_one_training(tmp_path):
+    study = Study.of(plain(search__parameters={"classifier.iterations": {"values": [40]}}))
+    plan = play(study, tmp_path, workers=3, luck=random.Random(0))
+    assert plan.finished
+    assert len(numbers(tmp_path)) == 1 + 3
+    assert sorted(entry.trial for entry in plan.entries if entry.phase == "search") == [0, 1, 2, 3, 4]
+
+
+def failed(plan, trial, message):
+    entry = played_entry(plan, trial)
+    return entry.model_copy(update={"status": "failed", "error": message, "validation_accuracy": None, "curve": []})
+
+
+def test_the_same_failure_again_and_again_stops_the_study(tmp_path):
+    plan = Plan(Study.of(plain()), Ledger(tmp_path))
+    for _ in range(2):
+        trial = plan.next()
+        plan.record(trial, failed(plan, trial, "ValueError: no"))
+    trial = plan.next()
+    with pytest.raises(RepeatedFailure, match="c .*failed 3 times with: ValueError: no"):
+        plan.record(trial, failed(plan, trial, "ValueError: no"))
+
+
+def test_a_failed_trial_is_tried_again_by_the_next_run(tmp_path):
+    study = Study.of(plain())
+    plan = Plan(study, Ledger(tmp_path))
+    trial = plan.next()
+    plan.record(trial, failed(plan, trial, "once"))
+    assert trial.signature in [Plan(study, Ledger(tmp_path)).next().signature]
+
+
+def test_a_method_whose_search_never_completes_confirms_nothing(tmp_path):
+    study = Study.of(plain())
+    plan = Plan(study, Ledger(tmp_path))
+    while trial := plan.next():
+        entry = failed(plan, trial, f"nan at {trial.number}").model_copy(update={"status": "diverged"})
+        plan.record(trial, entry)
+    assert plan.finished
+    assert plan.planned == 5

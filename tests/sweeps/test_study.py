@@ -1,0 +1,152 @@
+"""Study files: what is accepted, what is refused, and with which words."""
+
+import pytest
+from playing import TINY, tiny
+
+from dagan.problem import InvalidInput
+from sweeps.space import Parameter
+from sweeps.study import Study, load, overridden, read_yaml, shipped
+
+
+def refused(tree) -> list[str]:
+    with pytest.raises(InvalidInput) as caught:
+        Study.of(tree)
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_shipped_studies_are_valid(name):
+    study = load(name)
+    assert study.name == name
+    assert study.question
+
+
+def test_everything_wrong_is_said_at_once():
+    tree = tiny(
+        methods=["c", "dagann"],
+        samples_per_class=[5, 600],
+        compare={"dagan_aug": ["c"]},
+        confirm={"seeds": [0, 1000]},
+        report_every="often",
+        search__budget={"trials": 0},
+        search__windw=3,
+    )
+    tree["search"]["parameters"]["classifier.learning_rate"] = {"min": 0.1, "max": 2.0}
+    tree["search"]["parameters"]["gan.iteration"] = {"values": [1]}
+    problems = "\n".join(refused(tree))
+    for part in (
+        "methods: unknown method `dagann` (did you mean `dagan`?). Known: c, c_aug, dagan, dagan_aug.",
+        "samples_per_class: must be <= 57 for digits, whose smallest class has 174 images, but is 600",
+        "compare.dagan_aug: `dagan_aug` is not among the study's methods: c, dagann.",
+        "confirm.seeds: search and confirm seeds overlap: 0. Confirm seeds must be fresh.",
+        "report_every: must be a valid integer, but is 'often'.",
+        "search.budget.trials: must be greater than or equal to 1, but is 0.",
+        "search.windw: unknown key `windw` (did you mean `window`?).",
+        "search.parameters.classifier.learning_rate: must be less than or equal to 1, but is 2.0.",
+        "search.parameters.gan.iteration: unknown setting `gan.iteration` (did you mean `gan.iterations`?).",
+    ):
+        assert part in problems
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"methods": []}, "methods: must be"),
+        ({"methods": ["c", "c"], "compare": {}}, "methods: `c` is listed twice."),
+        ({"samples_per_class": [5, 5]}, "samples_per_class: `5` is listed twice."),
+        ({"datasets": ["mnits"]}, "datasets: unknown data set `mnits` (did you mean `mnist`?)"),
+        ({"name": "a/b"}, "name: must be"),
+        ({"confirm__seeds": 0}, "confirm.seeds: must be >= 1"),
+        ({"search__seeds": 2}, "search.budget.trials: must be a multiple of the 2 search seeds"),
+        ({"base": {"network": {"widht": 1}}}, "base.network.widht: unknown key `widht` (did you mean `width`?)"),
+        ({"base": {"seed": 3}}, "base.seed: is decided by the study's own keys. Remove it."),
+        ({"base": {"classifier": {"iterations": 3}}}, "classifier.iterations: is fixed by `base` too."),
+        (
+            {"base": {"augmentation": {"rotation": 3}}, "methods": ["c"], "compare": {}},
+            "augmentation.rotation: reaches",
+        ),
+        ({"methods": ["c"], "compare": {}}, "gan.iterations: reaches none of the methods c."),
+    ],
+)
+def test_refusals(changes, message):
+    assert any(message in problem for problem in refused(tiny(**changes)))
+
+
+def test_a_missing_key_is_named():
+    tree = {key: value for key, value in TINY.items() if key != "confirm"}
+    assert refused(tree) == ["confirm: is needed, but missing."]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        ({}, "one of `values`"),
+        ({"values": []}, "at least one value"),
+        ({"values": [1], "min": 0, "max": 1}, "one of `values`"),
+        ({"min": 1}, "both `min` and `max`"),
+        ({"min": 2, "max": 1}, "min < max"),
+        ({"min": 0.0, "max": 1.0, "distribution": "log_uniform_values"}, "min > 0"),
+        ({"min": 0.0, "max": 1.0, "distribution": "q_uniform"}, "a step `q`"),
+        ({"value": 1, "distribution": "uniform"}, "`min` and `max` with uniform"),
+        ({"min": 0.0, "max": 1.0, "distribution": "normal"}, "distribution"),
+    ],
+)
+def test_bad_parameters(parameter, message):
+    tree = tiny()
+    tree["search"]["parameters"]["classifier.learning_rate"] = parameter
+    assert any(message in problem for problem in refused(tree))
+
+
+def test_the_grammar_is_that_of_wandb_sweeps():
+    assert Parameter(min=1, max=3).kind == "int_uniform"
+    assert Parameter(min=1.0, max=3.0).kind == "uniform"
+    assert Parameter(values=["a", "b"]).kind == "categorical"
+    assert Parameter(value=3).kind == "constant"
+
+
+def test_methods_search_only_what_they_have():
+    study = Study.of(tiny())
+    assert set(study.space("c")) == {"classifier.iterations", "classifier.learning_rate"}
+    assert set(study.space("dagan_aug")) == set(study.search.parameters)
+
+
+def test_seeds_given_as_a_number_are_fresh_ones():
+    study = Study.of(tiny())
+    assert study.search_seeds == [0]
+    assert study.confirm_seeds == [1000, 1001, 1002]
+
+
+def test_overrides_reach_dotted_settings():
+    changed = overridden(
+        TINY, ["search.parameters.gan.iterations={values: [7]}", "base.network.width=0.5", "confirm.seeds=4"]
+    )
+    study = Study.of(changed)
+    assert study.search.parameters["gan.iterations"].values == [7]
+    assert study.config(study.cells[0], "c", seed=0, phase="search").network.width == 0.5
+    assert len(study.confirm_seeds) == 4
+
+
+def test_overrides_are_strict():
+    with pytest.raises(InvalidInput, match=r"--set: must be key=value, but is `confirm.seeds`\."):
+        overridden(TINY, ["confirm.seeds"])
+    with pytest.raises(InvalidInput, match="unknown key `sseds`"):
+        Study.of(overridden(TINY, ["confirm.sseds=4"]))
+    with pytest.raises(InvalidInput, match="`name` is 'tiny', not a section"):
+        overridden(TINY, ["name.x=4"])
+
+
+def test_yaml_as_people_mean_it():
+    assert read_yaml("a: 1e-4\nb: 2E3\nc: 1e5x", "f") == {"a": 1e-4, "b": 2000.0, "c": "1e5x"}
+    with pytest.raises(InvalidInput, match="key `a` is given twice"):
+        read_yaml("a: 1\na: 2", "f")
+    with pytest.raises(InvalidInput, match="is not valid YAML"):
+        read_yaml("a: [1", "f")
+    with pytest.raises(InvalidInput, match="must hold keys and values, but holds list"):
+        read_yaml("[1]", "f")
+
+
+def test_the_resolved_study_reads_back_as_itself():
+    study = Study.of(tiny())
+    again = Study.of(read_yaml(study.text, "f"))
+    assert again.hash == study.hash
+    assert Study.of(tiny(confirm__seeds=4)).hash != study.hash
