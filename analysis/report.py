@@ -41,8 +41,8 @@ def write_report(
     """Write the report of a study directory into `output`, by default its `report/`, and return the paths.
 
     `planned` has the columns phase, dataset, samples_per_class, method, trials; with it the report can say
-    what is missing; with `signatures` it is about these trials alone. A study that is still searching, has one seed, one method or no declared comparison is
-    reported as such.
+    what is missing. With `signatures` the report is about these trials alone. A study that is still searching,
+    has one seed, one method or no declared comparison is reported as such.
 
     Raises:
         ResultsError: The directory is not a study directory, or its results break a rule.

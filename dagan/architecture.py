@@ -115,6 +115,5 @@ def pflop(config: Config, *, stage: Literal["generation", "classification"], ite
         discriminator_step = 3 * discriminator * 2 * batch + generator * batch
         # D's features of the real images are computed once for all of the G steps.
         generator_step = (2 * discriminator + 3 * generator) * batch
-        features = discriminator * batch if config.gan.feature_matching_weight else 0
-        work = discriminator_step + steps * generator_step + features
+        work = discriminator_step + steps * generator_step + discriminator * batch
     return 2 * work * iterations / 1e15

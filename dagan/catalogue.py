@@ -75,6 +75,11 @@ def listed_facts(name: str, folder: Path, image_size: int, channels: int, _times
     has_test = (folder / "test").is_dir() and (folder / "train").is_dir()
     if has_test:
         test = folder_files(folder / "test")
+        problems += [
+            Problem("data.folder", f"class `{label}` in {folder / 'test'} must hold at least 1 image, but has none.")
+            for label, files in test.items()
+            if not files
+        ]
         if set(test) != set(train):
             odd = ", ".join(sorted(set(test) ^ set(train)))
             problems.append(Problem("data.folder", f"train and test in {folder} must have the same classes: {odd}."))

@@ -26,7 +26,7 @@ EXECUTION_ONLY: dict[str, Any] = {"data": {"root", "folder"}, "compute": {"devic
 class Section(BaseModel):
     """A frozen group of settings; unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Data(Section):
@@ -133,9 +133,11 @@ class Config(Section):
         """
         choices = json.loads(json.dumps(choices, default=str))
         name = choices.get("method", "dagan")
-        if name not in METHODS:
+        if str(name) not in METHODS:
             raise refuse("method", unknown("method", str(name), METHODS))
-        problems = misplaced(choices, name)
+        problems = without_settings(choices)
+        choices = {key: value for key, value in choices.items() if key not in {one.where for one in problems}}
+        problems += misplaced(choices, name)
         facts = None
         try:
             facts = facts_of(choices.get("data") or {})
@@ -186,6 +188,9 @@ class Config(Section):
             )
         if self.data.validation == "within" and self.data.samples_per_class < 2:
             problems.append(Problem("data.samples_per_class", "must be >= 2 with `validation: within`, but is 1."))
+        for key, value in (("image_size", facts.image_size), ("channels", facts.channels)):
+            if getattr(self.data, key) != value:
+                problems.append(Problem(f"data.{key}", f"is {value} for {facts.name} and cannot be chosen. Remove it."))
         if self.data.fingerprint != facts.fingerprint:
             problems.append(
                 Problem(
@@ -202,9 +207,8 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
     folder = data.get("folder")
     return catalogue.facts(
         str(data.get("dataset", "digits")),
-        folder=Path(folder) if folder else None,
-        image_size=data.get("image_size", 32),
-        channels=data.get("channels", 3),
+        folder=Path(str(folder)) if folder else None,
+        **{key: data[key] for key in ("image_size", "channels") if isinstance(data.get(key), int)},
     )
 
 
@@ -212,7 +216,7 @@ def with_defaults(choices: Mapping[str, Any], name: str, facts: Facts | None) ->
     """The choices with every default that hangs on the method or the data set filled in."""
     method = METHODS[name]
     sections = {key: choices.get(key) or {} for key in ("data", "network", "gan", "classifier", "augmentation")}
-    dataset = facts.name if facts else ""
+    dataset = facts.name if facts and not facts.fingerprint else ""  # a folder may go by any name
     small = dataset in AUGMENTATIONS
     sections["network"] = {
         "name": "digits" if small else "conv32",
@@ -223,7 +227,7 @@ def with_defaults(choices: Mapping[str, Any], name: str, facts: Facts | None) ->
     if facts and facts.fingerprint:
         sections["data"] = {"fingerprint": facts.fingerprint} | sections["data"]
     if facts and not facts.fingerprint:
-        sections["data"] = sections["data"] | {"image_size": facts.image_size, "channels": facts.channels}
+        sections["data"] = {"image_size": facts.image_size, "channels": facts.channels} | sections["data"]
     return {
         **choices,
         **sections,
@@ -240,6 +244,15 @@ def reaches(key: str, name: str) -> bool:
     if key.startswith("gan") or key == "classifier.augmentation_ratio":
         return method.generator is not None
     return method.augmented if key.startswith("augmentation") else True
+
+
+def without_settings(choices: Mapping[str, Any]) -> list[Problem]:
+    """Sections that hold something else than settings."""
+    return [
+        Problem(key, f"must be a mapping of settings, but is {choices[key]!r}.")
+        for key, field in Config.model_fields.items()
+        if section_of(field.annotation) and not isinstance(choices.get(key), Mapping | None)
+    ]
 
 
 def misplaced(choices: Mapping[str, Any], name: str) -> list[Problem]:

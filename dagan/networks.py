@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, one_hot
-from torch.nn.utils import parametrize
+from torch.nn.utils import parametrize, skip_init
 from torch.nn.utils.parametrizations import weight_norm
 
 from dagan.architecture import Layer, discriminator_layers, generator_layers
@@ -104,12 +104,13 @@ def with_label(maps: Tensor, label: Tensor) -> Tensor:
 
 
 def build(layer: Layer) -> nn.Module:
-    """The module of one row of the layer table."""
+    """The module of one row of the layer table, without weights: PyTorch's own start draws from the global generator."""
     if layer.kind == "linear":
-        return nn.Linear(layer.inputs, layer.outputs)
+        return skip_init(nn.Linear, layer.inputs, layer.outputs)
     if layer.kind == "conv":
-        return nn.Conv2d(layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding)
-    return nn.ConvTranspose2d(
+        return skip_init(nn.Conv2d, layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding)
+    return skip_init(
+        nn.ConvTranspose2d,
         layer.inputs,
         layer.outputs,
         layer.kernel,

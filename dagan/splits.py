@@ -79,7 +79,8 @@ def split(
         half = len(pool) // 2
         if validation == "within":
             drawn = ranked(pool, dataset, "subset", seed)[:samples_per_class]
-            aside = max(1, round(validation_fraction * samples_per_class)) if phase == "search" else 0
+            share = min(max(1, round(validation_fraction * samples_per_class)), samples_per_class - 1)
+            aside = share if phase == "search" else 0
             held, chosen = drawn[:aside], drawn[aside:]
         else:
             own = pool[:half] if phase == "search" else pool[half:]

@@ -206,10 +206,13 @@ class Training:
     def draw(self, labels: Labels, purpose: str, *, graph: bool = False) -> Images:
         """Fresh generated images of the given classes, from the latents of a purpose's own stream."""
         assert self.generator is not None
+        wanted = len(labels)
+        if wanted == 1:  # batch norm cannot work with a single image
+            labels = labels.repeat(2)
         latents = self.latents(len(labels), purpose)
         with torch.set_grad_enabled(graph), self.machine.autocast():
             images: Images = self.generator(latents, labels)
-            return images.float()
+            return images[:wanted].float()
 
     def latents(self, count: int, purpose: str) -> Tensor:
         """z, shape (count, latent_size)."""

@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dagan.problem import refuse
+from dagan.problem import InvalidInput, refuse
 from sweeps.ledger import Ledger, Place, write_atomically
 from sweeps.plan import Plan
 from sweeps.study import Study
@@ -156,8 +157,7 @@ def connected(cluster: Cluster) -> Iterator[None]:
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if cluster.address:
-        from ray.exceptions import RaySystemError
-
+        require_answer(cluster.address)
         # Workers elsewhere get the code of this tree and the environment that keeps them quiet.
         folder = Path(__file__).parent.parent
         environment = {
@@ -166,9 +166,8 @@ def connected(cluster: Cluster) -> Iterator[None]:
         }
         try:
             ray.init(address=cluster.address, runtime_env=environment, **quiet)
-        except (ConnectionError, RuntimeError, ValueError, RaySystemError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise refuse("--address", f"no Ray cluster answers at {cluster.address} ({reason}).") from None
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise no_answer(cluster.address, error) from None
         temporary = None
     else:
         temporary = tempfile.mkdtemp(prefix="sweeps-")  # short: sockets below it may have 107 letters
@@ -180,6 +179,26 @@ def connected(cluster: Cluster) -> Iterator[None]:
         ray.shutdown()
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_answer(address: str) -> None:
+    """Check that something listens at HOST:PORT: Ray itself would try for minutes.
+
+    Raises:
+        InvalidInput: nothing does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except (OSError, OverflowError) as error:
+            raise no_answer(address, error) from None
+
+
+def no_answer(address: str, error: Exception) -> InvalidInput:
+    """What to say of an address where no cluster is."""
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return refuse("--address", f"no Ray cluster answers at {address} ({reason}).")
 
 
 @contextlib.contextmanager

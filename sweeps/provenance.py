@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dagan.compute import Machine
+if TYPE_CHECKING:
+    from dagan.compute import Machine
 
 PACKAGES = ("dagan-sweeps", "torch", "numpy", "optuna", "ray")
 
@@ -32,7 +34,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
 
 
-def of_training(machine: Machine, *, threads: int, commit: str) -> dict[str, str | int]:
+def of_training(machine: "Machine", *, threads: int, commit: str) -> dict[str, str | int]:
     """The provenance of a training on this machine, finished now."""
     return {
         "commit": commit,

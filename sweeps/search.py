@@ -1,9 +1,9 @@
 """The search of one method in one cell: suggestions by Optuna, early stopping, and the choice of the best.
 
-Decisions repeat (DESIGN §4.6). Suggestion i is asked for when suggestions up to i − w are finished, and Optuna is
-told of exactly these, in the order of their numbers, however many more are done by then. A trial of suggestion i is compared at
-a rung with its predecessors up to i − w, whose values are thus all known before it starts. So the outcome hangs on the
-study file alone, not on how many workers there were, who finished first, or what was killed on the way.
+Decisions repeat (DESIGN §4.6). Suggestion i is asked for when suggestions up to i − w have ended, and Optuna is told
+of exactly these, in the order of their numbers, however many more are done by then. A trial of suggestion i is
+compared at a rung with its predecessors up to i − w, whose values are thus all known before it starts. So the outcome
+hangs on the study file alone, not on how many workers there were, who finished first, or what was killed on the way.
 """
 
 import hashlib

@@ -103,6 +103,7 @@ class Tracker:
                 console="off",
                 x_disable_stats=True,
                 x_disable_meta=True,
+                x_save_requirements=False,
                 save_code=False,
                 x_transaction_log_flush_interval=1.0,
             ),

@@ -179,7 +179,7 @@ def test_the_same_failure_again_and_again_stops_the_study(tmp_path):
         trial = plan.next()
         plan.record(trial, failed(plan, trial, "ValueError: no"))
     trial = plan.next()
-    with pytest.raises(RepeatedFailure, match="c .*failed 3 times with: ValueError: no"):
+    with pytest.raises(RepeatedFailure, match=r"c .*failed 3 times with: ValueError: no"):
         plan.record(trial, failed(plan, trial, "ValueError: no"))
 
 

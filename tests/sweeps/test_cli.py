@@ -1,0 +1,120 @@
+"""The command line: exit codes, one clear message, examples in the help."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from playing import TINY, tiny
+
+VERBS = ("list", "show", "run", "status", "report", "export", "train")
+
+
+def sweeps(*words, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sweeps", *map(str, words)], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+
+
+def refused(*words, folder: Path) -> str:
+    """What is said on stderr to something asked wrongly."""
+    answer = sweeps(*words, folder=folder)
+    assert answer.returncode == 2, answer.stdout + answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert answer.stdout == ""
+    return answer.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_an_example(verb, tmp_path):
+    answer = sweeps(verb, "--help", folder=tmp_path)
+    assert answer.returncode == 0
+    assert f"Example: sweeps {verb}" in " ".join(answer.stdout.split())
+
+
+def test_list_and_show(tmp_path, study_file):
+    assert "digits: Does DAGAN" in sweeps("list", folder=tmp_path).stdout
+    assert "digits" in json.loads(sweeps("list", "--json", folder=tmp_path).stdout)
+    text = sweeps("show", study_file(TINY), folder=tmp_path).stdout
+    assert "In all 16 trials" in text
+    assert "c searches: classifier.iterations, classifier.learning_rate\n" in text
+    assert "smallest p that the exact test can give is 0.25" in text
+    facts = json.loads(sweeps("show", study_file(TINY), "--json", folder=tmp_path).stdout)
+    assert facts["trials"] == 16
+    assert list(tmp_path.iterdir()) == [tmp_path / "study.yaml"], "show touches nothing"
+
+
+def test_a_mutated_study_is_refused_with_everything_at_once(tmp_path, study_file):
+    tree = tiny(methods=["c", "dagann"], compare={}, samples_per_class=[600], confirm={"seeds": [0]}, wndow=3)
+    message = refused("run", study_file(tree), folder=tmp_path)
+    assert message.startswith("Error: ")
+    for part in ("unknown method `dagann`", "must be <= 57", "seeds overlap: 0", "unknown key `wndow`"):
+        assert part in message
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("run", "digit"), "unknown study `digit` (did you mean `digits`?)"),
+        (("run", "no.yaml"), "`no.yaml` must be a file, but there is none."),
+        (("run", "digits", "--set", "confirm.seeds"), "--set: must be key=value"),
+        (("run", "digits", "--workers", "0"), "should be greater than or equal to 1"),
+        (("status", "digits"), "has no finished trial"),
+        (("report", "digits"), "has no finished trial"),
+        (("export", "digits"), "has no finished trial"),
+        (("train", "no.yaml"), "`no.yaml` must be a YAML file, but there is none."),
+        (("run", "digits", "--wandb", "online"), "online needs a login"),
+        (("runn", "digits"), "No such command 'runn'"),
+    ],
+)
+def test_asked_wrongly(words, message, tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert message in " ".join(refused(*words, folder=tmp_path).replace("│", " ").split())
+
+
+def test_no_cluster_at_the_address(tmp_path, study_file):
+    message = refused("run", study_file(TINY), "--address", "127.0.0.1:1", folder=tmp_path)
+    assert "--address: no Ray cluster answers at 127.0.0.1:1" in message
+
+
+def test_train_from_a_file_written_by_hand(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "method": "c",
+                "network": {"width": 0.25},
+                "data": {"samples_per_class": 5},
+                "classifier": {"iterations": 20, "batch_size": 32},
+            }
+        )
+    )
+    answer = sweeps("train", path, folder=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith("test accuracy 0.")
+    assert "recorded" not in answer.stdout
+    record = json.loads(sweeps("train", path, "--set", "seed=3", "--json", folder=tmp_path).stdout)
+    assert record["status"] == "completed"
+    assert record["provenance"]["threads"] == 1
+    assert "unknown key `itrations`" in refused("train", path, "--set", "classifier.itrations=3", folder=tmp_path)
+
+
+def test_a_diverged_training_fails_with_its_reason(tmp_path, monkeypatch, capsys):
+    import torch
+
+    from dagan import losses
+    from sweeps import cli
+
+    path = tmp_path / "config.yaml"
+    path.write_text("method: c\nnetwork: {width: 0.25}\ndata: {samples_per_class: 5}\nclassifier: {iterations: 20}\n")
+    honest = losses.classification_loss
+    monkeypatch.setattr(losses, "classification_loss", lambda *args: honest(*args) * torch.nan)
+    monkeypatch.setattr(sys, "argv", ["sweeps", "train", str(path)])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 1
+    assert capsys.readouterr().out == "diverged: loss became nan at stage 2, iteration 1 (real nan).\n"

@@ -1,0 +1,86 @@
+"""A folder of JPEGs, from the study file to the report: what somebody with images of their own does."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from sweeps.ledger import Ledger
+
+CLASSES = ("red bars", "grüne Punkte", "青")
+
+
+def paint(folder, *, per_class=40):
+    """Three classes of noisy images, of different sizes and modes, that a small network can tell apart."""
+    luck = np.random.default_rng(0)
+    for label, name in enumerate(CLASSES):
+        (folder / name).mkdir(parents=True)
+        for index in range(per_class):
+            size = (30 + index % 7, 28 + index % 5)
+            pixels = luck.normal(90, 40, (*size[::-1], 3))
+            pixels[:: 3 + label, :, label] += 110
+            image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+            image.convert("L" if index % 9 == 0 else "RGB").save(folder / name / f"{index:03d}.jpg", quality=80)
+
+
+@pytest.fixture
+def study(tmp_path):
+    paint(tmp_path / "my images")
+    tree = {
+        "name": "mine",
+        "question": "Does it help on my own images?",
+        "datasets": [{"name": "mine", "folder": "my images", "image_size": 16}],
+        "samples_per_class": [8],
+        "methods": ["c", "dagan_aug"],
+        "compare": {"dagan_aug": ["c"]},
+        "base": {"network": {"name": "conv32", "width": 0.05}, "classifier": {"batch_size": 16}},
+        "search": {
+            "parameters": {
+                "gan.iterations": {"values": [5, 10]},
+                "classifier.iterations": {"values": [20, 40]},
+            },
+            "budget": {"trials": 2},
+        },
+        "confirm": {"seeds": 2},
+        "report_every": 10,
+    }
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
+    return path
+
+
+def sweeps(*words, folder):
+    return subprocess.run(
+        [sys.executable, "-m", "sweeps", *map(str, words)], cwd=folder, capture_output=True, text=True, timeout=240
+    )
+
+
+def test_a_folder_goes_from_study_file_to_report(study, tmp_path):
+    # From another folder: relative image folders are meant from the study file.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    answer = sweeps("run", study, folder=elsewhere)
+    assert answer.returncode == 0, answer.stderr
+    entries = Ledger(elsewhere / "results/mine/ledger").entries.values()
+    assert sorted(entry.phase for entry in entries) == ["confirm"] * 4 + ["search"] * 4
+    assert all(entry.config["data"]["fingerprint"] for entry in entries)
+    page = (elsewhere / "results/mine/report/index.html").read_text()
+    assert all(name in page for name in CLASSES)
+    best = elsewhere / "results/mine/best/mine-n8-dagan_aug.yaml"
+    assert "identical" in sweeps("train", best, folder=tmp_path).stdout
+
+
+def test_a_bad_image_is_named_before_anything_runs(study, tmp_path):
+    (tmp_path / "my images" / CLASSES[0] / "notes.png").write_text("no image")
+    whole = (tmp_path / "my images" / CLASSES[1] / "007.jpg").read_bytes()
+    (tmp_path / "my images" / CLASSES[1] / "007.jpg").write_bytes(whole[: len(whole) // 2])
+    answer = sweeps("run", study, folder=tmp_path)
+    assert answer.returncode == 2
+    assert "Error: 2 problems" in answer.stderr
+    assert "notes.png is not an image. Mend or remove it." in answer.stderr
+    assert "007.jpg cannot be read (" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert not (tmp_path / "results").exists()

@@ -1,0 +1,119 @@
+"""What a worker does with one trial: reports, snapshots, and failures as outcomes."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from playing import TINY, plain
+
+from dagan import losses
+from dagan.problem import InvalidInput
+from dagan.training import Training
+from sweeps import trainable
+from sweeps.study import Study
+
+
+def order_of(tmp_path, *, method="dagan_aug", phase="confirm", settings=None):
+    study = Study.of(TINY)
+    settings = settings or {"classifier.iterations": 40, "gan.iterations": 20}
+    settings = {key: value for key, value in settings.items() if key in study.space(method)}
+    config = study.config(study.cells[0], method, seed=3, phase=phase, settings=settings)
+    order = {
+        "config": config.model_dump(mode="json"),
+        "rungs": [25],
+        "every": 20,
+        "commit": "abc",
+        "snapshot": str(tmp_path / "snapshots" / "s.pt"),
+        "pictures": str(tmp_path / "pictures" / "s.npz") if phase == "confirm" else "",
+    }
+    return json.loads(json.dumps(order))
+
+
+def timeless(outcome):
+    """An outcome without what depends on the clock."""
+    curve = [{k: v for k, v in point.items() if k != "images_per_second"} for point in outcome["curve"]]
+    return {k: v for k, v in outcome.items() if k != "wall_seconds"} | {"curve": curve}
+
+
+def test_reports_and_outcome(tmp_path):
+    *progress, last = trainable.reports(order_of(tmp_path))
+    assert [(report["stage"], report["iteration"]) for report in progress] == [
+        ("generation", 20),
+        ("classification", 20),
+        ("classification", 25),
+        ("classification", 40),
+    ]
+    assert [len(report["curve"]) for report in progress] == [1, 2, 3, 4]
+    assert last["outcome"]["status"] == "completed"
+    assert last["outcome"]["test_accuracy"] is not None
+    assert last["provenance"]["commit"] == "abc"
+    assert not (tmp_path / "snapshots").exists()
+    pictures = np.load(tmp_path / "pictures" / "s.npz")
+    assert pictures["real"].shape == pictures["generated"].shape == (10, 8, 8, 8, 1)
+    json.dumps([*progress, last])
+
+
+def test_search_sees_no_test_images(tmp_path):
+    *progress, last = trainable.reports(order_of(tmp_path, phase="search"))
+    assert last["outcome"]["test_accuracy"] is None
+    assert progress[-1]["validation_accuracy"] == last["outcome"]["validation_accuracy"] is not None
+    assert not (tmp_path / "pictures").exists()
+
+
+@pytest.mark.parametrize("reports_before_the_crash", [1, 2, 3])
+def test_a_trial_goes_on_from_its_snapshot(tmp_path, monkeypatch, reports_before_the_crash):
+    *_, straight = trainable.reports(order_of(tmp_path))
+    monkeypatch.setattr(trainable, "SNAPSHOT_SECONDS", 0)
+    crashed = trainable.reports(order_of(tmp_path))
+    for _ in range(reports_before_the_crash):
+        next(crashed)
+    crashed.close()
+    assert list((tmp_path / "snapshots").iterdir()) == [tmp_path / "snapshots" / "s.pt"]
+    *rest, resumed = trainable.reports(order_of(tmp_path))
+    assert len(rest) == 4 - reports_before_the_crash
+    assert timeless(resumed["outcome"]) == timeless(straight["outcome"])
+    assert list((tmp_path / "snapshots").iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "of another config"])
+def test_a_damaged_snapshot_counts_as_absent(tmp_path, damage):
+    *_, straight = trainable.reports(order_of(tmp_path))
+    path = tmp_path / "snapshots" / "s.pt"
+    other = Training(Study.of(plain()).config(Study.of(plain()).cells[0], "c", seed=0, phase="search"))
+    trainable.save(other, path)
+    if damage != "of another config":
+        path.write_bytes(path.read_bytes()[:5000] if damage == "cut" else b"")
+    *progress, last = trainable.reports(order_of(tmp_path))
+    assert len(progress) == 4
+    assert timeless(last["outcome"]) == timeless(straight["outcome"])
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (ValueError("no\nway"), "failed", "ValueError: no"),
+        (torch.OutOfMemoryError("2 GiB"), "oom", "OutOfMemoryError: 2 GiB"),
+        (MemoryError(), "oom", "MemoryError: "),
+        (InvalidInput([]), "failed", ""),
+    ],
+)
+def test_a_failure_is_an_outcome(tmp_path, monkeypatch, error, status, message):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(losses, "classification_loss", fail)
+    *_, last = trainable.reports(order_of(tmp_path))
+    assert last["outcome"]["status"] == status
+    assert last["outcome"]["error"] == message
+    assert last["outcome"].get("invalid", False) == isinstance(error, InvalidInput)
+
+
+def test_divergence_is_an_outcome_at_once(tmp_path, monkeypatch):
+    honest = losses.classification_loss
+    monkeypatch.setattr(losses, "classification_loss", lambda *args: honest(*args) + torch.inf)
+    *progress, last = trainable.reports(order_of(tmp_path))
+    assert len(progress) == 1, "only stage 1 was reported"
+    assert last["outcome"]["status"] == "diverged"
+    assert last["outcome"]["error"].startswith("loss became infinite at stage 2, iteration 1 (real inf")
+    assert last["outcome"]["test_accuracy"] is None
