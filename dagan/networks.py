@@ -104,20 +104,23 @@ def with_label(maps: Tensor, label: Tensor) -> Tensor:
 
 
 def build(layer: Layer) -> nn.Module:
-    """The module of one row of the layer table, without weights: PyTorch's own start draws from the global generator."""
+    """The module of one row of the layer table; PyTorch's own start would draw from the global generator."""
+    module: nn.Module
     if layer.kind == "linear":
-        return skip_init(nn.Linear, layer.inputs, layer.outputs)
-    if layer.kind == "conv":
-        return skip_init(nn.Conv2d, layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding)
-    return skip_init(
-        nn.ConvTranspose2d,
-        layer.inputs,
-        layer.outputs,
-        layer.kernel,
-        layer.stride,
-        layer.padding,
-        output_padding=layer.stride - 1,
-    )
+        module = skip_init(nn.Linear, layer.inputs, layer.outputs)
+    elif layer.kind == "conv":
+        module = skip_init(nn.Conv2d, layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding)
+    else:
+        module = skip_init(
+            nn.ConvTranspose2d,
+            layer.inputs,
+            layer.outputs,
+            layer.kernel,
+            layer.stride,
+            layer.padding,
+            output_padding=layer.stride - 1,
+        )
+    return module
 
 
 def standardise(layer: nn.Module, inputs: Tensor, *, std: float) -> Tensor:

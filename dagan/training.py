@@ -22,7 +22,7 @@ from torch import Tensor
 from dagan import losses, networks
 from dagan.architecture import pflop
 from dagan.augmentation import augmented
-from dagan.compute import machine
+from dagan.compute import MEMORY_FORMAT, machine
 from dagan.config import Config
 from dagan.datasets import Labelled, training_data
 from dagan.problem import refuse
@@ -85,7 +85,7 @@ class Training:
         self.generator = networks.generator(config, self.streams["generator_weights"])
         if config.network.weight_norm:
             self._fit_weight_norm()
-        self.discriminator.to(memory_format=self.machine.memory_format)
+        self.discriminator.to(memory_format=MEMORY_FORMAT)
         self.average = copy.deepcopy(self.discriminator).requires_grad_(False)
         self.updates = 0
         betas = (config.classifier.beta1, 0.999)
@@ -224,7 +224,7 @@ class Training:
 
     def judged(self, images: Images, stage: Stage) -> tuple[Logits, Features]:
         """D's logits and features, as in training: with noise and dropout."""
-        images = images.to(memory_format=self.machine.memory_format)
+        images = images.to(memory_format=MEMORY_FORMAT)
         with self.machine.autocast():
             logits, features = self.discriminator(images, self.streams[f"{stage}.noise"])
         return logits.float(), features.float()
@@ -242,7 +242,7 @@ class Training:
         parts = []
         for some in images.split(500):
             with self.machine.autocast():
-                logits, _ = self.average(some.to(memory_format=self.machine.memory_format))
+                logits, _ = self.average(some.to(memory_format=MEMORY_FORMAT))
             parts.append(self.scores(logits.float()).argmax(dim=1))
         return torch.cat(parts)
 

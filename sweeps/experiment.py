@@ -67,7 +67,7 @@ def run(study: Study, place: Place, *, cluster: Cluster | None = None, listeners
 
 
 def _run(plan: Plan, place: Place, cluster: Cluster, listeners: Sequence[Any]) -> None:
-    os.environ.update({key: os.environ.get(key, value) for key, value in QUIET.items()})
+    prepare_environment(cluster)
     from ray import tune
 
     from sweeps.provenance import commit
@@ -122,6 +122,15 @@ def _run(plan: Plan, place: Place, cluster: Cluster, listeners: Sequence[Any]) -
             shutil.rmtree(place.ray, ignore_errors=True)
     if conductor.failure:
         raise conductor.failure
+
+
+def prepare_environment(cluster: Cluster) -> None:
+    """Set what Ray reads when it is imported; what the user has set stays."""
+    for key, value in QUIET.items():
+        os.environ.setdefault(key, value)
+    if cluster.address and (Path.home() / ".ray" / "auth_token").is_file():
+        # A cluster of `ray start` asks for the token by default, but its clients do not offer it by default.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def trial_resources(study: Study) -> dict[str, float]:
@@ -198,7 +207,8 @@ def require_answer(address: str) -> None:
 def no_answer(address: str, error: Exception) -> InvalidInput:
     """What to say of an address where no cluster is."""
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return refuse("--address", f"no Ray cluster answers at {address} ({reason}).")
+    remedy = "Is it running, and is RAY_AUTH_MODE (token, disabled) as the cluster has it?"
+    return refuse("--address", f"no Ray cluster answers at {address} ({reason}). {remedy}")
 
 
 @contextlib.contextmanager

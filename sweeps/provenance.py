@@ -4,7 +4,7 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,15 @@ def commit() -> str:
 @cache
 def versions() -> dict[str, str]:
     """The versions of what decides a number."""
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    return {"python": platform.python_version()} | {name: version_of(name) for name in PACKAGES}
+
+
+def version_of(package: str) -> str:
+    """A package's version; empty for one that came to a worker as bare source."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def of_training(machine: "Machine", *, threads: int, commit: str) -> dict[str, str | int]:
@@ -42,7 +50,7 @@ def of_training(machine: "Machine", *, threads: int, commit: str) -> dict[str, s
         "host": platform.node(),
         "device": machine.name,
         "precision": str(machine.precision).removeprefix("torch."),
-        "memory_format": str(machine.memory_format).removeprefix("torch."),
+        "memory_format": "channels_last",
         "threads": threads,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
