@@ -36,13 +36,14 @@ def write_report(
     *,
     planned: pd.DataFrame | None = None,
     signatures: Collection[str] | None = None,
+    command: str | None = None,
     output: str | Path | None = None,
 ) -> Report:
     """Write the report of a study directory into `output`, by default its `report/`, and return the paths.
 
     `planned` has the columns phase, dataset, samples_per_class, method, trials; with it the report can say
-    what is missing. With `signatures` the report is about these trials alone. A study that is still searching,
-    has one seed, one method or no declared comparison is reported as such.
+    what is missing. With `signatures` the report is about these trials alone; `command` is how to run the study
+    again. A study that is still searching, has one seed, one method or no declared comparison is reported as such.
 
     Raises:
         ResultsError: The directory is not a study directory, or its results break a rule.
@@ -52,6 +53,7 @@ def write_report(
     evidence = gather(directory, planned, signatures)
     csv, parquet = write_tables(evidence.results, output)
     context = _context(evidence, directory)
+    context["command"] = command or f"sweeps run {shlex.quote(' '.join(evidence.study.name.split()))}"
     drawn = [figure for section in context["figures"].values() for figure in section.figures]
     files = _write_figures(drawn, context["pictures"], output / "figures")
     html, markdown = output / "index.html", output / "report.md"
@@ -86,7 +88,6 @@ def _context(evidence: Evidence, directory: Path) -> dict[str, Any]:
         "costs": tables.cost_rows(evidence),
         "errors": _errors(evidence.results),
         "provenance": tables.provenance(evidence.results),
-        "command": f"sweeps run {shlex.quote(' '.join(evidence.study.name.split()))}",
     }
 
 

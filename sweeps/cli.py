@@ -159,6 +159,7 @@ def export(study: StudyName, overrides: Overrides = None, out: Out = RESULTS) ->
     Example: sweeps export digits
     """
     from sweeps.export import export as write
+    from sweeps.ledger import shown
 
     plan, place = replay(study, overrides, out)
     for path in write(plan, place):
@@ -193,7 +194,7 @@ def place_of(study: "Study", out: Path) -> "Place":
 
 
 def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "Place"]:
-    """A study as its ledger leaves it: as it was last run, unless a file or overrides say otherwise.
+    """A study as its ledger leaves it: as it was last run, unless overrides say otherwise.
 
     Raises:
         InvalidInput: nothing has finished yet.
@@ -202,8 +203,7 @@ def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "
     from sweeps.plan import Plan
     from sweeps.study import load
 
-    study = load(name)
-    kept = Place(out, study.name).study
+    kept = Place(out, load(name).name if Path(name).suffix else name).study
     study = load(str(kept) if kept.is_file() and not overrides else name, overrides or [])
     place = Place(out, study.name)
     plan = Plan(study, Ledger(place.ledger))
@@ -214,6 +214,7 @@ def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "
 def check_folders(study: "Study", console: Any) -> None:
     """Open every image of the study's folders once: a bad one is told now, not in the thirtieth trial."""
     from dagan.image_files import check_images
+    from sweeps.ledger import shown
 
     for dataset in study.cell_datasets:
         if dataset.folder:
@@ -224,6 +225,7 @@ def check_folders(study: "Study", console: Any) -> None:
 def conclude(plan: "Plan", place: "Place", wandb: str) -> None:
     """Write report and best configs, and say what was found and where everything is."""
     from sweeps.export import export as write
+    from sweeps.ledger import shown
 
     for line in write_report(plan, place):
         print(line)
@@ -237,18 +239,11 @@ def conclude(plan: "Plan", place: "Place", wandb: str) -> None:
 
 def write_report(plan: "Plan", place: "Place") -> list[str]:
     """Write the report; what it found and where it is."""
+    from sweeps.ledger import shown
     from sweeps.summary import summarise
 
     found = summarise(plan, place)
     return [*found.lines, f"Report: {shown(found.html)}"]
-
-
-def shown(path: Path) -> str:
-    """A path as short as it can be said from here."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
 
 
 def this_command() -> str:

@@ -120,3 +120,11 @@ class Place:
             raise refuse(
                 str(self.root), "is being run by another driver. Wait for it, or choose another --out."
             ) from None
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -3,7 +3,9 @@
 import random
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
+
+from dagan.config import Section
 
 Distribution = Literal[
     "categorical",
@@ -17,13 +19,11 @@ Distribution = Literal[
 Scalar = bool | int | float | str
 
 
-class Parameter(BaseModel):
+class Parameter(Section):
     """One searched setting: `{values: […]}`, `{value: x}`, or `{min, max}` with an optional `distribution` and `q`.
 
     Bounds that are whole numbers mean whole numbers, as in W&B, unless a distribution says otherwise.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     distribution: Distribution | None = None
     values: list[Scalar] | None = None

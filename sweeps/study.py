@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from dagan.config import Config, facts_of, flatten, known_keys, merged, nest, problems_of, reaches
+from dagan.config import Config, Section, facts_of, flatten, known_keys, merged, nest, problems_of, reaches
 from dagan.methods import METHODS
 from dagan.problem import InvalidInput, Problem, refuse, unknown
 from dagan.splits import Phase
@@ -24,12 +24,6 @@ from sweeps.space import Parameter
 
 FIRST_CONFIRM_SEED = 1000
 """Where confirm seeds start when only their number is given: far from the search seeds 0, 1, …"""
-
-
-class Section(BaseModel):
-    """A frozen part of a study; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Dataset(Section):
@@ -59,7 +53,7 @@ class EarlyStopping(Section):
 class Search(Section):
     """The first phase: choose on validation images."""
 
-    parameters: dict[str, Parameter] = {}
+    parameters: dict[str, Parameter] = Field({})
     budget: Budget
     seeds: int | list[int] = 1
     window: int = Field(4, ge=1)
@@ -79,10 +73,8 @@ class Resources(Section):
     gpu: float | Literal["auto"] = "auto"
 
 
-class Cell(BaseModel):
+class Cell(Section):
     """Data set × samples per class."""
-
-    model_config = ConfigDict(frozen=True)
 
     dataset: Dataset
     samples_per_class: int
@@ -99,9 +91,9 @@ class Study(Section):
     datasets: list[str | Dataset] = Field(min_length=1)
     samples_per_class: list[int] = Field(min_length=1)
     methods: list[str] = Field(min_length=1)
-    compare: dict[str, list[str]] = {}
+    compare: dict[str, list[str]] = Field({})
     smallest_difference: float = Field(0.5, ge=0)
-    base: dict[str, Any] = {}
+    base: dict[str, Any] = Field({})
     search: Search
     confirm: Confirm
     resources: Resources = Resources()

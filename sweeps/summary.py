@@ -1,9 +1,11 @@
 """From the plan to the report: what `analysis` needs to know of a study."""
 
+import shlex
 from typing import TYPE_CHECKING
 
-from sweeps.ledger import Place
+from sweeps.ledger import Place, shown
 from sweeps.plan import Plan
+from sweeps.study import shipped
 
 if TYPE_CHECKING:
     from analysis import Report
@@ -31,5 +33,13 @@ def summarise(plan: Plan, place: Place) -> "Report":
         place.root,
         planned=pd.DataFrame(planned),
         signatures={entry.signature for entry in plan.entries},
+        command=command(plan, place),
         output=place.report,
     )
+
+
+def command(plan: Plan, place: Place) -> str:
+    """How to run the study again, from the folder where it was run."""
+    name = plan.study.name if plan.study.name in shipped() else shown(place.study)
+    out = shown(place.root.parent)
+    return shlex.join(["sweeps", "run", name, *(["--out", out] if out != "results" else [])])

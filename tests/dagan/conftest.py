@@ -1,0 +1,98 @@
+"""Configs that train in a fraction of a second, and a folder of images."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from PIL import Image
+
+from dagan.config import Config, nest, reaches
+
+settings.register_profile("dagan", deadline=None, database=None, derandomize=True, max_examples=50)
+settings.load_profile("dagan")
+
+TINY = {
+    "data.samples_per_class": 4,
+    "network.width": 0.25,
+    "gan.iterations": 5,
+    "gan.latent_size": 8,
+    "classifier.iterations": 6,
+    "classifier.batch_size": 16,
+}
+OTHER_VALUES = {
+    "method": "dagan",
+    "seed": 1,
+    "data.dataset": "mnist",
+    "data.image_size": 16,
+    "data.channels": 1,
+    "data.samples_per_class": 3,
+    "data.phase": "search",
+    "data.validation": "within",
+    "data.validation_fraction": 0.5,
+    "network.name": "conv32",
+    "network.width": 0.5,
+    "network.noise": 0.3,
+    "network.dropout": 0.25,
+    "network.weight_norm": False,
+    "gan.iterations": 4,
+    "gan.loss": "joint",
+    "gan.feature_matching_weight": 2.0,
+    "gan.feature_matching": "class",
+    "gan.feature_matching_norm": "l2",
+    "gan.generator_steps": 1,
+    "gan.learning_rate": 1e-3,
+    "gan.latent": "normal",
+    "gan.latent_size": 9,
+    "classifier.iterations": 7,
+    "classifier.batch_size": 12,
+    "classifier.learning_rate": 1e-3,
+    "classifier.beta1": 0.6,
+    "classifier.augmentation_ratio": 0.5,
+    "classifier.average_decay": 0.1,
+    "augmentation.rotation": 30.0,
+    "augmentation.shift": 0.3,
+    "augmentation.horizontal_flip": True,
+    "compute.precision": "bfloat16",
+}
+
+
+@pytest.fixture(scope="session")
+def other_values() -> Mapping[str, Any]:
+    """For each setting that decides a result, a legal value other than that of `dagan_aug` in `make_config`."""
+    return OTHER_VALUES
+
+
+@pytest.fixture(scope="session")
+def make_config() -> Callable[..., Config]:
+    """A function from a method and settings by dotted key to a config that trains in a fraction of a second."""
+
+    def make(method: str = "dagan", changes: Mapping[str, Any] | None = None) -> Config:
+        tiny = {key: value for key, value in TINY.items() if reaches(key, method)}
+        return Config.of(nest(tiny | {"method": method} | dict(changes or {})))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def write_images() -> Callable[..., Path]:
+    """A function that fills a folder with sub-folders of random images, from the number of images per class."""
+
+    def write(folder: Path, counts: Mapping[str, int], *, size: int = 12, seed: int = 0) -> Path:
+        random = np.random.default_rng(seed)
+        for name, count in counts.items():
+            (folder / name).mkdir(parents=True)
+            for index in range(count):
+                pixels = random.integers(0, 256, (size, size, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / name / f"{index}.png")
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def ten_classes(tmp_path_factory: pytest.TempPathFactory, write_images: Callable[..., Path]) -> Path:
+    """A folder of ten classes, twelve images each."""
+    return write_images(tmp_path_factory.mktemp("images"), {f"class {index}": 12 for index in range(10)})

@@ -1,0 +1,238 @@
+"""One frozen value that decides a training: resolved, checked, signed."""
+
+import json
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from dagan.config import EXECUTION_ONLY, Config, flatten, known_keys, merged, nest, reaches
+from dagan.methods import METHODS
+from dagan.problem import InvalidInput
+
+EXECUTION_KEYS = {f"{section}.{key}" for section, keys in EXECUTION_ONLY.items() for key in keys}
+
+
+def problems(choices):
+    with pytest.raises(InvalidInput) as caught:
+        Config.of(choices)
+    return {problem.where: problem.message for problem in caught.value.problems}
+
+
+def test_a_config_is_frozen():
+    config = Config.of({})
+    with pytest.raises(ValidationError, match="frozen"):
+        config.seed = 3
+    with pytest.raises(ValidationError, match="frozen"):
+        config.data.samples_per_class = 3
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [("sead", "seed"), ("gan.feature_matching_wait", "gan.feature_matching_weight"), ("compute.thread", "threads")],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(key, nearest):
+    message = problems(nest({key: 1}))[key]
+    assert f"unknown key `{key.split('.')[-1]}` (did you mean `{nearest.split('.')[-1]}`?)" in message
+
+
+def test_an_unknown_method_and_data_set_are_refused_with_the_nearest():
+    assert "unknown method `dagann` (did you mean `dagan`?)" in problems({"method": "dagann"})["method"]
+    assert (
+        "unknown data set `digit` (did you mean `digits`?)" in problems({"data": {"dataset": "digit"}})["data.dataset"]
+    )
+
+
+def test_all_problems_come_at_once():
+    wrong = problems(
+        {
+            "method": "c",
+            "data": {"dataset": "nmist", "samples_per_class": 0},
+            "gan": {"loss": "joint"},
+            "network": {"widht": 1.0},
+            "classifier": {"learning_rate": "fast"},
+            "augmentation": {"rotation": 5.0},
+        }
+    )
+    assert set(wrong) == {
+        "data.dataset",
+        "data.samples_per_class",
+        "gan.loss",
+        "network.widht",
+        "classifier.learning_rate",
+        "augmentation.rotation",
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", True),
+        ("seed", "5"),
+        ("seed", 1.0),
+        ("seed", -1),
+        ("data.samples_per_class", True),
+        ("network.width", "1"),
+        ("network.width", True),
+        ("network.weight_norm", 1),
+        ("gan.iterations", 0),
+        ("gan.iterations", 10.5),
+        ("gan.loss", "both"),
+        ("gan.learning_rate", 0),
+        ("classifier.batch_size", 1),
+        ("classifier.beta1", 1.0),
+        ("classifier.augmentation_ratio", None),
+        ("classifier.learning_rate", float("nan")),
+        ("gan.feature_matching_weight", float("nan")),
+        ("gan.feature_matching_weight", float("inf")),
+        ("compute.device", 0),
+        ("compute.threads", 0),
+    ],
+)
+def test_wrong_types_and_ranges_are_refused(key, value):
+    message = problems(nest({key: value}))[key]
+    assert message.startswith("must be ")
+    assert repr(value) in message
+
+
+@pytest.mark.parametrize("section", ["data", "network", "gan", "classifier", "augmentation", "compute"])
+@pytest.mark.parametrize("value", [5, "much", [1], True])
+def test_a_section_that_is_no_mapping_is_refused(section, value):
+    assert section in problems({"method": "dagan_aug", section: value})
+
+
+@pytest.mark.parametrize("choices", [{"method": ["c"]}, {"method": None}, {"data": {"folder": 5}}])
+def test_values_of_no_use_are_refused_without_a_crash(choices):
+    assert set(problems(choices)) == set(flatten(choices))
+
+
+def test_a_whole_number_serves_where_a_number_is_asked_for():
+    assert Config.of({"network": {"width": 1}}) == Config.of({"network": {"width": 1.0}})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_defaults_follow_the_method(method):
+    config, row = Config.of({"method": method}), METHODS[method]
+    assert config.network.noise == (0.0 if method.endswith("_aug") else 0.2)
+    assert (config.augmentation is not None) == method.endswith("_aug")
+    assert (config.gan is not None) == (row.generator is not None) == method.startswith("dagan")
+    assert config.classifier.augmentation_ratio == (1.0 if method.startswith("dagan") else 0.0)
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "value"),
+    [
+        ("c", "gan.loss", "joint"),
+        ("c", "gan.iterations", 5),
+        ("c_aug", "classifier.augmentation_ratio", 0.5),
+        ("c", "augmentation.rotation", 5.0),
+        ("dagan", "augmentation.horizontal_flip", True),
+    ],
+)
+def test_a_setting_that_reaches_nothing_is_refused(method, key, value):
+    assert not reaches(key, method)
+    assert "reaches nothing" in problems(nest({"method": method, key: value}))[key]
+
+
+def test_the_size_of_a_built_in_data_set_is_not_a_choice():
+    assert Config.of({"data": {"image_size": 8, "channels": 1}}).data.image_size == 8  # as a stored config has it
+    assert set(problems({"data": {"image_size": 64, "channels": 3}})) == {"data.image_size", "data.channels"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_resolving_a_resolved_config_changes_nothing(method):
+    config = Config.of({"method": method, "seed": 3})
+    again = Config.of(json.loads(json.dumps(config.model_dump(mode="json"))))
+    assert again == config
+    assert again.signature == config.signature
+    assert pickle.loads(pickle.dumps(config)).signature == config.signature
+
+
+def test_equal_values_have_equal_signatures_however_they_were_given():
+    assert Config.of({}).signature == Config.of({"method": "dagan", "gan": {"iterations": 1000}}).signature
+
+
+def test_the_signature_is_the_same_in_every_process_and_version():
+    """A changed default or a changed hash breaks every stored snapshot and ledger: this must be meant."""
+    assert len(Config.of({}).signature) == 16
+    assert set(Config.of({}).signature) <= set("0123456789abcdef")
+
+
+@pytest.fixture
+def base(ten_classes):
+    data = {"folder": str(ten_classes), "dataset": "pictures", "samples_per_class": 2}
+    return {"method": "dagan_aug", "data": data, "network": {"name": "digits"}}
+
+
+def test_the_signature_changes_with_every_setting_that_decides_a_result(base, other_values):
+    assert set(other_values) == set(known_keys()) - EXECUTION_KEYS - {"data.fingerprint"}
+    signature = Config.of(base).signature
+    signatures = {key: Config.of(merged(base, nest({key: value}))).signature for key, value in other_values.items()}
+    assert [key for key, other in signatures.items() if other == signature] == []
+    assert len(set(signatures.values())) == len(signatures)
+
+
+def test_the_signature_does_not_change_with_how_and_where_a_training_runs(base, tmp_path, ten_classes):
+    (tmp_path / "elsewhere").symlink_to(ten_classes)
+    signature = Config.of(base).signature
+    changes = {
+        "compute.device": "cpu",
+        "compute.threads": 2,
+        "data.root": "elsewhere",
+        "data.folder": str(tmp_path / "elsewhere"),
+    }
+    assert set(changes) == EXECUTION_KEYS
+    for key, value in changes.items():
+        assert Config.of(merged(base, nest({key: value}))).signature == signature, key
+
+
+def test_a_folder_with_other_images_than_recorded_is_refused(base):
+    assert "not the ones recorded" in problems(merged(base, {"data": {"fingerprint": "0" * 16}}))["data.fingerprint"]
+
+
+def test_more_samples_than_a_class_can_give_are_refused_with_the_bound():
+    # Of the 174 images of the smallest class 58 are set aside for the test; half of 116 is 58, one to validate.
+    assert Config.of({"data": {"samples_per_class": 57}}).data.samples_per_class == 57
+    message = problems({"data": {"samples_per_class": 58}})["data.samples_per_class"]
+    assert "must be <= 57 for digits" in message
+    assert "58" in message
+    assert Config.of({"data": {"samples_per_class": 116, "validation": "within"}})
+    within = problems({"data": {"samples_per_class": 117, "validation": "within"}})["data.samples_per_class"]
+    assert "must be <= 116" in within
+
+
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2),
+    lambda child: st.dictionaries(st.text("abc", min_size=1, max_size=3), child, min_size=1, max_size=3),
+    max_leaves=12,
+).filter(lambda tree: isinstance(tree, dict))
+
+
+@given(TREES)
+def test_nest_undoes_flatten(tree):
+    assert nest(flatten(tree)) == tree
+
+
+@given(TREES)
+def test_merging_a_tree_into_itself_or_into_nothing_gives_it_back(tree):
+    assert merged(tree, tree) == merged({}, tree) == merged(tree, {}) == tree
+
+
+def test_merged_changes_single_values_and_no_argument():
+    base, change = {"a": {"x": 1, "y": 2}, "b": 3}, {"a": {"y": 5}, "c": {"z": 6}}
+    assert merged(base, change) == {"a": {"x": 1, "y": 5}, "b": 3, "c": {"z": 6}}
+    assert base == {"a": {"x": 1, "y": 2}, "b": 3}
+
+
+def test_known_keys_are_those_of_a_resolved_config():
+    assert set(known_keys()) == set(Config.of({"method": "dagan_aug"}).flat())
+
+
+def test_an_invalid_input_crosses_process_borders():
+    with pytest.raises(InvalidInput) as caught:
+        Config.of({"sead": 1, "method": "c"})
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert copy.problems == caught.value.problems
+    assert str(copy) == str(caught.value)

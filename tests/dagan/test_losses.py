@@ -1,0 +1,160 @@
+"""The losses by worked arithmetic; logits are logs of whole numbers, so that (1, 2, 3, 4) says 0.1, 0.2, 0.3, 0.4."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
+from torch import tensor
+
+from dagan import losses
+
+# K = 2: real 0, real 1, generated 0, generated 1. Both rows of a batch are of classes 1 and 0, in this order.
+REAL = tensor([[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]]).log()
+GENERATED = tensor([[1.0, 1.0, 1.0, 1.0], [5.0, 1.0, 3.0, 1.0]]).log()
+LABELS = tensor([1, 0])
+
+
+def minus_mean_log(*probabilities):
+    return -sum(map(math.log, probabilities)) / len(probabilities)
+
+
+def test_joint_discriminator_loss_by_hand():
+    expected = minus_mean_log(0.2, 0.4) + minus_mean_log(1 / 4, 3 / 10)
+    assert losses.joint_discriminator_loss(REAL, GENERATED, LABELS).item() == pytest.approx(expected)
+
+
+def test_joint_generator_loss_by_hand():
+    assert losses.joint_generator_loss(GENERATED, LABELS).item() == pytest.approx(minus_mean_log(1 / 4, 5 / 10))
+
+
+def test_pairwise_discriminator_loss_by_hand():
+    expected = minus_mean_log(2 / (2 + 4), 4 / (4 + 2)) + minus_mean_log(1 / 2, 3 / (5 + 3))
+    assert losses.pairwise_discriminator_loss(REAL, GENERATED, LABELS).item() == pytest.approx(expected)
+
+
+def test_pairwise_generator_loss_by_hand():
+    expected = minus_mean_log(1 / 2, 5 / (5 + 3))
+    assert losses.pairwise_generator_loss(GENERATED, LABELS).item() == pytest.approx(expected)
+
+
+def test_joint_class_scores_by_hand():
+    scores = losses.joint_class_scores(REAL)
+    assert scores.exp().tolist() == [pytest.approx([1 + 3, 2 + 4]), pytest.approx([4 + 2, 3 + 1])]
+
+
+def test_pairwise_class_scores_by_hand():
+    scores = losses.pairwise_class_scores(REAL)
+    assert scores.exp().tolist() == [pytest.approx([1 * 3, 2 * 4]), pytest.approx([4 * 2, 3 * 1])]
+
+
+def test_plain_class_scores_are_the_logits():
+    assert torch.equal(losses.plain_class_scores(REAL), REAL)
+
+
+def test_joint_classification_loss_by_hand():
+    scores = losses.joint_class_scores(REAL)
+    expected = minus_mean_log(0.2 + 0.4, 0.4 + 0.2)  # p(y|x) + p(K+y|x), eq. (7)
+    assert losses.classification_loss(scores, LABELS).item() == pytest.approx(expected)
+
+
+def test_pairwise_classification_loss_by_hand():
+    scores = losses.pairwise_class_scores(REAL)
+    expected = minus_mean_log(8 / (3 + 8), 8 / (8 + 3))
+    assert losses.classification_loss(scores, LABELS).item() == pytest.approx(expected)
+
+
+@given(st.lists(st.floats(-30, 30), min_size=6, max_size=6))
+def test_the_softmax_of_joint_class_scores_is_real_plus_generated(logits):
+    shares = [math.exp(logit - max(logits)) for logit in logits]
+    expected = [(shares[index] + shares[3 + index]) / sum(shares) for index in range(3)]
+    scores = losses.joint_class_scores(tensor([logits], dtype=torch.float64))
+    assert scores.softmax(dim=1)[0].tolist() == pytest.approx(expected)
+
+
+@given(st.lists(st.floats(-30, 30), min_size=6, max_size=6), st.integers(0, 2))
+def test_a_shift_of_all_logits_changes_no_loss(logits, label):
+    one, moved, labels = tensor([logits]).double(), tensor([logits]).double() + 7, tensor([label])
+    for name in ("joint", "pairwise"):
+        for loss in (
+            lambda x, name=name: losses.DISCRIMINATOR_LOSSES[name](x, x, labels),
+            lambda x, name=name: losses.GENERATOR_LOSSES[name](x, labels),
+            lambda x, name=name: losses.classification_loss(losses.CLASS_SCORES[name](x), labels),
+        ):
+            assert loss(moved).item() == pytest.approx(loss(one).item(), abs=1e-9)
+
+
+SURE = tensor([[-1e4, 0.0, 1e4, 0.0]])  # all but certain: generated, of class 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (lambda x, y: losses.joint_discriminator_loss(x, x, y), 2e4),  # −log p(0) = 2e4 on real, −log p(K+0) = 0
+        (lambda x, y: losses.pairwise_discriminator_loss(x, x, y), 2e4),
+        (losses.joint_generator_loss, 2e4),
+        (losses.pairwise_generator_loss, 2e4),
+        (lambda x, y: losses.classification_loss(losses.joint_class_scores(x), y), 0.0),
+        (lambda x, y: losses.classification_loss(losses.joint_class_scores(x), 1 - y), 1e4 - math.log(2)),
+        (lambda x, y: losses.classification_loss(losses.pairwise_class_scores(x), y), math.log(2)),
+    ],
+)
+def test_losses_of_huge_logits_are_right_and_have_gradients(loss, expected):
+    logits = SURE.clone().requires_grad_()
+    value = loss(logits, tensor([0]))
+    value.backward()
+    assert value.item() == pytest.approx(expected, rel=1e-6)
+    assert logits.grad.isfinite().all()
+
+
+# Classes 0, 0, 2; class 1 is absent. Differences: (2, 0) and (4, −2) of class 0, mean (3, −1); (−1, 1) of class 2.
+REAL_FEATURES = tensor([[2.0, 1.0], [5.0, 0.0], [0.0, 4.0]])
+GENERATED_FEATURES = tensor([[0.0, 1.0], [1.0, 2.0], [1.0, 3.0]])
+CLASSES = tensor([0, 0, 2])
+
+
+@pytest.mark.parametrize(
+    ("kind", "norm", "expected"),
+    [
+        ("batch", "l1", (5 / 3 + 1 / 3) / 2),  # mean of all: (5/3, −1/3)
+        ("batch", "l2", math.sqrt((25 / 9 + 1 / 9) / 2)),
+        ("class", "l1", ((3 + 1) / 2 + (1 + 1) / 2) / 2),
+        ("class", "l2", (math.sqrt((9 + 1) / 2) + math.sqrt((1 + 1) / 2)) / 2),
+    ],
+)
+def test_feature_matching_loss_by_hand(kind, norm, expected):
+    loss = losses.FEATURE_MATCHING_LOSSES[kind](REAL_FEATURES, GENERATED_FEATURES, CLASSES, norm=norm)
+    assert loss.item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", ["batch", "class"])
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_feature_matching_of_equal_features_is_zero_with_a_gradient(kind, norm):
+    features = REAL_FEATURES.clone().requires_grad_()
+    loss = losses.FEATURE_MATCHING_LOSSES[kind](REAL_FEATURES, features, CLASSES, norm=norm)
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=2e-6)
+    assert features.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        lambda: losses.joint_discriminator_loss(REAL, GENERATED, LABELS[:, None]),
+        lambda: losses.joint_discriminator_loss(REAL, GENERATED[:1], LABELS),
+        lambda: losses.joint_generator_loss(GENERATED, LABELS.float()),
+        lambda: losses.pairwise_discriminator_loss(REAL, GENERATED, LABELS[:1]),
+        lambda: losses.pairwise_generator_loss(GENERATED, LABELS[:, None]),
+        lambda: losses.joint_class_scores(REAL[0]),
+        lambda: losses.pairwise_class_scores(REAL[:, :, None]),
+        lambda: losses.classification_loss(REAL, LABELS[:, None]),
+        lambda: losses.classification_loss(REAL, LABELS[:1]),
+        lambda: losses.batch_feature_matching_loss(REAL_FEATURES, GENERATED_FEATURES[:, :1], CLASSES),
+        lambda: losses.class_feature_matching_loss(REAL_FEATURES, GENERATED_FEATURES, CLASSES[:, None]),
+    ],
+)
+def test_wrong_shapes_are_refused(mistake):
+    with pytest.raises(TypeCheckError):
+        mistake()

@@ -1,0 +1,61 @@
+"""Pictures: a row per class, a column per image."""
+
+import numpy as np
+import pytest
+import torch
+
+from dagan.pictures import generated_grid, pixels, real_grid
+from dagan.training import Training
+
+
+@pytest.fixture(scope="module")
+def training(make_config):
+    return Training(make_config("dagan"))
+
+
+def test_pixels_are_the_whole_numbers_nearest():
+    values = torch.tensor([-1.0, -0.5, 0.0, 0.5, 1.0, 1.2]).reshape(6, 1, 1, 1)
+    shown = pixels(values)
+    assert shown.dtype == np.uint8
+    assert shown[:, 0, 0, 0].tolist() == [0, 64, 128, 191, 255, 255]  # (x + 1) · 127.5, rounded to even
+
+
+@pytest.mark.parametrize("columns", [1, 8, 20])
+def test_generated_images_stand_in_rows_of_their_classes(training, columns, monkeypatch):
+    # A generator that paints the number of the class.
+    monkeypatch.setattr(
+        training, "draw", lambda labels, purpose: (20 * labels / 127.5 - 1)[:, None, None, None].expand(-1, 1, 8, 8)
+    )
+    grid = generated_grid(training, columns)
+    assert grid.shape == (10, columns, 8, 8, 1)
+    assert grid.dtype == np.uint8
+    for label in range(10):
+        assert (grid[label] == 20 * label).all()
+
+
+def test_generated_images_are_fresh_ones(training):
+    first, second = generated_grid(training, 3), generated_grid(training, 3)
+    assert first.shape == (10, 3, 8, 8, 1)
+    assert not np.array_equal(first, second)
+
+
+def test_looking_at_pictures_changes_nothing_in_the_training(make_config):
+    accuracies = []
+    for looking in (False, True):
+        one = Training(make_config("dagan"))
+        for _ in one.run(every=2):
+            if looking:
+                generated_grid(one)
+        accuracies.append((one.result().test_accuracy, one.average.head.bias.tolist()))
+    assert accuracies[0] == accuracies[1]
+
+
+def test_real_images_stand_in_rows_of_their_classes(training):
+    train = training.data.train
+    grid = real_grid(training.data, 10, 6)
+    assert grid.shape == (10, 6, 8, 8, 1)
+    for label in range(10):
+        own = pixels(train.images[train.labels == label])
+        assert len(own) == 4
+        assert np.array_equal(grid[label, :4], own)
+        assert np.array_equal(grid[label, 4:], own[:2])  # repeated where there are fewer
