@@ -4,6 +4,7 @@
 same pattern with fewer layers and maps, small enough for a laptop CPU. ALGORITHM §3.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -107,7 +108,7 @@ def pflop(config: Config, *, stage: Literal["generation", "classification"], ite
     batch, ratio = config.classifier.batch_size, config.classifier.augmentation_ratio
     if stage == "classification":
         drawn = round(ratio * batch)
-        work = 3 * discriminator * (batch + drawn) + generator * drawn
+        work = 3 * discriminator * (batch + drawn) + generator * batch * math.ceil(drawn / batch)
     elif config.gan is None:
         work = 0
     else:

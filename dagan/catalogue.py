@@ -62,17 +62,18 @@ def directory_times(folder: Path) -> tuple[int, ...]:
 def listed_facts(name: str, folder: Path, image_size: int, channels: int, _times: tuple[int, ...]) -> Facts:
     """`folder_facts`, from memory where the folders have not changed: a study asks thousands of times."""
     train = folder_files(training_folder(folder))
+    has_test = (folder / "test").is_dir() and (folder / "train").is_dir()
+    least = 2 if has_test else 3  # one of three is set aside for the test
     problems = [
-        Problem("data.folder", f"class `{label}` in {folder} must hold at least 2 images, but has {len(files)}.")
+        Problem("data.folder", f"class `{label}` in {folder} must hold at least {least} images, but has {len(files)}.")
         for label, files in train.items()
-        if len(files) < 2
+        if len(files) < least
     ]
     if len(train) < 2:
         found = f"only `{next(iter(train))}`" if train else "no sub-folder with images"
         problems.append(
             Problem("data.folder", f"{folder} must hold one sub-folder per class, 2 or more, but has {found}.")
         )
-    has_test = (folder / "test").is_dir() and (folder / "train").is_dir()
     if has_test:
         test = folder_files(folder / "test")
         problems += [

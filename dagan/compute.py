@@ -43,7 +43,9 @@ def machine(compute: Compute) -> Machine:
     try:
         device = device or torch.device(compute.device)
     except RuntimeError:
-        raise refuse("compute.device", f"must be auto, cpu or cuda[:N], but is `{compute.device}`.") from None
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise refuse("compute.device", f"must be auto, cpu or cuda[:N], but is `{compute.device}`.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise refuse("compute.device", f"`{compute.device}` is not there: {torch.cuda.device_count()} CUDA devices.")
     if compute.precision != "auto":

@@ -63,7 +63,7 @@ def read_images(files: list[Path], size: int, channels: int) -> Pixels:
     return np.stack(pixels)
 
 
-UNREADABLE = (OSError, UnidentifiedImageError, ValueError, SyntaxError)
+UNREADABLE = (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError)
 """What Pillow raises on files that are damaged or no images."""
 
 
@@ -80,7 +80,7 @@ def read_image(file: Path, size: int, channels: int) -> Pixels:
         if image.mode.startswith("I;16") or image.mode in ("I", "F"):
             # 16 bits a pixel: Pillow's own conversion would cut off everything above 255.
             values = np.asarray(image, dtype=np.float64)
-            top = 65535.0 if values.max() > 255 else 255.0
+            top = 65535.0 if image.mode.startswith("I;16") or values.max() > 255 else 255.0
             image = Image.fromarray(np.round(values.clip(0, top) * (255 / top)).astype(np.uint8))
         if image.mode in ("P", "LA", "PA", "RGBA") or "transparency" in image.info:
             image = image.convert("RGBA")

@@ -187,8 +187,9 @@ class Training:
             loss = losses.classification_loss(self.scores(self.judged(real, "classification")[0]), labels)
             self._update("discriminator", loss)
             return {"real": loss.detach()}
-        wanted = labels.repeat(math.ceil(drawn / len(labels)))[:drawn]
-        generated = self.draw(wanted, "classification")
+        # Whole batches are drawn, then cut: G's batch norm works with the batch at hand, and learned on whole ones.
+        whole = labels.repeat(math.ceil(drawn / len(labels)))
+        wanted, generated = whole[:drawn], self.draw(whole, "classification")[:drawn]
         scores = self.scores(self.judged(torch.cat([real, generated]), "classification")[0])
         on_real = losses.classification_loss(scores[: len(labels)], labels)
         on_generated = losses.classification_loss(scores[len(labels) :], wanted)
@@ -206,13 +207,10 @@ class Training:
     def draw(self, labels: Labels, purpose: str, *, graph: bool = False) -> Images:
         """Fresh generated images of the given classes, from the latents of a purpose's own stream."""
         assert self.generator is not None
-        wanted = len(labels)
-        if wanted == 1:  # batch norm cannot work with a single image
-            labels = labels.repeat(2)
         latents = self.latents(len(labels), purpose)
         with torch.set_grad_enabled(graph), self.machine.autocast():
             images: Images = self.generator(latents, labels)
-            return images[:wanted].float()
+            return images.float()
 
     def latents(self, count: int, purpose: str) -> Tensor:
         """z, shape (count, latent_size)."""
@@ -279,7 +277,10 @@ class Training:
         }
 
     def state(self) -> dict[str, Any]:
-        """The complete state at a reported iteration; `restore` goes on from it bit for bit."""
+        """The complete state at a reported iteration; `restore` goes on from it bit for bit.
+
+        Its tensors are the training's own and change as it goes on: save them, or copy them, at once.
+        """
         return {
             "signature": self.config.signature,
             "discriminator": self.discriminator.state_dict(),
@@ -312,6 +313,7 @@ class Training:
         for stage, order in self.orders.items():
             order.generator = self.streams[f"{stage}.batch_order"]
             order.waiting = state["orders"][stage].to(self.machine.device)
+        self.status, self.error, self._tested = "running", None, False
         self.updates = state["updates"]
         self.iterations = dict(state["iterations"])
         self.curve = [Progress(**progress) for progress in state["curve"]]
@@ -347,18 +349,22 @@ class Training:
         torch._foreach_lerp_(list(self.average.parameters()), list(self.discriminator.parameters()), 1 - decay)
 
     def _diverged(self, stage: Stage, terms: dict[str, list[float]]) -> bool:
-        """Whether a loss term of the window is not finite; says at which iteration, and what the terms were."""
+        """Whether a loss term of the window is not finite, or D is not, after its last step; says where and what."""
         for index, row in enumerate(zip(*terms.values(), strict=True)):
-            if all(map(math.isfinite, row)):
-                continue
-            self.iterations[stage] += index + 1 - len(next(iter(terms.values())))
-            shown = ", ".join(f"{name} {value:.3g}" for name, value in zip(terms, row, strict=True))
-            what = "nan" if any(map(math.isnan, row)) else "infinite"
-            where = f"stage {STAGES.index(stage) + 1}, iteration {self.iterations[stage]}"
-            self.error = f"loss became {what} at {where} ({shown})."
-            self.status = "diverged"
+            if not all(map(math.isfinite, row)):
+                self.iterations[stage] += index + 1 - len(next(iter(terms.values())))
+                shown = ", ".join(f"{name} {value:.3g}" for name, value in zip(terms, row, strict=True))
+                what = "nan" if any(map(math.isnan, row)) else "infinite"
+                self._end_diverged(f"loss became {what}", stage, f" ({shown})")
+                return True
+        if not all(bool(parameter.isfinite().all()) for parameter in self.discriminator.parameters()):
+            self._end_diverged("weights of D became nan or infinite", stage)
             return True
         return False
+
+    def _end_diverged(self, what: str, stage: Stage, terms: str = "") -> None:
+        where = f"stage {STAGES.index(stage) + 1}, iteration {self.iterations[stage]}"
+        self.status, self.error = "diverged", f"{what} at {where}{terms}."
 
 
 def trained(network: torch.nn.Module) -> list[torch.nn.Parameter]:

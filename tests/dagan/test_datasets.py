@@ -274,8 +274,8 @@ def test_files_that_are_no_images_are_passed_over(tmp_path, write_images):
     [
         ({}, "must hold one sub-folder per class, 2 or more, but has no sub-folder with images"),
         ({"a": 6}, "must hold one sub-folder per class, 2 or more, but has only `a`"),
-        ({"a": 6, "b": 1}, "class `b` in {folder} must hold at least 2 images, but has 1"),
-        ({"a": 6, "b": 0}, "class `b` in {folder} must hold at least 2 images, but has 0"),
+        ({"a": 6, "b": 1}, "class `b` in {folder} must hold at least 3 images, but has 1"),
+        ({"a": 6, "b": 0}, "class `b` in {folder} must hold at least 3 images, but has 0"),
         (
             {"a": 40, "b": 9},
             "data.samples_per_class: must be <= 2 for mine, whose smallest class has 9 images, but is 20",

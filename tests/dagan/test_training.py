@@ -278,9 +278,9 @@ def test_the_ratio_says_how_many_images_are_generated_and_how_much_they_count(ma
     monkeypatch.setattr(training.generator, "forward", lambda z, y: drawn.append(y) or torch.zeros(len(y), 1, 8, 8))
     monkeypatch.setattr(training, "_update", lambda name, loss: counted.append((name, loss.item())))
     terms = {name: value.item() for name, value in training.classification_step().items()}
-    wanted = {0.0: 0, 0.0625: 1, 0.5: 8, 1.0: 16, 2.5: 40}[ratio]
-    # A single image is drawn as one of two: batch norm needs two.
-    assert sum(map(len, drawn)) == (2 if wanted == 1 else wanted)
+    # Whole batches of 16 are drawn, and cut, for batch norm works with the batch at hand.
+    wanted = {0.0: 0, 0.0625: 16, 0.5: 16, 1.0: 16, 2.5: 48}[ratio]
+    assert sum(map(len, drawn)) == wanted
     assert counted == [("discriminator", pytest.approx(terms["real"] + ratio * terms.get("generated", 0.0)))]
     assert set(terms) == ({"real", "generated"} if wanted else {"real"})
 
@@ -291,7 +291,7 @@ def test_generated_images_have_the_classes_of_the_real_ones(make_config, monkeyp
     monkeypatch.setattr(training, "draw", lambda y, *a, **k: drawn.append(y) or original(y, *a, **k))
     labels = copy.deepcopy(training).batch("classification")[1]
     training.classification_step()
-    assert drawn[0].tolist() == labels.tolist() + labels[:8].tolist()
+    assert drawn[0].tolist() == labels.tolist() * 2
 
 
 def test_a_single_generated_image_is_enough(make_config):
@@ -335,6 +335,42 @@ def test_train_returns_a_divergence(make_config, monkeypatch):
     result = train(make_config("c"))
     assert result.status == "diverged"
     assert result.error == "loss became infinite at stage 2, iteration 1 (real inf)."
+
+
+def test_weights_that_the_last_step_spoilt_are_a_divergence(make_config, monkeypatch):
+    training = Training(make_config("c"))
+    update = training._update
+
+    def spoil_the_last(name, loss):
+        update(name, loss)
+        if training.iterations["classification"] == training.length("classification") - 1:
+            with torch.no_grad():
+                training.discriminator.head.bias[0] = torch.nan
+
+    monkeypatch.setattr(training, "_update", spoil_the_last)
+    for _ in training.run():
+        pass
+    result = training.result()
+    assert (result.status, result.test_accuracy) == ("diverged", None)
+    assert result.error == "weights of D became nan or infinite at stage 2, iteration 6."
+
+
+def test_restoring_forgets_a_divergence(make_config):
+    training = Training(make_config("c"))
+    state = copy.deepcopy(training.state())
+    with torch.no_grad():
+        training.discriminator.head.bias[0] = torch.nan
+    assert list(training.run()) == []
+    assert training.status == "diverged"
+    training.restore(state)
+    assert [p.iteration for p in training.run()] == [6]
+    assert training.result().status == "completed"
+
+
+@pytest.mark.parametrize("device", ["tpu", "mps", "meta", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(make_config, device):
+    with pytest.raises(InvalidInput, match=r"compute\.device"):
+        Training(make_config("c", {"compute.device": device}))
 
 
 @pytest.mark.parametrize("method", ["c", "dagan"])
