@@ -143,10 +143,11 @@ class Config(Section):
             facts = facts_of(choices.get("data") or {})
         except InvalidInput as error:
             problems += error.problems
+        resolved = with_defaults(choices, name, facts)
         try:
-            config = cls.model_validate_json(json.dumps(with_defaults(choices, name, facts)))
+            config = cls.model_validate_json(json.dumps(resolved))
         except ValidationError as error:
-            raise InvalidInput(problems + problems_of(error, cls)) from None
+            raise InvalidInput(problems + problems_of(error, cls, resolved)) from None
         if facts:
             problems += config.mismatches(facts)
         if problems:
@@ -298,26 +299,54 @@ def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
     return keys
 
 
+def is_whole(key: str) -> bool:
+    """Whether a setting, by dotted key, takes whole numbers only."""
+    model: type[BaseModel] | None = Config
+    *parents, leaf = key.split(".")
+    for parent in parents:
+        field = model.model_fields.get(parent) if model else None
+        model = section_of(field.annotation) if field else None
+    return bool(model and leaf in model.model_fields and model.model_fields[leaf].annotation is int)
+
+
 def section_of(annotation: Any) -> type[BaseModel] | None:
     """The section model in an annotation such as `Gan | None`."""
     options = getattr(annotation, "__args__", (annotation,))
     return next((option for option in options if isinstance(option, type) and issubclass(option, BaseModel)), None)
 
 
-def problems_of(error: ValidationError, model: type[BaseModel], prefix: str = "") -> list[Problem]:
-    """A pydantic error as problems: rule, value and, for an unknown key, the nearest known one."""
+def problems_of(error: ValidationError, model: type[BaseModel], tree: Any) -> list[Problem]:
+    """A pydantic error on a tree as problems: rule, value and, for an unknown key, the nearest known one.
+
+    Where several forms are allowed, what each of them would need is one problem.
+    """
+    rules: dict[str, list[str]] = {}
+    values: dict[str, Any] = {}
     problems = []
     for item in error.errors():
-        path = [str(part) for part in item["loc"] if part not in ("float", "int", "str")]
-        where, value = prefix + ".".join(path), item["input"]
+        path = there(tree, item["loc"])
         if item["type"] == "extra_forbidden":
-            problems.append(Problem(where, unknown("key", path[-1], siblings(model, path))))
+            problems.append(Problem(".".join(path), unknown("key", path[-1], siblings(model, path))))
         elif item["type"] == "missing":
-            problems.append(Problem(where, "is needed, but missing."))
+            problems.append(Problem(".".join([*path, str(item["loc"][-1])]), "is needed, but missing."))
         else:
             rule = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-            problems.append(Problem(where, f"must be {rule}, but is {value!r}."))
+            rules.setdefault(".".join(path), []).append(rule[0].lower() + rule[1:])
+            values[".".join(path)] = item["input"]
+    for where, needed in rules.items():
+        problems.append(Problem(where, f"must be {' or '.join(dict.fromkeys(needed))}, but is {values[where]!r}."))
     return problems
+
+
+def there(tree: Any, location: Sequence[int | str]) -> list[str]:
+    """The part of a pydantic location that is in the tree: names of the forms that it tried are left out."""
+    path = []
+    for part in location:
+        inside = isinstance(tree, dict) and part in tree
+        if inside or (isinstance(tree, list) and isinstance(part, int) and part < len(tree)):
+            tree = tree[part]
+            path.append(str(part))
+    return path
 
 
 def siblings(model: type[BaseModel], path: Sequence[str]) -> list[str]:

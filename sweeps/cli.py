@@ -105,6 +105,11 @@ def run(
         console.print(f"Interrupted; {done}. To go on, give the same command again:\n  {this_command()}")
         raise typer.Exit(130)
     conclude(plan, place, wandb)
+    if plan.shortcomings:
+        for text in plan.shortcomings:
+            console.print(text, markup=False)
+        console.print(f"To try what failed again: {this_command()}", markup=False)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -138,7 +143,7 @@ def status(study: StudyName, overrides: Overrides = None, out: Out = RESULTS, as
                 f"{entry.method}, seed {entry.seed}, {entry.phase} {entry.trial}: {entry.error}", markup=False
             )
     for path in plan.ledger.damaged:
-        console.print(f"damaged, set aside: {path}", markup=False)
+        console.print(f"damaged ledger file: {path}", markup=False)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dagan.problem import InvalidInput, refuse
-from sweeps.ledger import Ledger, Place, write_atomically
+from sweeps.ledger import Entry, Ledger, Place, write_atomically
 from sweeps.plan import Plan
 from sweeps.study import Study
 from sweeps.trial import Trial
@@ -60,7 +60,7 @@ def run(study: Study, place: Place, *, cluster: Cluster | None = None, listeners
     """
     with place.driving():
         write_atomically(place.study, study.text)
-        plan = Plan(study, Ledger(place.ledger))
+        plan = Plan(study, Ledger(place.ledger, writing=True), retry=True)
         if not plan.finished:
             _run(plan, place, cluster or Cluster(), listeners)
     return plan
@@ -87,9 +87,13 @@ def _run(plan: Plan, place: Place, cluster: Cluster, listeners: Sequence[Any]) -
             "pictures": str(place.pictures / f"{trial.signature}.npz") if trial.phase == "confirm" else "",
         }
 
+    def discard_snapshot(trial: Trial, _report: dict[str, Any], entry: Entry | None) -> None:
+        if entry:
+            (place.snapshots / f"{trial.signature}.pt").unlink(missing_ok=True)
+
     conductor = Conductor(plan, order)
-    conductor.listeners = list(listeners)
-    with connected(cluster), terminating_gently():
+    conductor.listeners = [*listeners, discard_snapshot]
+    with connected(cluster, plan.study.resources.cpu), terminating_gently():
         resources = trial_resources(plan.study)
         slots = fitting(resources, cluster)
         for listener in listeners:
@@ -147,21 +151,22 @@ def fitting(resources: dict[str, float], cluster: Cluster) -> int:
     """How many trials run at a time.
 
     Raises:
-        InvalidInput: not even one fits; Ray would wait for ever in silence.
+        InvalidInput: not even one fits on any node; Ray would wait for ever in silence.
     """
     import ray
 
-    have = ray.cluster_resources()
-    room = min(int(have.get(kind.upper(), 0) // amount) for kind, amount in resources.items() if amount)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    needed = {kind.upper(): amount for kind, amount in resources.items() if amount}
+    room = sum(min(int(node.get(kind, 0) // amount) for kind, amount in needed.items()) for node in nodes)
     if room < 1:
-        held = {kind: have.get(kind.upper(), 0) for kind in resources}
-        raise refuse("resources", f"one trial takes {resources}, but the cluster has {held} in all.")
+        held = "; ".join(str({kind: node.get(kind, 0) for kind in needed}) for node in nodes)
+        raise refuse("resources", f"one trial takes {needed}, but no node has that: {held}.")
     return min(room, cluster.workers or room)
 
 
 @contextlib.contextmanager
-def connected(cluster: Cluster) -> Iterator[None]:
-    """A connection to the cluster, or a Ray of our own on this machine."""
+def connected(cluster: Cluster, cpu: int) -> Iterator[None]:
+    """A connection to the cluster, or a Ray of our own on this machine, with room for the workers asked for."""
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
@@ -180,8 +185,8 @@ def connected(cluster: Cluster) -> Iterator[None]:
         temporary = None
     else:
         temporary = tempfile.mkdtemp(prefix="sweeps-")  # short: sockets below it may have 107 letters
-        workers = cluster.workers or len(os.sched_getaffinity(0))
-        ray.init(num_cpus=workers, include_dashboard=False, _temp_dir=temporary, **quiet)
+        cores = max(len(os.sched_getaffinity(0)), (cluster.workers or 0) * cpu)
+        ray.init(num_cpus=cores, include_dashboard=False, _temp_dir=temporary, **quiet)
     try:
         yield
     finally:

@@ -51,10 +51,13 @@ class Entry(BaseModel):
 
 
 class Ledger:
-    """The folder of entries of one study."""
+    """The folder of entries of one study.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    To write, damaged files are set aside under another name, and their trials run again; to look, they are left.
+    """
+
+    def __init__(self, folder: Path, *, writing: bool = False) -> None:
+        self.folder, self.writing = folder, writing
         self.damaged: list[Path] = []
         self.entries: dict[str, Entry] = {}
         for path in sorted(folder.glob("*.json")):
@@ -63,14 +66,14 @@ class Ledger:
                 self.entries[entry.signature] = entry
 
     def _read(self, path: Path) -> Entry | None:
-        """One entry; a file that is damaged is set aside under another name, and its trial runs again."""
+        """One entry; None for a damaged file."""
         try:
             entry = Entry.model_validate_json(path.read_bytes())
             if entry.signature == path.stem:
                 return entry
         except (ValidationError, OSError):
             pass
-        self.damaged.append(path.rename(path.with_suffix(".damaged")))
+        self.damaged.append(path.rename(path.with_suffix(".damaged")) if self.writing else path)
         return None
 
     def write(self, entry: Entry) -> None:

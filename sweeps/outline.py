@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 from dagan.architecture import pflop
+from dagan.config import is_whole
 from dagan.methods import METHODS
 from sweeps.study import Cell, Study
 
@@ -33,7 +34,7 @@ def row(study: Study, cell: Cell, method: str) -> dict[str, Any]:
     search = study.search.budget.trials if space else len(study.search_seeds)
     costs = []
     for _ in range(DRAWS if space else 1):
-        settings = {key: parameter.draw(luck) for key, parameter in space.items()}
+        settings = {key: value.draw(luck, whole=is_whole(key)) for key, value in space.items()}
         config = study.config(cell, method, seed=0, phase="search", settings=settings)
         kg = config.gan.iterations if config.gan else 0
         costs.append(

@@ -31,8 +31,10 @@ class Branch:
     entries: dict[tuple[str, int, int], Entry]
     """By phase, number and seed."""
     queue: deque[Trial]
+    firsts: dict[str, Trial]
+    """By signature, the first trial of each config."""
     twins: dict[str, list[Trial]]
-    """By the signature of a trial that waits or runs: later trials of the same config, which take over its end."""
+    """By signature, later trials of a config whose first waits or runs. Its end, early or not, will be theirs."""
 
     @property
     def cell(self) -> Cell:
@@ -67,10 +69,11 @@ class Branch:
 class Plan:
     """All trials of a study, handed out as they may start, with the ledger in their back."""
 
-    def __init__(self, study: Study, ledger: Ledger) -> None:
-        self.study, self.ledger = study, ledger
+    def __init__(self, study: Study, ledger: Ledger, *, retry: bool = False) -> None:
+        """A plan as far as the ledger has it; with `retry`, trials that failed are to run once more."""
+        self.study, self.ledger, self.retry = study, ledger, retry
         self.branches = [
-            Branch(MethodSearch(study, cell, method), [], {}, deque(), {})
+            Branch(MethodSearch(study, cell, method), [], {}, deque(), {}, {})
             for cell in study.cells
             for method in study.methods
         ]
@@ -115,6 +118,20 @@ class Plan:
         return all(branch.finished for branch in self.branches)
 
     @property
+    def shortcomings(self) -> list[str]:
+        """What a finished study still lacks: methods that never trained, confirm trials that failed."""
+        said = []
+        for branch in self.branches:
+            lost = [entry for entry in branch.of_phase("confirm") if not entry.finished]
+            if branch.search.finished and branch.search.best is None:
+                said.append(
+                    f"{branch.cell}, {branch.method}: no search trial completed, so there is nothing to confirm."
+                )
+            elif lost:
+                said.append(f"{branch.cell}, {branch.method}: {len(lost)} confirm trials failed: {lost[0].error}")
+        return said
+
+    @property
     def planned(self) -> int:
         """The number of trials."""
         return sum(sum(branch.planned.values()) for branch in self.branches)
@@ -141,15 +158,25 @@ class Plan:
         waiting = deque(self._startable(branch))
         while waiting:
             trial = waiting.popleft()
-            entry = self.ledger.entries.get(trial.signature)
-            if entry and (branch.search.accepts(trial, entry) if trial.phase == "search" else entry.finished):
+            first = branch.firsts.setdefault(trial.signature, trial)
+            entry = self._known(branch, first)
+            if entry:
                 self._place(branch, trial, entry)
                 waiting.extend(self._startable(branch))
-            elif trial.signature in branch.twins:
-                branch.twins[trial.signature].append(trial)
-            else:
-                branch.twins[trial.signature] = []
+            elif trial is first:
                 branch.queue.append(trial)
+            else:
+                branch.twins.setdefault(trial.signature, []).append(trial)
+
+    def _known(self, branch: Branch, trial: Trial) -> Entry | None:
+        """How a trial ended, from this run or an earlier one."""
+        now = branch.entries.get((trial.phase, trial.number, trial.seed))
+        if now:
+            return now
+        entry = self.ledger.entries.get(trial.signature)
+        if entry is None or (self.retry and not entry.finished):
+            return None
+        return entry if trial.phase == "confirm" or branch.search.accepts(trial, entry) else None
 
     def _startable(self, branch: Branch) -> Iterator[Trial]:
         yield from branch.search.advance()

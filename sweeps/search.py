@@ -20,7 +20,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from dagan.config import flatten
+from dagan.config import flatten, is_whole
 from sweeps.ledger import Entry
 from sweeps.space import Parameter
 from sweeps.study import Cell, Study
@@ -68,7 +68,7 @@ class MethodSearch:
         self._optuna = optuna.create_study(direction="maximize", sampler=self._sampler())
         self._asked: list[optuna.trial.Trial] = []
         self._told = 0
-        first = {key: flat for key, flat in self._base().items() if fits(self.space[key], flat)}
+        first = {key: flat for key, flat in self._base().items() if fits(key, self.space[key], flat)}
         self._optuna.enqueue_trial(first)
 
     def _sampler(self) -> optuna.samplers.BaseSampler:
@@ -124,12 +124,9 @@ class MethodSearch:
         return better >= math.ceil((len(values) + 1) / rule.eta)
 
     def accepts(self, trial: Trial, entry: Entry) -> bool:
-        """Whether an entry of the ledger is what running the trial now would give.
-
-        One that was stopped early is, as long as the rule still stops it there.
-        """
+        """Whether an entry of the ledger still holds: one that was stopped early, while the rule stops it there."""
         if entry.status != "stopped":
-            return entry.finished
+            return True
         last = entry.curve[-1] if entry.curve else {}
         accuracy = last.get("validation_accuracy")
         return accuracy is not None and self.stops(trial, last["iteration"], accuracy)
@@ -142,7 +139,7 @@ class MethodSearch:
         number = len(self.suggestions)
         for item in self.suggestions[self._told : max(0, number - self.study.search.window + 1)]:
             self._tell(item)
-        asked = self._optuna.ask({key: distribution(value) for key, value in self.space.items()})
+        asked = self._optuna.ask({key: distribution(key, value) for key, value in self.space.items()})
         self._asked.append(asked)
         settings = dict(asked.params)
         trials = []
@@ -178,22 +175,21 @@ def accuracy_at(entry: Entry, iteration: int) -> float | None:
     return None
 
 
-def distribution(parameter: Parameter) -> BaseDistribution:
+def distribution(key: str, parameter: Parameter) -> BaseDistribution:
     """A parameter of the study file as Optuna says it."""
     if parameter.kind in ("categorical", "constant"):
         return CategoricalDistribution(parameter.extremes)
     assert parameter.min is not None
     assert parameter.max is not None
-    if parameter.kind == "int_uniform":
-        return IntDistribution(int(parameter.min), int(parameter.max), step=int(parameter.q or 1))
-    if parameter.kind == "q_log_uniform_values":
-        return IntDistribution(int(parameter.min), int(parameter.max), log=True)
+    if parameter.kind == "int_uniform" or is_whole(key):
+        low, high, step = int(parameter.min), int(parameter.max), int(parameter.q or 1)
+        return IntDistribution(low, high, log=parameter.logarithmic, step=step)
     return FloatDistribution(parameter.min, parameter.max, log=parameter.logarithmic, step=parameter.q)
 
 
-def fits(parameter: Parameter, value: Any) -> bool:
+def fits(key: str, parameter: Parameter, value: Any) -> bool:
     """Whether a value could have been suggested."""
-    found = distribution(parameter)
+    found = distribution(key, parameter)
     try:
         return bool(found._contains(found.to_internal_repr(value)))
     except (TypeError, ValueError):

@@ -24,6 +24,7 @@ class Conductor:
     """The trials that are running right now, between Ray's ids and the plan."""
 
     def __init__(self, plan: Plan, order: Callable[[Trial], dict[str, Any]]) -> None:
+        """`order` makes what a worker is told of a trial."""
         self.plan, self.order = plan, order
         self.running: dict[str, Trial] = {}
         self.last: dict[str, dict[str, Any]] = {}

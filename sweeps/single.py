@@ -8,9 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from dagan.config import Config
-from dagan.problem import refuse
 from sweeps.export import read_config
-from sweeps.study import overridden, read_yaml
+from sweeps.study import overridden, read_file, read_yaml
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,11 @@ def train_file(path: Path, overrides: Sequence[str]) -> Outcome:
     Raises:
         InvalidInput: no such file, or a config that cannot be.
     """
-    if not path.is_file():
-        raise refuse("CONFIG", f"`{path}` must be a YAML file, but there is none.")
-    choices, recorded = read_config(read_yaml(path.read_text(encoding="utf-8"), str(path)), str(path))
+    choices, recorded = read_config(read_yaml(read_file(path, "CONFIG"), str(path)), str(path))
     choices = overridden(choices, overrides)
-    folder = (choices.get("data") or {}).get("folder")
-    if folder:
+    data = choices.get("data")
+    folder = data.get("folder") if isinstance(data, dict) else None
+    if isinstance(folder, str):
         choices["data"]["folder"] = str((path.parent / folder).resolve())
     return train_config(Config.of(choices), recorded)
 

@@ -3,7 +3,7 @@
 import random
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from dagan.config import Section
 
@@ -14,7 +14,6 @@ Distribution = Literal[
     "uniform",
     "q_uniform",
     "log_uniform_values",
-    "q_log_uniform_values",
 ]
 Scalar = bool | int | float | str
 
@@ -22,7 +21,8 @@ Scalar = bool | int | float | str
 class Parameter(Section):
     """One searched setting: `{values: […]}`, `{value: x}`, or `{min, max}` with an optional `distribution` and `q`.
 
-    Bounds that are whole numbers mean whole numbers, as in W&B, unless a distribution says otherwise.
+    Bounds that are whole numbers mean whole numbers, as in W&B, unless a distribution says otherwise; settings that
+    take whole numbers only get them from every distribution. `q` is the step of q_uniform and int_uniform.
     """
 
     distribution: Distribution | None = None
@@ -30,7 +30,7 @@ class Parameter(Section):
     value: Scalar | None = None
     min: int | float | None = None
     max: int | float | None = None
-    q: int | float | None = None
+    q: int | float | None = Field(None, gt=0)
 
     @model_validator(mode="after")
     def _one_form(self) -> "Parameter":
@@ -50,8 +50,12 @@ class Parameter(Section):
                 raise ValueError(f"min < max, not {self.min} and {self.max}")
             if self.logarithmic and self.min <= 0:
                 raise ValueError(f"min > 0 on a logarithmic scale, not {self.min}")
-        if self.kind.startswith("q_") and self.q is None:
-            raise ValueError(f"given a step `q` with {self.kind}")
+        if self.kind == "q_uniform" and self.q is None:
+            raise ValueError("given a step `q` with q_uniform")
+        if self.q is not None and self.kind not in ("q_uniform", "int_uniform"):
+            raise ValueError(f"given without a step `q` with {self.kind}")
+        if self.kind == "int_uniform" and not all(isinstance(x, int) for x in (self.min, self.max, self.q or 1)):
+            raise ValueError("given in whole numbers with int_uniform")
         wanted = {"categorical": 0, "constant": 1}.get(self.kind, 2)
         if not forms[wanted]:
             raise ValueError(f"given {['`values`', '`value`', '`min` and `max`'][wanted]} with {self.kind}")
@@ -84,8 +88,8 @@ class Parameter(Section):
         assert self.max is not None
         return [self.min, self.max]
 
-    def draw(self, luck: random.Random) -> Any:
-        """One value at random, for estimates; searching is Optuna's."""
+    def draw(self, luck: random.Random, *, whole: bool) -> Any:
+        """One value at random, for estimates; searching is Optuna's. `whole`: the setting takes whole numbers."""
         if self.kind in ("categorical", "constant"):
             return luck.choice(self.extremes)
         low, high = self.extremes
@@ -93,4 +97,4 @@ class Parameter(Section):
         assert isinstance(high, int | float)
         value = low * (high / low) ** luck.random() if self.logarithmic else luck.uniform(low, high)
         value = round((value - low) / self.q) * self.q + low if self.q else value
-        return round(value) if self.kind == "int_uniform" else value
+        return round(value) if whole or self.kind == "int_uniform" else value

@@ -3,6 +3,7 @@
 `load` refuses a bad file with everything that is wrong with it at once.
 """
 
+import copy
 import hashlib
 import json
 import re
@@ -11,17 +12,21 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError
 
-from dagan.config import Config, Section, facts_of, flatten, known_keys, merged, nest, problems_of, reaches
+from dagan.config import Config, Section, facts_of, flatten, known_keys, merged, nest, problems_of, reaches, there
 from dagan.methods import METHODS
 from dagan.problem import InvalidInput, Problem, refuse, unknown
 from dagan.splits import Phase
 from sweeps.space import Parameter
 
+Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=80)]
+"""Of a study or a data set: it becomes part of file names."""
+Seeds = Annotated[int, Field(ge=1, le=1000)] | list[Annotated[int, Field(ge=0, le=2**31)]]
+"""How many, or which."""
 FIRST_CONFIRM_SEED = 1000
 """Where confirm seeds start when only their number is given: far from the search seeds 0, 1, …"""
 
@@ -29,7 +34,7 @@ FIRST_CONFIRM_SEED = 1000
 class Dataset(Section):
     """A built-in data set by name, or a folder of images under a name of one's own."""
 
-    name: str = Field(pattern=r"^[\w.-]+$")
+    name: Name
     folder: Path | None = None
     root: Path | None = None
     image_size: int | None = None
@@ -39,15 +44,15 @@ class Dataset(Section):
 class Budget(Section):
     """What each method of a cell may spend on its search."""
 
-    trials: int = Field(ge=1)
+    trials: int = Field(ge=1, le=1_000_000)
 
 
 class EarlyStopping(Section):
     """Successive halving within one method of one cell: at stage-2 iterations min_iter · eta^k the best 1/eta go on."""
 
     type: Literal["hyperband"] = "hyperband"
-    min_iter: int = Field(ge=1)
-    eta: int = Field(3, ge=2)
+    min_iter: int = Field(ge=1, le=2**31)
+    eta: int = Field(3, ge=2, le=1000)
 
 
 class Search(Section):
@@ -55,7 +60,7 @@ class Search(Section):
 
     parameters: dict[str, Parameter] = Field({})
     budget: Budget
-    seeds: int | list[int] = 1
+    seeds: Seeds = 1
     window: int = Field(4, ge=1)
     early_stopping: EarlyStopping | None = None
 
@@ -63,14 +68,14 @@ class Search(Section):
 class Confirm(Section):
     """The second phase: measure the chosen config on test images with fresh seeds."""
 
-    seeds: int | list[int]
+    seeds: Seeds
 
 
 class Resources(Section):
     """What one trial takes."""
 
     cpu: int = Field(1, ge=1)
-    gpu: float | Literal["auto"] = "auto"
+    gpu: Annotated[float, Field(ge=0, le=64)] | Literal["auto"] = "auto"
 
 
 class Cell(Section):
@@ -86,9 +91,9 @@ class Cell(Section):
 class Study(Section):
     """One question and everything that is needed to answer it."""
 
-    name: str = Field(pattern=r"^[\w.-]+$")
+    name: Name
     question: str = ""
-    datasets: list[str | Dataset] = Field(min_length=1)
+    datasets: list[Name | Dataset] = Field(min_length=1)
     samples_per_class: list[int] = Field(min_length=1)
     methods: list[str] = Field(min_length=1)
     compare: dict[str, list[str]] = Field({})
@@ -107,18 +112,21 @@ class Study(Section):
         Raises:
             InvalidInput: everything that is wrong with it, at once.
         """
-        problems: list[Problem] = []
         remaining: dict[str, Any] = json.loads(json.dumps(tree, default=str))
+        problems: list[Problem] = []
         while True:
             try:
                 study = cls.model_validate_json(json.dumps(remaining))
                 break
             except ValidationError as error:
                 # What is wrong by itself is noted and taken out, so that the rest can be looked at too.
-                found = problems_of(error, cls)
-                problems += [problem for problem in found if problem not in problems]
+                noted = {problem.where for problem in problems}
+                problems += [one for one in problems_of(error, cls, remaining) if one.where not in noted]
+                before = copy.deepcopy(remaining)
                 for item in error.errors():
                     take_out(remaining, item["loc"])
+                if remaining == before:
+                    raise InvalidInput(problems) from None
         study = study.with_absolute_folders(folder)
         problems += study.problems()
         if problems:
@@ -176,7 +184,9 @@ class Study(Section):
         own = {key: value for key, value in flatten(self.base).items() if reaches(key, method)}
         choices = merged(nest(own), {**(settings or {}), "method": method, "seed": seed})
         choices["data"] = (choices.get("data") or {}) | data
-        choices["compute"] = {"threads": self.resources.cpu} | (choices.get("compute") or {})
+        # A trial without a GPU of its own sees every GPU of its node: it must not take one.
+        own_device = {"device": "cpu"} if self.resources.gpu == 0 else {}
+        choices["compute"] = {"threads": self.resources.cpu} | own_device | (choices.get("compute") or {})
         return Config.of(choices)
 
     def rungs(self, config: Config) -> list[int]:
@@ -205,11 +215,47 @@ class Study(Section):
 
     def problems(self) -> list[Problem]:
         """Rules that tie the parts of a study to each other and to the data sets."""
+        found = [*self._method_problems(), *self._seed_problems()]
+        shapeless = self._base_problems()
+        if shapeless:
+            return found + shapeless
+        return [*found, *self._parameter_problems(), *self._early_stopping_problems(), *self._config_problems()]
+
+    def _base_problems(self) -> list[Problem]:
+        """Sections of `base` that are none, and settings that are sections: no config could be built with them."""
+        known = known_keys()
+        sections = {key.rpartition(".")[0] for key in known} - {""}
+        problems = []
+        for key, value in self.base.items():
+            if key in sections and not isinstance(value, dict):
+                problems.append(Problem(f"base.{key}", f"must hold keys and values, but is {value!r}."))
+            elif key not in sections and key not in known:
+                problems.append(Problem(f"base.{key}", unknown("setting", key, sorted(sections) + known)))
+            elif isinstance(value, dict):
+                problems += [
+                    Problem(f"base.{key}.{inner}", f"must be a single value, but is {held!r}.")
+                    for inner, held in value.items()
+                    if isinstance(held, dict)
+                ]
+        return problems
+
+    def _early_stopping_problems(self) -> list[Problem]:
+        """An early stopping that could never stop anything."""
+        rule, key = self.search.early_stopping, "classifier.iterations"
+        if rule is None:
+            return []
+        longest: Any = None
+        if key in self.search.parameters:
+            longest = max((x for x in self.search.parameters[key].extremes if isinstance(x, int)), default=None)
+        else:
+            longest = flatten(self.base).get(key)
+        if not isinstance(longest, int) or rule.min_iter < longest:
+            return []
         return [
-            *self._method_problems(),
-            *self._seed_problems(),
-            *self._parameter_problems(),
-            *self._config_problems(),
+            Problem(
+                "search.early_stopping.min_iter",
+                f"must be < {longest}, the most stage-2 iterations ({key}), or it never acts, but is {rule.min_iter}.",
+            )
         ]
 
     def _method_problems(self) -> list[Problem]:
@@ -223,6 +269,15 @@ class Study(Section):
             Problem("datasets", f"`{name}` is listed twice.")
             for name in sorted({n for n in names if names.count(n) > 1})
         ]
+        for method, baselines in self.compare.items():
+            where = f"compare.{method}"
+            problems += [Problem(where, f"`{name}` is listed twice.") for name in repeated(baselines)]
+            problems += [Problem(where, "a method cannot be its own baseline.")] * (method in baselines)
+            problems += [
+                Problem(where, f"`{name}` is compared with `{method}` already; the same test would count twice.")
+                for name in baselines
+                if name < method and method in self.compare.get(name, [])
+            ]
         compared = [(f"compare.{key}", name) for key, values in self.compare.items() for name in (key, *values)]
         problems += [
             Problem(where, f"`{name}` is not among the study's methods: {', '.join(self.methods)}.")
@@ -234,8 +289,8 @@ class Study(Section):
     def _seed_problems(self) -> list[Problem]:
         problems = []
         for where, seeds in (("search.seeds", self.search_seeds), ("confirm.seeds", self.confirm_seeds)):
-            if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-                problems.append(Problem(where, f"must be >= 1, or a list of different seeds >= 0, but is {seeds}."))
+            if not seeds or len(set(seeds)) < len(seeds):
+                problems.append(Problem(where, f"must be a list of different seeds, at least one, but is {seeds}."))
         overlap = sorted(set(self.search_seeds) & set(self.confirm_seeds))
         if overlap:
             shown = ", ".join(map(str, overlap))
@@ -331,24 +386,25 @@ REQUIRED: dict[str, Any] = {
 """Stand-ins for needed keys that are missing or wrong, so that the rest of a bad study can still be checked."""
 
 
-def take_out(tree: dict[str, Any], path: Sequence[int | str]) -> None:
-    """Remove from a study what an error points at, or put a stand-in where it is needed."""
+def take_out(tree: dict[str, Any], location: Sequence[int | str]) -> None:
+    """Remove from a study what an error points at, or put the stand-in where it is needed.
+
+    Of a location the part counts that is there: for a missing key that is the section that lacks it.
+    """
+    path = there(tree, location) or [str(location[0])]
     branch: Any = tree
     stand_in: Any = REQUIRED
-    for depth, part in enumerate(path):
-        inner = branch[part] if isinstance(branch, dict) and part in branch else None
-        inner = branch[part] if isinstance(branch, list) and isinstance(part, int) and part < len(branch) else inner
+    for part in path[:-1]:
+        branch = branch[int(part)] if isinstance(branch, list) else branch[part]
         stand_in = stand_in.get(part) if isinstance(stand_in, dict) else None
-        if isinstance(inner, dict | list) and depth < len(path) - 1:
-            branch = inner
-            continue
-        if stand_in is not None:
-            branch[part] = stand_in
-        elif isinstance(branch, dict):
-            branch.pop(part, None)
-        elif isinstance(part, int) and part < len(branch):
-            del branch[part]
-        return
+    leaf = path[-1]
+    stand_in = stand_in.get(leaf) if isinstance(stand_in, dict) else None
+    if isinstance(branch, list):
+        del branch[int(leaf)]
+    elif stand_in is not None:
+        branch[leaf] = copy.deepcopy(stand_in)
+    else:
+        branch.pop(leaf, None)
 
 
 class Loader(yaml.SafeLoader):
@@ -382,7 +438,34 @@ def read_yaml(text: str, where: str) -> dict[str, Any]:
         raise refuse(where, f"is not valid YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(tree, dict):
         raise refuse(where, f"must hold keys and values, but holds {type(tree).__name__}.")
-    return {str(key): value for key, value in tree.items()}
+    try:
+        checked: dict[str, Any] = plain(tree)
+    except RecursionError:
+        raise refuse(where, "must not hold itself (by an alias).") from None
+    return checked
+
+
+def plain(value: Any) -> Any:
+    """YAML as JSON would have it: keys are text, and so is everything that is no number, truth value or null."""
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value if isinstance(value, bool | int | float | None) else str(value)
+
+
+def read_file(path: Path, where: str) -> str:
+    """The text of a file.
+
+    Raises:
+        InvalidInput: no such file, or no text in it.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise refuse(where, f"`{path}` must be a YAML file, but there is none.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise refuse(where, f"`{path}` must be a YAML file in UTF-8, but cannot be read ({error}).") from None
 
 
 def shipped() -> dict[str, str]:
@@ -400,9 +483,7 @@ def load(name: str, overrides: Sequence[str] = ()) -> Study:
     """
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
-        if not path.is_file():
-            raise refuse("STUDY", f"`{name}` must be a file, but there is none.")
-        tree, folder = read_yaml(path.read_text(encoding="utf-8"), name), path.parent
+        tree, folder = read_yaml(read_file(path, "STUDY"), name), path.parent
     else:
         studies = shipped()
         if name not in studies:

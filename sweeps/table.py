@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from sweeps.ledger import Entry
+from sweeps.outline import evidence, sentence
 from sweeps.plan import Branch, Plan
 from sweeps.trial import Trial
 
@@ -79,6 +80,11 @@ class LiveTable:
             f"{plan.study.name}: {plan.planned} trials{known}; {left} to go, {slots} at a time. "
             "Ctrl-C stops; the same command goes on."
         )
+        for path in plan.ledger.damaged:
+            self.console.print(f"damaged ledger file, set aside as {path.name}; its trial runs again", markup=False)
+        reach = evidence(plan.study)
+        if reach["comparisons"] and not reach["enough"]:
+            self.console.print(f"Note: {sentence(reach)}")
         self.live = Live(console=self.console, auto_refresh=False, transient=True) if self.console.is_terminal else None
         if self.live:
             self.live.start()

@@ -6,9 +6,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagan.config import Config
+
+if TYPE_CHECKING:
+    from dagan.training import Training
 
 SNAPSHOT_SECONDS = 30
 """How much work a crash may cost, at the most, beyond one report interval."""
@@ -49,21 +52,20 @@ def first_line(error: BaseException) -> str:
 
 
 def _train(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    from dagan.training import Training
     from sweeps.provenance import of_training
 
     config = Config.of(order["config"])
-    training = Training(config)
     snapshot = Path(order["snapshot"])
-    resume(training, snapshot)
+    training = resumed(config, snapshot)
     saved = time.monotonic()
     provenance = of_training(training.machine, threads=config.compute.threads, commit=order["commit"])
     for progress in training.run(every=order["every"], also=order["rungs"]):
+        curve = [asdict(point) for point in training.curve]
+        yield asdict(progress) | {"curve": curve, "provenance": provenance, **training.spent()}
+        # Only now, when it is known that the trial goes on: a snapshot must not lie behind a rung that would stop it.
         if time.monotonic() - saved > SNAPSHOT_SECONDS:
             save(training, snapshot)
             saved = time.monotonic()
-        curve = [asdict(point) for point in training.curve]
-        yield asdict(progress) | {"curve": curve, "provenance": provenance, **training.spent()}
     result = asdict(training.result())
     if order["pictures"] and training.generator and result["status"] == "completed":
         draw_pictures(training, Path(order["pictures"]))
@@ -71,7 +73,7 @@ def _train(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {"outcome": result, "provenance": provenance}
 
 
-def save(training: Any, path: Path) -> None:
+def save(training: "Training", path: Path) -> None:
     """Write the state of a training beside its snapshot and rename it: a crash leaves the old one or the new one."""
     import torch
 
@@ -81,21 +83,25 @@ def save(training: Any, path: Path) -> None:
     beside.replace(path)
 
 
-def resume(training: Any, path: Path) -> None:
-    """Go on from a snapshot; a damaged one counts as absent."""
+def resumed(config: Config, path: Path) -> "Training":
+    """A training that goes on from its snapshot, or begins; a damaged snapshot counts as absent."""
     import torch
 
+    from dagan.training import Training
+
+    training = Training(config)
     if not path.is_file():
-        return
+        return training
     try:
         training.restore(torch.load(path, weights_only=True))
     except Exception:
-        # Whatever torch finds wrong with a file, the training can start from nothing, so it does.
+        # Whatever torch finds wrong with a file, the training can begin from nothing, so it does.
         path.unlink(missing_ok=True)
-        training.__init__(training.config)
+        return Training(config)
+    return training
 
 
-def draw_pictures(training: Any, path: Path) -> None:
+def draw_pictures(training: "Training", path: Path) -> None:
     """Keep a few generated images of each class, beside real ones, for the report."""
     import numpy as np
 

@@ -22,7 +22,8 @@ def test_a_damaged_file_is_named_set_aside_and_its_work_done_again(study, tmp_pa
     whole = numbers(tmp_path)
     victim = sorted(tmp_path.glob("*.json"))[3]
     victim.write_bytes(damage)
-    ledger = Ledger(tmp_path)
+    assert Ledger(tmp_path).damaged == [victim], "who only looks leaves it"
+    ledger = Ledger(tmp_path, writing=True)
     assert [path.stem for path in ledger.damaged] == [victim.stem]
     assert victim.with_suffix(".damaged").read_bytes() == damage
     plan = Plan(study, ledger)

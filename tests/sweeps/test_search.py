@@ -188,7 +188,21 @@ def test_a_failed_trial_is_tried_again_by_the_next_run(tmp_path):
     plan = Plan(study, Ledger(tmp_path))
     trial = plan.next()
     plan.record(trial, failed(plan, trial, "once"))
-    assert trial.signature in [Plan(study, Ledger(tmp_path)).next().signature]
+    assert Plan(study, Ledger(tmp_path), retry=True).next().signature == trial.signature
+
+
+def test_a_failure_is_seen_by_those_who_only_look(tmp_path):
+    study = Study.of(plain())
+    plan = Plan(study, Ledger(tmp_path))
+    while trial := plan.next():
+        bad = (trial.phase, trial.number) in {("search", 1), ("confirm", 2)}
+        plan.record(trial, failed(plan, trial, "lost") if bad else played_entry(plan, trial))
+    assert plan.finished
+    assert plan.shortcomings == ["digits, 5 per class, c: 1 confirm trials failed: lost"]
+    again = Plan(study, Ledger(tmp_path))
+    assert again.finished
+    assert again.entries == plan.entries
+    assert sorted(entry.status for entry in again.entries).count("failed") == 2
 
 
 def test_a_method_whose_search_never_completes_confirms_nothing(tmp_path):
@@ -199,3 +213,20 @@ def test_a_method_whose_search_never_completes_confirms_nothing(tmp_path):
         plan.record(trial, entry)
     assert plan.finished
     assert plan.planned == 5
+    assert "no search trial completed" in plan.shortcomings[0]
+
+
+def test_twins_end_as_their_first_whoever_ran_when(tmp_path):
+    """Few settings, so that suggestions repeat; early stopping, so that the first may end early."""
+    for seed in range(12):
+        parameters = {"classifier.iterations": {"values": [40, 80, 120]}}
+        study = Study.of(
+            plain(seed=seed, search__budget={"trials": 10}, search__window=4, search__parameters=parameters)
+        )
+        runs = []
+        for workers in (1, 3, 9):
+            folder = tmp_path / f"{seed}-{workers}"
+            plan = play(study, folder, workers=workers, luck=random.Random(workers))
+            runs.append(sorted((e.phase, e.trial, e.signature, e.status) for e in plan.entries))
+            assert Plan(study, Ledger(folder)).finished
+        assert runs[0] == runs[1] == runs[2]

@@ -1,5 +1,8 @@
 """Study files: what is accepted, what is refused, and with which words."""
 
+import contextlib
+import copy
+
 import pytest
 from playing import TINY, tiny
 
@@ -56,7 +59,7 @@ def test_everything_wrong_is_said_at_once():
         ({"samples_per_class": [5, 5]}, "samples_per_class: `5` is listed twice."),
         ({"datasets": ["mnits"]}, "datasets: unknown data set `mnits` (did you mean `mnist`?)"),
         ({"name": "a/b"}, "name: must be"),
-        ({"confirm__seeds": 0}, "confirm.seeds: must be >= 1"),
+        ({"confirm__seeds": 0}, "confirm.seeds: must be greater than or equal to 1 or a valid array, but is 0."),
         ({"search__seeds": 2}, "search.budget.trials: must be a multiple of the 2 search seeds"),
         ({"base": {"network": {"widht": 1}}}, "base.network.widht: unknown key `widht` (did you mean `width`?)"),
         ({"base": {"seed": 3}}, "base.seed: is decided by the study's own keys. Remove it."),
@@ -78,6 +81,62 @@ def test_a_missing_key_is_named():
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"compare": {"c": ["c"]}}, "compare.c: a method cannot be its own baseline."),
+        ({"compare": {"dagan_aug": ["c", "c"]}}, "compare.dagan_aug: `c` is listed twice."),
+        ({"compare": {"dagan_aug": ["c"], "c": ["dagan_aug"]}}, "the same test would count twice"),
+        ({"search__early_stopping": {"type": "hyperband", "min_iter": 80}}, "min_iter: must be < 80"),
+        ({"base": {"classifier": None}}, "base.classifier: must hold keys and values, but is None."),
+        ({"base": {"netwrk": {}}}, "base.netwrk: unknown setting `netwrk` (did you mean `network`?)"),
+        ({"base": {"network": {"width": {}}}}, "base.network.width: must be a single value"),
+        ({"datasets": ["my pets"]}, "datasets.0: must be string should match pattern"),
+        ({"name": ".."}, "name: must be"),
+        ({"resources": {"gpu": -1}}, "resources.gpu: must be greater than or equal to 0"),
+    ],
+)
+def test_what_could_only_go_wrong_later_is_refused_now(changes, message):
+    assert any(message in problem for problem in refused(tiny(**changes)))
+
+
+def everywhere(tree, path=()):
+    """Every path in a tree."""
+    yield path
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
+        yield from everywhere(value, (*path, key))
+
+
+ODD = [None, True, -1, 0, 1.5, 10**30, float("inf"), "", "odd", [], [None], [[1]], {}, {"odd": 1}, {"name": 5}]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_an_odd_value_anywhere_is_accepted_or_refused_but_no_more(odd):
+    tree = tiny(datasets=["digits", {"name": "mnist"}], search__seeds=[0], confirm__seeds=[7, 8])
+    for path in everywhere(tree):
+        changed = copy.deepcopy(tree)
+        branch = changed
+        for part in path[:-1]:
+            branch = branch[part]
+        if not path:
+            continue
+        branch[path[-1]] = odd
+        with contextlib.suppress(InvalidInput):
+            Study.of(changed)
+
+
+@pytest.mark.parametrize("path", [path for path in everywhere(TINY) if path], ids=repr)
+def test_a_missing_key_anywhere_is_accepted_or_refused(path):
+    changed = tiny()
+    branch = changed
+    for part in path[:-1]:
+        branch = branch[part]
+    del branch[path[-1]]
+    with contextlib.suppress(InvalidInput):
+        Study.of(changed)
+
+
+@pytest.mark.parametrize(
     ("parameter", "message"),
     [
         ({}, "one of `values`"),
@@ -87,6 +146,10 @@ def test_a_missing_key_is_named():
         ({"min": 2, "max": 1}, "min < max"),
         ({"min": 0.0, "max": 1.0, "distribution": "log_uniform_values"}, "min > 0"),
         ({"min": 0.0, "max": 1.0, "distribution": "q_uniform"}, "a step `q`"),
+        ({"min": 0.1, "max": 1.0, "q": 0}, "q: must be greater than 0"),
+        ({"min": 0.1, "max": 1.0, "q": 0.1}, "without a step `q` with uniform"),
+        ({"min": 0.1, "max": 1.0, "q": 0.1, "distribution": "log_uniform_values"}, "without a step `q`"),
+        ({"min": 1, "max": 10, "q": 0.5}, "in whole numbers with int_uniform"),
         ({"value": 1, "distribution": "uniform"}, "`min` and `max` with uniform"),
         ({"min": 0.0, "max": 1.0, "distribution": "normal"}, "distribution"),
     ],
@@ -150,3 +213,27 @@ def test_the_resolved_study_reads_back_as_itself():
     again = Study.of(read_yaml(study.text, "f"))
     assert again.hash == study.hash
     assert Study.of(tiny(confirm__seeds=4)).hash != study.hash
+
+
+def test_what_is_no_text_and_no_tree_is_refused(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_bytes(b"name: \xff\xfe")
+    with pytest.raises(InvalidInput, match="must be a YAML file in UTF-8"):
+        load(str(path))
+    with pytest.raises(InvalidInput, match="must not hold itself"):
+        read_yaml("a: &a [*a]", "f")
+    assert read_yaml("a: {2026-11-20: 2026-11-20}", "f") == {"a": {"2026-11-20": "2026-11-20"}}
+
+
+def test_whole_numbers_stay_whole_on_a_logarithmic_scale():
+    from sweeps.search import distribution
+
+    parameter = Parameter(min=10, max=1000, distribution="log_uniform_values")
+    found = distribution("gan.iterations", parameter)
+    assert (type(found).__name__, found.log, found.low, found.high) == ("IntDistribution", True, 10, 1000)
+    assert type(distribution("gan.learning_rate", parameter)).__name__ == "FloatDistribution"
+
+
+def test_no_gpu_asked_for_is_none_taken():
+    study = Study.of(tiny(resources={"gpu": 0}))
+    assert study.config(study.cells[0], "c", seed=0, phase="search").compute.device == "cpu"
