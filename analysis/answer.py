@@ -34,10 +34,23 @@ def answer(study: Study, means: pd.DataFrame, comparisons: pd.DataFrame, counts:
         opening = "The question is open: no confirm trial has been completed yet."
         sentences = [opening, f"The search has completed {plural(searched, 'trial')}.", *gaps]
         return Answer(" ".join(sentences), tuple(sentences))
-    sentences = [*_compared(study, comparisons, measured), *_best(measured), *gaps]
-    lines = [*_best_lines(measured), *_comparison_lines(comparisons), *gaps]
+    sentences = [*_in_short(comparisons), *_compared(study, comparisons, measured), *_best(measured), *gaps]
+    lines = [*_in_short(comparisons), *_best_lines(measured), *_comparison_lines(comparisons), *gaps]
     paragraph = _said_once(" ".join(sentences), {"95 % interval ": "", "corrected p ": "p "})
     return Answer(paragraph, tuple(lines))
+
+
+def _in_short(comparisons: pd.DataFrame) -> Iterator[str]:
+    """One sentence over all declared comparisons, where there are several."""
+    if len(comparisons) < 2:
+        return
+    better = int(comparisons["verdict"].str.startswith("better").sum())
+    worse = int(comparisons["verdict"].str.startswith("worse").sum())
+    family = f"{len(comparisons)} declared comparisons"
+    if not better + worse:
+        yield f"None of the {family} shows a difference."
+    else:
+        yield f"Of the {family}, {better or 'none'} shown better, {worse or 'none'} shown worse."
 
 
 def _said_once(text: str, shorter: Mapping[str, str]) -> str:

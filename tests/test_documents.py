@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
-from sweeps.study import Study, load
+from sweeps.study import Study, load, read_yaml
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,9 +39,9 @@ def test_commands_in_the_readme_are_commands():
 
 
 def test_the_readmes_study_file_is_valid(tmp_path):
-    tree = next(tree for block in blocks("yaml") if "name" in (tree := yaml.safe_load(block)))
+    tree = next(tree for block in blocks("yaml") if "name" in (tree := read_yaml(block, "README.md")))
+    assert [set(entry) for entry in tree["datasets"]] == [{"name", "folder", "image_size"}]
     tree["datasets"] = ["mnist"]
-    tree["base"]["network"]["name"] = "conv32"
     study = Study.of(tree)
     assert study.search.parameters["classifier.learning_rate"].kind == "log_uniform_values"
 

@@ -59,7 +59,7 @@ def test_a_mutated_study_is_refused_with_everything_at_once(tmp_path, study_file
     ("words", "message"),
     [
         (("run", "digit"), "unknown study `digit` (did you mean `digits`?)"),
-        (("run", "no.yaml"), "`no.yaml` must be a file, but there is none."),
+        (("run", "no.yaml"), "`no.yaml` must be a YAML file, but there is none."),
         (("run", "digits", "--set", "confirm.seeds"), "--set: must be key=value"),
         (("run", "digits", "--workers", "0"), "should be greater than or equal to 1"),
         (("status", "digits"), "has no finished trial"),
