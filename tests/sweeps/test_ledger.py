@@ -39,17 +39,19 @@ def test_an_entry_under_another_name_is_damage(study, tmp_path):
     assert [path.stem for path in Ledger(tmp_path).damaged] == [second.stem]
 
 
-def test_a_crash_while_writing_leaves_no_entry(study, tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
+def test_a_crash_while_writing_leaves_no_entry(study, tmp_path, monkeypatch, step):
     plan = Plan(study, Ledger(tmp_path))
     trial = plan.next()
 
     def crash(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("os.fsync", crash)
+    monkeypatch.setattr(step, crash)
     with pytest.raises(OSError, match="No space left"):
         plan.record(trial, played_entry(plan, trial))
     assert Ledger(tmp_path).entries == {}
+    assert list(tmp_path.glob("*.json")) == []
 
 
 def test_a_second_driver_is_refused(tmp_path):

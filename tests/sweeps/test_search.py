@@ -160,6 +160,30 @@ def test_the_best_has_all_seeds_completed_and_comes_first_of_equals(tmp_path):
         assert branch.search.best.number == max(scores, key=lambda number: (scores[number], -number))
 
 
+def ended(plan, trial, accuracy, status="completed"):
+    """An entry that says how a trial ended, whatever its config."""
+    entry = played_entry(_Never(plan.study), trial)
+    return entry.model_copy(update={"validation_accuracy": accuracy, "status": status})
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "best"),
+    [
+        ([(0.7, 0.7), (0.8, 0.8), (0.8, 0.8)], 1),  # the first of equals
+        ([(0.7, 0.7), (0.9, None), (0.8, 0.5)], 0),  # a seed of suggestion 1 was stopped
+        ([(0.7, 0.7), (0.6, 0.9), (0.9, 0.4)], 1),  # the mean decides
+    ],
+)
+def test_the_choice_by_hand(tmp_path, accuracies, best):
+    study = Study.of(plain(search__seeds=2, search__budget={"trials": 6}, search__window=3))
+    plan = Plan(study, Ledger(tmp_path))
+    search = plan.branches[0].search
+    for suggestion, values in zip(search.suggestions, accuracies, strict=True):
+        for trial, value in zip(suggestion.trials, values, strict=True):
+            search.record(trial, ended(plan, trial, value or 0.99, "completed" if value else "stopped"))
+    assert search.best.number == best
+
+
 def test_two_suggestions_of_one_setting_are_one_training(tmp_path):
     study = Study.of(plain(search__parameters={"classifier.iterations": {"values": [40]}}))
     plan = play(study, tmp_path, workers=3, luck=random.Random(0))
