@@ -47,7 +47,10 @@ def _in_short(comparisons: pd.DataFrame) -> Iterator[str]:
     better = int(comparisons["verdict"].str.startswith("better").sum())
     worse = int(comparisons["verdict"].str.startswith("worse").sum())
     family = f"{len(comparisons)} declared comparisons"
-    if not better + worse:
+    undecidable = int((comparisons["verdict"] == "too few seeds").sum())
+    if undecidable == len(comparisons):
+        yield f"The {family} cannot be decided: too few seeds."
+    elif not better + worse:
         yield f"None of the {family} shows a difference."
     else:
         yield f"Of the {family}, {better or 'none'} shown better, {worse or 'none'} shown worse."

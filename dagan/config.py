@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -179,7 +179,7 @@ class Config(Section):
         problems = []
         room = capacity(facts.per_class, has_test=facts.has_test, validation=self.data.validation)
         if self.data.samples_per_class > room:
-            remedy = "" if self.data.validation == "within" else " (`validation: within` needs no half held back)"
+            remedy = "" if self.data.validation == "within" else " (`data.validation: within` needs no half held back)"
             problems.append(
                 Problem(
                     "data.samples_per_class",
@@ -310,32 +310,46 @@ def is_whole(key: str) -> bool:
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The section model in an annotation such as `Gan | None`."""
-    options = getattr(annotation, "__args__", (annotation,))
-    return next((option for option in options if isinstance(option, type) and issubclass(option, BaseModel)), None)
+    """The section model in an annotation such as `Gan | None` or `list[str | Dataset]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := section_of(inner))), None)
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], tree: Any) -> list[Problem]:
     """A pydantic error on a tree as problems: rule, value and, for an unknown key, the nearest known one.
 
-    Where several forms are allowed, what each of them would need is one problem.
+    Where several forms are allowed, what each of them would need is one problem, said where it is deepest.
     """
     rules: dict[str, list[str]] = {}
-    values: dict[str, Any] = {}
+    values: dict[str, str] = {}
     problems = []
     for item in error.errors():
         path = there(tree, item["loc"])
+        where = ".".join(path)
         if item["type"] == "extra_forbidden":
-            problems.append(Problem(".".join(path), unknown("key", path[-1], siblings(model, path))))
+            problems.append(Problem(where, unknown("key", path[-1], siblings(model, path))))
         elif item["type"] == "missing":
             problems.append(Problem(".".join([*path, str(item["loc"][-1])]), "is needed, but missing."))
         else:
-            rule = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-            rules.setdefault(".".join(path), []).append(rule[0].lower() + rule[1:])
-            values[".".join(path)] = item["input"]
+            rules.setdefault(where, []).append(rule_of(item["type"], item["msg"]))
+            # Rules of our own name the values that they are about.
+            values[where] = "" if item["type"] == "value_error" else f", but is {item['input']!r}"
     for where, needed in rules.items():
-        problems.append(Problem(where, f"must be {' or '.join(dict.fromkeys(needed))}, but is {values[where]!r}."))
-    return problems
+        problems.append(Problem(where, f"must be {' or '.join(dict.fromkeys(needed))}{values[where]}."))
+    deeper = tuple(problem.where for problem in problems)
+    return [one for one in problems if not any(where.startswith(f"{one.where}.") for where in deeper)]
+
+
+def rule_of(kind: str, message: str) -> str:
+    """A pydantic message as the end of the sentence “must be …”."""
+    plain = {
+        "string_pattern_mismatch": "a name of letters, digits, `_`, `.` and `-`, with a letter or digit first",
+        "list_type": "a list",
+        "too_short": "a list with at least one item",
+    }
+    rule = message.removeprefix("Input should be ").removeprefix("Value error, ")
+    return plain.get(kind, rule[0].lower() + rule[1:])
 
 
 def there(tree: Any, location: Sequence[int | str]) -> list[str]:

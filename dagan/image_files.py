@@ -92,16 +92,24 @@ def read_image(file: Path, size: int, channels: int) -> Pixels:
 
 
 def check_images(folder: Path) -> None:
-    """Open every image below a folder.
+    """Open every image below a folder, and compare test images with training images.
 
     Raises:
-        InvalidInput: every file that is no readable image.
+        InvalidInput: every file that is no readable image, or is both a test and a training image.
     """
     problems = []
+    training: dict[bytes, Path] = {}
+    for file in sorted(image_files(training_folder(folder))):
+        training[hashlib.sha256(file.read_bytes()).digest()] = file
     for file in sorted(image_files(folder)):
         try:
             read_image(file, 8, 3)
         except UNREADABLE as error:
             problems.append(unreadable(file, error))
+    if training_folder(folder) != folder:
+        for file in sorted(image_files(folder / "test")):
+            same = training.get(hashlib.sha256(file.read_bytes()).digest())
+            if same:
+                problems.append(Problem("data.folder", f"{file} is the training image {same} too. Remove one of them."))
     if problems:
         raise InvalidInput(problems)

@@ -35,6 +35,24 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script to
 RESULTS = Path("results")
 
 
+def print_version(asked: bool) -> None:
+    """Print the version and end, where it was asked for."""
+    if asked:
+        from importlib.metadata import version
+
+        print(version("dagan-sweeps"))
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What holds for every verb."""
+
+
 @app.command("list")
 def list_studies(as_json: AsJson = False) -> None:
     """List the studies that come with the package.
@@ -234,9 +252,9 @@ def conclude(plan: "Plan", place: "Place", wandb: str) -> None:
 
     for line in write_report(plan, place):
         print(line)
-    best = write(plan, place)
-    if best:
-        print(f"Best configs: {shown(place.best)} ({len(best)} files). Again: sweeps train {shown(best[-1])}")
+    if any(branch.of_phase("confirm") for branch in plan.branches):
+        best = write(plan, place)
+        print(f"Best configs: {shown(place.best)} (files: {len(best)}). Train one again: sweeps train FILE")
     if wandb == "offline" and place.wandb.is_dir():
         print(f"W&B runs: {shown(place.wandb)} (offline). Upload: wandb sync {shown(place.wandb)}/offline-run-*")
     print(f"Ledger: {shown(place.ledger)} ({len(plan.entries)} trials)")

@@ -17,7 +17,11 @@ HEADER = """\
 
 
 def export(plan: Plan, place: Place) -> list[Path]:
-    """Write `best/<dataset>-n<n>-<method>.yaml` for every method of a cell whose confirm trials have begun to end."""
+    """Write `best/<dataset>-n<n>-<method>.yaml` for every method of a cell whose confirm trials have begun to end.
+
+    Raises:
+        InvalidInput: there is none.
+    """
     files = []
     for branch in plan.branches:
         entries = sorted((e for e in branch.of_phase("confirm") if e.status == "completed"), key=lambda e: e.trial)
@@ -29,6 +33,8 @@ def export(plan: Plan, place: Place) -> list[Path]:
             body = yaml.safe_dump(document(plan, branch, entries), sort_keys=False, allow_unicode=True)
             write_atomically(path, head + body)
             files.append(path)
+    if not files:
+        raise refuse(plan.study.name, "has no completed confirm trial yet, so there is nothing to export.")
     return files
 
 

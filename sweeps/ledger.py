@@ -115,7 +115,10 @@ class Place:
         Raises:
             InvalidInput: another driver has it.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise refuse("--out", f"{self.root} must be a folder that can be written, but is not ({error}).") from None
         try:
             with FileLock(self.root / ".lock", timeout=0):
                 yield self

@@ -1,5 +1,6 @@
 """What a study would do and cost, before anything is spent: `sweeps show`."""
 
+import os
 import random
 from typing import Any
 
@@ -12,16 +13,23 @@ DRAWS = 64
 """Settings drawn per method to estimate the mean cost of a trial."""
 
 
+CORE_GFLOPS = (15, 120)
+"""Float32 work that one CPU core does in a second, 1e9: from the smallest networks on a busy core to wide ones."""
+
+
 def outline(study: Study) -> dict[str, Any]:
     """Trials and cost per method of each cell, and what the confirm seeds can show."""
     rows = [row(study, cell, method) for cell in study.cells for method in study.methods]
+    pflops, cores = sum(item["pflop"] for item in rows), len(os.sched_getaffinity(0))
     return {
         "study": study.name,
         "question": study.question,
         "hash": study.hash,
         "rows": rows,
         "trials": sum(item["search_trials"] + item["confirm_trials"] for item in rows),
-        "pflop": sum(item["pflop"] for item in rows),
+        "pflop": pflops,
+        "cores": cores,
+        "hours": [pflops * 1e6 / rate / cores / 3600 for rate in CORE_GFLOPS],
         "parameters": {method: list(study.space(method)) for method in study.methods},
         "evidence": evidence(study),
     }
@@ -94,7 +102,11 @@ def print_outline(facts: dict[str, Any]) -> None:
             f"{100 * item['pflop'] / facts['pflop']:.0f} %",
         )
     console.print(table)
-    console.print(f"In all {facts['trials']} trials and {1000 * facts['pflop']:.3g} TFLOP (early stopping saves some).")
+    slow, fast = facts["hours"]
+    console.print(
+        f"In all {facts['trials']} trials and {1000 * facts['pflop']:.3g} TFLOP; on the {facts['cores']} cores here"
+        f" roughly {duration(fast)} to {duration(slow)}, less what early stopping saves."
+    )
     for method, keys in facts["parameters"].items():
         console.print(f"{method} searches: {', '.join(keys) or 'nothing'}", markup=False)
     console.print(sentence(facts["evidence"]))
@@ -104,10 +116,17 @@ def sentence(found: dict[str, Any]) -> str:
     """What the planned seeds can show, in words."""
     if not found["comparisons"]:
         return "No comparisons are declared (`compare:`), so the report will test none."
-    start = f"{found['confirm_seeds']} confirm seeds, {found['comparisons']} declared comparisons: "
+    start = f"Confirm seeds: {found['confirm_seeds']}; declared comparisons: {found['comparisons']}; "
     if found["enough"]:
         return start + f"the smallest p that the exact test can give is {found['smallest_p']:.2g}, enough after Holm."
     return (
         start + f"the smallest p that the exact test can give is {found['smallest_p']:.2g}. That cannot pass Holm's"
         f" correction at 0.05, whatever is measured; {found['seeds_needed']} seeds could."
     )
+
+
+def duration(hours: float) -> str:
+    """A rough time in the unit that suits it."""
+    if hours < 1.5:
+        return f"{max(1, round(60 * hours))} min"
+    return f"{hours:.0f} h" if hours < 72 else f"{hours / 24:.0f} days"

@@ -138,8 +138,15 @@ class Plan:
 
     def require_results(self) -> None:
         """Raises InvalidInput where nothing has finished yet."""
-        if not self.entries:
-            raise refuse(self.study.name, f"has no finished trial in {self.ledger.folder}. Start with `sweeps run`.")
+        if self.entries:
+            return
+        if self.ledger.entries:
+            raise refuse(
+                self.study.name,
+                f"the {len(self.ledger.entries)} trials in {self.ledger.folder} are of another version of the study"
+                " file or of other images. `sweeps run` runs the study as it is now.",
+            )
+        raise refuse(self.study.name, f"has no finished trial in {self.ledger.folder}. Start with `sweeps run`.")
 
     @property
     def entries(self) -> list[Entry]:

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from dagan.config import Config
+from dagan.problem import refuse
 from sweeps.export import read_config
 from sweeps.study import overridden, read_file, read_yaml
 
@@ -28,6 +29,8 @@ def train_file(path: Path, overrides: Sequence[str]) -> Outcome:
         InvalidInput: no such file, or a config that cannot be.
     """
     choices, recorded = read_config(read_yaml(read_file(path, "CONFIG"), str(path)), str(path))
+    if {"datasets", "search"} <= set(choices):
+        raise refuse("CONFIG", f"`{path}` is a study, not a config. Use: sweeps run {path}")
     choices = overridden(choices, overrides)
     data = choices.get("data")
     folder = data.get("folder") if isinstance(data, dict) else None
@@ -38,13 +41,14 @@ def train_file(path: Path, overrides: Sequence[str]) -> Outcome:
 
 def train_config(config: Config, recorded: dict[str, Any]) -> Outcome:
     """Train, showing progress on stderr."""
-    from dagan.training import Training
+    from dagan.training import STAGES, Training
     from sweeps.provenance import commit, of_training
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     training = Training(config)
     console.print(f"{config.method} on {config.facts.name}, config {config.signature}, {training.machine.name}")
-    for progress in training.run(every=100):
+    longest = max(training.length(stage) for stage in STAGES)
+    for progress in training.run(every=max(1, min(100, longest // 20))):
         terms = ", ".join(f"{name} {value:.3f}" for name, value in progress.losses.items())
         accuracy = progress.validation_accuracy
         seen = "" if accuracy is None else f", validation {100 * accuracy:.1f} %"

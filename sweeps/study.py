@@ -120,8 +120,9 @@ class Study(Section):
                 break
             except ValidationError as error:
                 # What is wrong by itself is noted and taken out, so that the rest can be looked at too.
-                noted = {problem.where for problem in problems}
-                problems += [one for one in problems_of(error, cls, remaining) if one.where not in noted]
+                noted = [f"{problem.where}." for problem in problems]
+                found = problems_of(error, cls, remaining)
+                problems += [one for one in found if not any(where.startswith(f"{one.where}.") for where in noted)]
                 before = copy.deepcopy(remaining)
                 for item in error.errors():
                     take_out(remaining, item["loc"])
@@ -371,7 +372,9 @@ def relocated(problem: Problem, settings: Mapping[str, Any]) -> Problem:
     if problem.where in settings:
         return Problem(f"search.parameters.{problem.where}", problem.message)
     if problem.where == "data.samples_per_class":
-        return Problem("samples_per_class", problem.message.removesuffix(".") + ".")
+        return Problem("samples_per_class", problem.message)
+    if problem.where.startswith("data.") and problem.where != "data.validation_fraction":
+        return Problem("datasets", f"`{problem.where.removeprefix('data.')}` {problem.message}")
     return Problem(f"base.{problem.where}", problem.message)
 
 

@@ -3,9 +3,9 @@
 import shlex
 from typing import TYPE_CHECKING
 
-from sweeps.ledger import Place, shown
+from sweeps.ledger import Place, shown, write_atomically
 from sweeps.plan import Plan
-from sweeps.study import shipped
+from sweeps.study import load, shipped
 
 if TYPE_CHECKING:
     from analysis import Report
@@ -29,17 +29,21 @@ def summarise(plan: Plan, place: Place) -> "Report":
         for branch in plan.branches
         for phase, trials in branch.planned.items()
     ]
-    return write_report(
+    found = write_report(
         place.root,
         planned=pd.DataFrame(planned),
         signatures={entry.signature for entry in plan.entries},
         command=command(plan, place),
         output=place.report,
     )
+    write_atomically(place.report / "study.yaml", plan.study.text)
+    return found
 
 
 def command(plan: Plan, place: Place) -> str:
-    """How to run the study again, from the folder where it was run."""
-    name = plan.study.name if plan.study.name in shipped() else shown(place.study)
+    """How to run just this study again, from the folder where it was run."""
+    name = plan.study.name
+    if name not in shipped() or load(name).hash != plan.study.hash:
+        name = shown(place.report / "study.yaml")
     out = shown(place.root.parent)
     return shlex.join(["sweeps", "run", name, *(["--out", out] if out != "results" else [])])

@@ -18,27 +18,30 @@ UNUSUAL = ("stopped", "diverged", "oom", "failed")
 
 
 def progress_table(plan: Plan, running: Counter[tuple[str, int, str]] | None = None) -> Table:
-    """One row per method of a cell: how far search and confirm are, and what they found."""
+    """One row per method of a cell: how far search and confirm are, and what they found.
+
+    With `running`, the number of its trials that run right now, too.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("data set")
-    table.add_column("per class", justify="right")
-    table.add_column("method")
-    for name in ("running", "search", "best validation", "confirm", "test"):
-        table.add_column(name, justify="right")
-    table.add_column("unusual")
+    table.add_column("data set", overflow="fold")
+    table.add_column("n", justify="right")
+    table.add_column("method", no_wrap=True)
+    for name in ("search", "validation", "confirm", "test", *(["running"] if running is not None else [])):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("unusual", overflow="fold")
     for branch in plan.branches:
         cell, planned = branch.cell, branch.planned
         search, confirm = branch.of_phase("search"), branch.of_phase("confirm")
-        now = (running or Counter())[cell.dataset.name, cell.samples_per_class, branch.method]
+        now = running[cell.dataset.name, cell.samples_per_class, branch.method] if running is not None else 0
         table.add_row(
             cell.dataset.name,
             str(cell.samples_per_class),
             branch.method,
-            str(now or "·"),
             f"{len(search)}/{planned['search']}",
             best_validation(branch),
             f"{len(confirm)}/{planned['confirm']}",
             mean_test(confirm),
+            *([str(now or "·")] if running is not None else []),
             unusual(search + confirm),
         )
     return table
@@ -133,7 +136,8 @@ class LiveTable:
         done = len(self.plan.entries)
         seconds = time.monotonic() - self.begun
         new = done - self.done_before
-        left = f", about {clock(seconds * (self.plan.planned - done) / new)} left" if new >= 4 else ""
+        ahead = self.plan.planned - done
+        left = f", about {clock(seconds * ahead / new)} left" if new >= 4 and ahead else ""
         return f"{done}/{self.plan.planned} trials, {clock(seconds)}{left}"
 
 

@@ -3,9 +3,11 @@
 Whatever goes wrong with W&B, training and ledger go on: one notice, and no more logging.
 """
 
+import netrc
 import os
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -136,12 +138,15 @@ def point_values(point: dict[str, Any], offset: int) -> dict[str, float]:
 
 
 def require_login() -> None:
-    """Check, before anything runs, that W&B online can work.
+    """Check, before anything runs, that W&B online can work: a key in the environment or left by `wandb login`.
 
     Raises:
         InvalidInput: nobody is logged in.
     """
-    import wandb
-
-    if not (os.environ.get("WANDB_API_KEY") or wandb.api.api_key):
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        kept = netrc.netrc(os.environ.get("NETRC")).authenticators(host)
+    except (OSError, netrc.NetrcParseError):
+        kept = None
+    if not (os.environ.get("WANDB_API_KEY") or kept):
         raise refuse("--wandb", "online needs a login, but nobody is logged in. Run `wandb login`, or use offline.")

@@ -76,6 +76,16 @@ def test_asked_wrongly(words, message, tmp_path, monkeypatch):
     assert message in " ".join(refused(*words, folder=tmp_path).replace("│", " ").split())
 
 
+def test_a_study_is_no_config_and_out_must_be_a_folder(tmp_path, study_file):
+    study = study_file(TINY)
+    assert f"is a study, not a config. Use: sweeps run {study}" in refused("train", study, folder=tmp_path)
+    assert "--out: " in refused("run", study, "--out", study, folder=tmp_path)
+
+
+def test_version(tmp_path):
+    assert sweeps("--version", folder=tmp_path).stdout.strip() == "0.1.0"
+
+
 def test_no_cluster_at_the_address(tmp_path, study_file):
     message = refused("run", study_file(TINY), "--address", "127.0.0.1:1", folder=tmp_path)
     assert "--address: no Ray cluster answers at 127.0.0.1:1" in message

@@ -8,6 +8,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from dagan.image_files import check_images
+from dagan.problem import InvalidInput
 from sweeps.ledger import Ledger
 
 CLASSES = ("red bars", "grüne Punkte", "青")
@@ -84,3 +86,13 @@ def test_a_bad_image_is_named_before_anything_runs(study, tmp_path):
     assert "007.jpg cannot be read (" in answer.stderr
     assert "Traceback" not in answer.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_a_test_image_that_is_a_training_image_is_refused(tmp_path):
+    folder = tmp_path / "images"
+    paint(folder / "train", per_class=4)
+    paint(folder / "test", per_class=1)
+    with pytest.raises(InvalidInput) as caught:
+        check_images(folder)
+    assert len(caught.value.problems) == len(CLASSES)
+    assert "is the training image" in str(caught.value)

@@ -55,6 +55,7 @@ def test_a_run_says_what_was_found_and_where_everything_is(ran):
         "report.md",
         "results.csv",
         "results.parquet",
+        "study.yaml",
     ]
     assert {path.name for path in here.iterdir()} - {"wandb"} == {
         ".lock",

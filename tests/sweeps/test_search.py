@@ -5,6 +5,7 @@ import random
 import pytest
 from playing import accuracy_of, numbers, plain, play, played_entry, tiny
 
+from dagan.problem import InvalidInput
 from sweeps.ledger import Ledger
 from sweeps.plan import Plan, RepeatedFailure
 from sweeps.search import MethodSearch
@@ -60,6 +61,12 @@ def test_entries_that_the_study_no_longer_asks_for_stay_out(tmp_path):
     plan = play(Study.of(tiny(confirm__seeds=2)), tmp_path, workers=2, luck=random.Random(0))
     assert len(plan.entries) == plan.planned == 2 * (5 + 2)
     assert len(numbers(tmp_path)) == 2 * (5 + 3)
+
+
+def test_trials_of_another_version_of_the_study_are_said_to_be_there(tmp_path):
+    play(Study.of(tiny()), tmp_path, workers=2, luck=random.Random(0))
+    with pytest.raises(InvalidInput, match="the 16 trials in .* are of another version of the study"):
+        Plan(Study.of(tiny(seed=9, base={"network": {"width": 0.5}})), Ledger(tmp_path)).require_results()
 
 
 def test_suggestion_i_waits_for_i_minus_w(tmp_path):

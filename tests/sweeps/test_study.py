@@ -59,7 +59,7 @@ def test_everything_wrong_is_said_at_once():
         ({"samples_per_class": [5, 5]}, "samples_per_class: `5` is listed twice."),
         ({"datasets": ["mnits"]}, "datasets: unknown data set `mnits` (did you mean `mnist`?)"),
         ({"name": "a/b"}, "name: must be"),
-        ({"confirm__seeds": 0}, "confirm.seeds: must be greater than or equal to 1 or a valid array, but is 0."),
+        ({"confirm__seeds": 0}, "confirm.seeds: must be greater than or equal to 1 or a list, but is 0."),
         ({"search__seeds": 2}, "search.budget.trials: must be a multiple of the 2 search seeds"),
         ({"base": {"network": {"widht": 1}}}, "base.network.widht: unknown key `widht` (did you mean `width`?)"),
         ({"base": {"seed": 3}}, "base.seed: is decided by the study's own keys. Remove it."),
@@ -73,6 +73,12 @@ def test_everything_wrong_is_said_at_once():
 )
 def test_refusals(changes, message):
     assert any(message in problem for problem in refused(tiny(**changes)))
+
+
+def test_one_mistake_is_one_problem():
+    assert len(refused(tiny(samples_per_class=[5.5]))) == 1
+    assert len(refused(tiny(datasets=[{"name": "digits", "validation": "within"}]))) == 1
+    assert len(refused(tiny(search__early_stopping={"type": "hyperband"}))) == 1
 
 
 def test_a_missing_key_is_named():
@@ -90,8 +96,10 @@ def test_a_missing_key_is_named():
         ({"base": {"classifier": None}}, "base.classifier: must hold keys and values, but is None."),
         ({"base": {"netwrk": {}}}, "base.netwrk: unknown setting `netwrk` (did you mean `network`?)"),
         ({"base": {"network": {"width": {}}}}, "base.network.width: must be a single value"),
-        ({"datasets": ["my pets"]}, "datasets.0: must be string should match pattern"),
+        ({"datasets": ["my pets"]}, "datasets.0: must be a name of letters, digits"),
         ({"name": ".."}, "name: must be"),
+        ({"datasets": [{"name": "digits", "image_sise": 8}]}, "unknown key `image_sise` (did you mean `image_size`?)"),
+        ({"samples_per_class": 5}, "samples_per_class: must be a list, but is 5."),
         ({"resources": {"gpu": -1}}, "resources.gpu: must be greater than or equal to 0"),
     ],
 )
