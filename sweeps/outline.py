@@ -13,7 +13,7 @@ DRAWS = 64
 """Settings drawn per method to estimate the mean cost of a trial."""
 
 
-CORE_GFLOPS = (15, 120)
+CORE_GFLOPS = (10, 100)
 """Float32 work that one CPU core does in a second, 1e9: from the smallest networks on a busy core to wide ones."""
 
 

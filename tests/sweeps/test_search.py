@@ -65,7 +65,7 @@ def test_entries_that_the_study_no_longer_asks_for_stay_out(tmp_path):
 
 def test_trials_of_another_version_of_the_study_are_said_to_be_there(tmp_path):
     play(Study.of(tiny()), tmp_path, workers=2, luck=random.Random(0))
-    with pytest.raises(InvalidInput, match="the 16 trials in .* are of another version of the study"):
+    with pytest.raises(InvalidInput, match=r"the 16 trials in .* are of another version of the study"):
         Plan(Study.of(tiny(seed=9, base={"network": {"width": 0.5}})), Ledger(tmp_path)).require_results()
 
 
