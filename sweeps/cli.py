@@ -59,7 +59,7 @@ def list_studies(as_json: AsJson = False) -> None:
 
     Example: sweeps list
     """
-    from sweeps.study import load, shipped
+    from sweeps.study_file import load, shipped
 
     studies = {name: load(name).question for name in shipped()}
     if as_json:
@@ -76,7 +76,7 @@ def show(study: StudyName, overrides: Overrides = None, as_json: AsJson = False)
     Example: sweeps show digits --set confirm.seeds=12
     """
     from sweeps.outline import outline, print_outline
-    from sweeps.study import load
+    from sweeps.study_file import load
 
     facts = outline(load(study, overrides or []))
     if as_json:
@@ -106,7 +106,7 @@ def run(
     from rich.console import Console
 
     from sweeps import experiment
-    from sweeps.study import load
+    from sweeps.study_file import load
     from sweeps.table import LiveTable
     from sweeps.tracking import Tracker, require_login
 
@@ -224,7 +224,7 @@ def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "
     """
     from sweeps.ledger import Ledger, Place
     from sweeps.plan import Plan
-    from sweeps.study import load
+    from sweeps.study_file import load
 
     kept = Place(out, load(name).name if Path(name).suffix else name).study
     study = load(str(kept) if kept.is_file() and not overrides else name, overrides or [])

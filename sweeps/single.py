@@ -10,7 +10,7 @@ from rich.console import Console
 from dagan.config import Config
 from dagan.problem import refuse
 from sweeps.export import read_config
-from sweeps.study import overridden, read_file, read_yaml
+from sweeps.study_file import overridden, read_file, read_yaml
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,23 @@
-"""The study file: a question, the cells and methods it is asked of, the search, the seeds. DESIGN §7.
+"""A study: a question, the cells and methods it is asked of, the search, the seeds. DESIGN §7.
 
-`load` refuses a bad file with everything that is wrong with it at once.
+`Study.of` refuses a bad one with everything that is wrong with it at once.
 """
 
 import copy
 import hashlib
 import json
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError
 
-from dagan.config import Config, Section, facts_of, flatten, known_keys, merged, nest, problems_of, reaches, there
-from dagan.methods import METHODS
-from dagan.problem import InvalidInput, Problem, refuse, unknown
+from dagan.config import Config, Section, flatten, merged, nest, problems_of, reaches, there
+from dagan.problem import InvalidInput, Problem
 from dagan.splits import Phase
+from sweeps.rules import broken_rules
 from sweeps.space import Parameter
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=80)]
@@ -129,7 +126,7 @@ class Study(Section):
                 if remaining == before:
                     raise InvalidInput(problems) from None
         study = study.with_absolute_folders(folder)
-        problems += study.problems()
+        problems += broken_rules(study)
         if problems:
             raise InvalidInput(list(dict.fromkeys(problems)))
         return study
@@ -214,169 +211,6 @@ class Study(Section):
         """12 hex digits of the resolved study's text."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
-    def problems(self) -> list[Problem]:
-        """Rules that tie the parts of a study to each other and to the data sets."""
-        found = [*self._method_problems(), *self._seed_problems()]
-        shapeless = self._base_problems()
-        if shapeless:
-            return found + shapeless
-        return [*found, *self._parameter_problems(), *self._early_stopping_problems(), *self._config_problems()]
-
-    def _base_problems(self) -> list[Problem]:
-        """Sections of `base` that are none, and settings that are sections: no config could be built with them."""
-        known = known_keys()
-        sections = {key.rpartition(".")[0] for key in known} - {""}
-        problems = []
-        for key, value in self.base.items():
-            if key in sections and not isinstance(value, dict):
-                problems.append(Problem(f"base.{key}", f"must hold keys and values, but is {value!r}."))
-            elif key not in sections and key not in known:
-                problems.append(Problem(f"base.{key}", unknown("setting", key, sorted(sections) + known)))
-            elif isinstance(value, dict):
-                problems += [
-                    Problem(f"base.{key}.{inner}", f"must be a single value, but is {held!r}.")
-                    for inner, held in value.items()
-                    if isinstance(held, dict)
-                ]
-        return problems
-
-    def _early_stopping_problems(self) -> list[Problem]:
-        """An early stopping that could never stop anything."""
-        rule, key = self.search.early_stopping, "classifier.iterations"
-        if rule is None:
-            return []
-        longest: Any = None
-        if key in self.search.parameters:
-            longest = max((x for x in self.search.parameters[key].extremes if isinstance(x, int)), default=None)
-        else:
-            longest = flatten(self.base).get(key)
-        if not isinstance(longest, int) or rule.min_iter < longest:
-            return []
-        return [
-            Problem(
-                "search.early_stopping.min_iter",
-                f"must be < {longest}, the most stage-2 iterations ({key}), or it never acts, but is {rule.min_iter}.",
-            )
-        ]
-
-    def _method_problems(self) -> list[Problem]:
-        problems = [
-            Problem("methods", unknown("method", name, METHODS)) for name in self.methods if name not in METHODS
-        ]
-        for where, values in (("methods", self.methods), ("samples_per_class", self.samples_per_class)):
-            problems += [Problem(where, f"`{value}` is listed twice.") for value in repeated(values)]
-        names = [dataset.name for dataset in self.cell_datasets]
-        problems += [
-            Problem("datasets", f"`{name}` is listed twice.")
-            for name in sorted({n for n in names if names.count(n) > 1})
-        ]
-        for method, baselines in self.compare.items():
-            where = f"compare.{method}"
-            problems += [Problem(where, f"`{name}` is listed twice.") for name in repeated(baselines)]
-            problems += [Problem(where, "a method cannot be its own baseline.")] * (method in baselines)
-            problems += [
-                Problem(where, f"`{name}` is compared with `{method}` already; the same test would count twice.")
-                for name in baselines
-                if name < method and method in self.compare.get(name, [])
-            ]
-        compared = [(f"compare.{key}", name) for key, values in self.compare.items() for name in (key, *values)]
-        problems += [
-            Problem(where, f"`{name}` is not among the study's methods: {', '.join(self.methods)}.")
-            for where, name in compared
-            if name not in self.methods
-        ]
-        return problems
-
-    def _seed_problems(self) -> list[Problem]:
-        problems = []
-        for where, seeds in (("search.seeds", self.search_seeds), ("confirm.seeds", self.confirm_seeds)):
-            if not seeds or len(set(seeds)) < len(seeds):
-                problems.append(Problem(where, f"must be a list of different seeds, at least one, but is {seeds}."))
-        overlap = sorted(set(self.search_seeds) & set(self.confirm_seeds))
-        if overlap:
-            shown = ", ".join(map(str, overlap))
-            problems.append(
-                Problem(
-                    "confirm.seeds",
-                    f"search and confirm seeds overlap: {shown}. Confirm seeds must be fresh.",
-                )
-            )
-        if self.search_seeds and self.search.budget.trials % len(self.search_seeds):
-            problems.append(
-                Problem(
-                    "search.budget.trials",
-                    f"must be a multiple of the {len(self.search_seeds)} search seeds, since each setting is tried"
-                    f" with each seed, but is {self.search.budget.trials}.",
-                )
-            )
-        return problems
-
-    def _parameter_problems(self) -> list[Problem]:
-        keys = [key for key in known_keys() if key.split(".")[0] not in ("method", "seed", "data", "compute")]
-        problems = []
-        for key in self.search.parameters:
-            if key not in keys:
-                problems.append(Problem(f"search.parameters.{key}", unknown("setting", key, keys)))
-            elif not any(reaches(key, method) for method in self.methods if method in METHODS):
-                problems.append(
-                    Problem(f"search.parameters.{key}", f"reaches none of the methods {', '.join(self.methods)}.")
-                )
-            elif key in flatten(self.base):
-                problems.append(Problem(f"search.parameters.{key}", "is fixed by `base` too. Remove one of the two."))
-        problems += [
-            Problem(f"base.{key}", f"reaches none of the methods {', '.join(self.methods)}.")
-            for key in flatten(self.base)
-            if not any(reaches(key, method) for method in self.methods if method in METHODS)
-        ]
-        fixed = [key for key in flatten(self.base) if key in ("method", "seed") or key.startswith("data.")]
-        allowed = {"data.validation", "data.validation_fraction"}
-        problems += [
-            Problem(f"base.{key}", "is decided by the study's own keys. Remove it.")
-            for key in fixed
-            if key not in allowed
-        ]
-        return problems
-
-    def _config_problems(self) -> list[Problem]:
-        """Build a config for every method at every end of every range, in every cell: what fails there fails here."""
-        problems: list[Problem] = []
-        for dataset in self.cell_datasets:
-            try:
-                facts_of(dataset.model_dump(exclude_none=True) | {"dataset": dataset.name})
-            except InvalidInput as error:
-                problems += [Problem("datasets", problem.message) for problem in error.problems]
-        if problems:
-            return problems
-        known = set(known_keys())
-        for cell in self.cells:
-            for method in (method for method in self.methods if method in METHODS):
-                space = {key: value for key, value in self.space(method).items() if key in known}
-                trials: list[dict[str, Any]] = [{}] + [
-                    {key: value} for key, parameter in space.items() for value in parameter.extremes
-                ]
-                for settings in trials:
-                    try:
-                        self.config(cell, method, seed=0, phase="search", settings=settings)
-                    except InvalidInput as error:
-                        problems += [relocated(problem, settings) for problem in error.problems]
-        return list(dict.fromkeys(problems))
-
-
-def repeated(values: Sequence[object]) -> list[object]:
-    """The values that are there more than once."""
-    return [value for value, count in Counter(values).items() if count > 1]
-
-
-def relocated(problem: Problem, settings: Mapping[str, Any]) -> Problem:
-    """A config's problem, said of the key of the study file that it comes from."""
-    if problem.where in settings:
-        return Problem(f"search.parameters.{problem.where}", problem.message)
-    if problem.where == "data.samples_per_class":
-        return Problem("samples_per_class", problem.message)
-    if problem.where.startswith("data.") and problem.where != "data.validation_fraction":
-        return Problem("datasets", f"`{problem.where.removeprefix('data.')}` {problem.message}")
-    return Problem(f"base.{problem.where}", problem.message)
-
 
 REQUIRED: dict[str, Any] = {
     "name": "unnamed",
@@ -408,114 +242,3 @@ def take_out(tree: dict[str, Any], location: Sequence[int | str]) -> None:
         branch[leaf] = copy.deepcopy(stand_in)
     else:
         branch.pop(leaf, None)
-
-
-class Loader(yaml.SafeLoader):
-    """YAML as people mean it: 1e-4 is a number, and a key given twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping, none of whose keys is given twice."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"key `{twice}` is given twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*)(\.\d*)?[eE][-+]?\d+$"),
-    list("-+0123456789"),
-)
-
-
-def read_yaml(text: str, where: str) -> dict[str, Any]:
-    """A YAML mapping.
-
-    Raises:
-        InvalidInput: not YAML, or not a mapping.
-    """
-    try:
-        tree = yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        raise refuse(where, f"is not valid YAML: {' '.join(str(error).split())}.") from None
-    if not isinstance(tree, dict):
-        raise refuse(where, f"must hold keys and values, but holds {type(tree).__name__}.")
-    try:
-        checked: dict[str, Any] = plain(tree)
-    except RecursionError:
-        raise refuse(where, "must not hold itself (by an alias).") from None
-    return checked
-
-
-def plain(value: Any) -> Any:
-    """YAML as JSON would have it: keys are text, and so is everything that is no number, truth value or null."""
-    if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [plain(inner) for inner in value]
-    return value if isinstance(value, bool | int | float | None) else str(value)
-
-
-def read_file(path: Path, where: str) -> str:
-    """The text of a file.
-
-    Raises:
-        InvalidInput: no such file, or no text in it.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise refuse(where, f"`{path}` must be a YAML file, but there is none.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise refuse(where, f"`{path}` must be a YAML file in UTF-8, but cannot be read ({error}).") from None
-
-
-def shipped() -> dict[str, str]:
-    """The texts of the studies that come with the package, by name."""
-    folder = resources.files("sweeps") / "studies"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
-    return {file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8") for file in files}
-
-
-def load(name: str, overrides: Sequence[str] = ()) -> Study:
-    """A shipped study by name, or one from a YAML file, with `key=value` overrides.
-
-    Raises:
-        InvalidInput: no such study, or everything that is wrong with it.
-    """
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        tree, folder = read_yaml(read_file(path, "STUDY"), name), path.parent
-    else:
-        studies = shipped()
-        if name not in studies:
-            raise refuse("STUDY", unknown("study", name, studies) + " For a file of your own give its path.")
-        tree, folder = read_yaml(studies[name], name), Path()
-    return Study.of(overridden(tree, overrides), folder=folder)
-
-
-def overridden(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """A tree with `dotted.key=value` overrides; the values are read as YAML.
-
-    Settings under `base` and `search.parameters` are themselves dotted: there the rest of the key is one key.
-
-    Raises:
-        InvalidInput: an override without `=`.
-    """
-    changed: dict[str, Any] = json.loads(json.dumps(tree, default=str))
-    wrong = [Problem("--set", f"must be key=value, but is `{text}`.") for text in overrides if "=" not in text]
-    if wrong:
-        raise InvalidInput(wrong)
-    for text in overrides:
-        key, _, value = text.partition("=")
-        branch = changed
-        prefix = next((p for p in ("search.parameters.", "base.") if key.startswith(p)), "")
-        parts = [*prefix.rstrip(".").split("."), key.removeprefix(prefix)] if prefix else key.split(".")
-        for part in parts[:-1]:
-            inner = branch.setdefault(part, {})
-            if not isinstance(inner, dict):
-                raise refuse("--set", f"`{key}` cannot be set: `{part}` is {inner!r}, not a section.")
-            branch = inner
-        branch[parts[-1]] = read_yaml(f"value: {value}", "--set")["value"]
-    return changed

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sweeps.ledger import Place, shown, write_atomically
 from sweeps.plan import Plan
-from sweeps.study import load, shipped
+from sweeps.study_file import load, shipped
 
 if TYPE_CHECKING:
     from analysis import Report

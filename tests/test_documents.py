@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dagan.config import known_keys
-from sweeps.study import Study, load, read_yaml
+from sweeps.study import Study
+from sweeps.study_file import load, read_yaml
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

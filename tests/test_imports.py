@@ -46,7 +46,7 @@ def test_planning_a_study_loads_nothing_heavy():
     code = """
 from sweeps import cli
 from sweeps.outline import outline
-from sweeps.study import load
+from sweeps.study_file import load
 outline(load("digits"))
 print(*sys.modules)
 """

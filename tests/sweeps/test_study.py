@@ -8,7 +8,8 @@ from playing import TINY, tiny
 
 from dagan.problem import InvalidInput
 from sweeps.space import Parameter
-from sweeps.study import Study, load, overridden, read_yaml, shipped
+from sweeps.study import Study
+from sweeps.study_file import load, overridden, read_yaml, shipped
 
 
 def refused(tree) -> list[str]:
