@@ -57,6 +57,9 @@ def accuracy_by_size(means: pd.DataFrame, methods: Sequence[str] = ()) -> Figure
     axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
     axes.set_xlim(-0.5, len(sizes) - 0.5)
     axes.set(xlabel="images per class", ylabel="test accuracy, %")
+    # A t interval from few seeds can reach beyond what an accuracy can be; the axis does not.
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(max(bottom, 0), min(top, 100.5))
     counted = sorted(set(means["n"]))
     kind = "95 % Student t intervals over seeds" if max(counted, default=0) > 1 else "one seed: no interval"
     _legend(figure, shown)
