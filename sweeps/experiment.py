@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,7 +185,7 @@ def connected(cluster: Cluster, cpu: int) -> Iterator[None]:
             raise no_answer(cluster.address, error) from None
         temporary = None
     else:
-        temporary = tempfile.mkdtemp(prefix="sweeps-")  # short: sockets below it may have 107 letters
+        temporary = temporary_folder()
         cores = max(len(os.sched_getaffinity(0)), (cluster.workers or 0) * cpu)
         ray.init(num_cpus=cores, include_dashboard=False, _temp_dir=temporary, **quiet)
     try:
@@ -193,6 +194,26 @@ def connected(cluster: Cluster, cpu: int) -> Iterator[None]:
         ray.shutdown()
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def temporary_folder() -> str:
+    """A folder for our Ray, short, since socket paths may have 107 letters; those of killed drivers are removed."""
+    for old in Path(tempfile.gettempdir()).glob("sweeps-*-*"):
+        pid = old.name.split("-")[1]
+        if pid.isdecimal() and not alive(int(pid)):
+            shutil.rmtree(old, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"sweeps-{os.getpid()}-")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process with this number runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def require_answer(address: str) -> None:
@@ -216,16 +237,30 @@ def no_answer(address: str, error: Exception) -> InvalidInput:
     return refuse("--address", f"no Ray cluster answers at {address} ({reason}). {remedy}")
 
 
+GRACE_SECONDS = 20
+"""What a SIGTERM leaves to Tune, before the driver simply goes: whoever sent it may kill soon, or has ended Ray too."""
+
+
 @contextlib.contextmanager
 def terminating_gently() -> Iterator[None]:
     """SIGTERM (`ray job stop`, scancel, Kubernetes) ends the run as Ctrl-C does: Tune stops, nothing is lost."""
 
+    def leave() -> None:
+        print("terminated; what has finished is kept, and the same command goes on", file=sys.stderr, flush=True)
+        os._exit(128 + signal.SIGTERM)
+
+    last_resort = threading.Timer(GRACE_SECONDS, leave)
+    last_resort.daemon = True
+
     def interrupt(_signal: int, _frame: object) -> None:
-        print("terminating …", file=sys.stderr)
-        os.kill(os.getpid(), signal.SIGINT)
+        if not last_resort.is_alive():
+            print("terminating …", file=sys.stderr, flush=True)
+            last_resort.start()
+            os.kill(os.getpid(), signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:
+        last_resort.cancel()
         signal.signal(signal.SIGTERM, before)

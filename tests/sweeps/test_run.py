@@ -110,7 +110,8 @@ def test_one_trial_at_a_time_and_kill_nine_half_way_give_the_same_numbers(ran, t
     assert numbers(ledger) == numbers(folder / "results/tiny/ledger")
 
 
-def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, sent):
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(tiny(), sort_keys=False))
     command = [sys.executable, "-m", "sweeps", "run", "study.yaml", "--wandb", "off"]
     ledger = tmp_path / "results/tiny/ledger"
@@ -121,7 +122,7 @@ def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path):
         second = sweeps("run", "study.yaml", folder=tmp_path)
         assert second.returncode == 2
         assert "is being run by another driver" in second.stderr
-        driver.send_signal(signal.SIGINT)
+        driver.send_signal(sent)
         _, errors = driver.communicate(timeout=60)
     assert driver.returncode == 130, errors
     assert f"Interrupted; {len(list(ledger.glob('*.json')))} of 16 trials are kept." in errors
