@@ -170,10 +170,6 @@ class Config(Section):
         value = self.model_dump(mode="json", exclude=EXECUTION_ONLY)
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
-    def flat(self) -> dict[str, Any]:
-        """The settings by dotted key."""
-        return flatten(self.model_dump(mode="json"))
-
     def mismatches(self, facts: Facts) -> list[Problem]:
         """Rules that tie the settings to the data set."""
         problems = []

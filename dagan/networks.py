@@ -4,8 +4,6 @@ D is D(x) → (logits, features); G is G(z, y) → images in [−1, 1]. Randomne
 dropout masks from the generator that it is called with, and is deterministic when called with none.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, one_hot
@@ -175,8 +173,3 @@ def generator(config: Config, random: torch.Generator) -> Generator | None:
     ).to(random.device)
     initialise(network, random)
     return network
-
-
-def parameters(network: nn.Module) -> int:
-    """The number of weights, scales of weight norm left out (they add nothing to what a layer can be)."""
-    return sum(math.prod(value.shape) for name, value in network.named_parameters() if "original0" not in name)

@@ -106,6 +106,7 @@ def run(
     from rich.console import Console
 
     from sweeps import experiment
+    from sweeps.ledger import Place
     from sweeps.study_file import load
     from sweeps.table import LiveTable
     from sweeps.tracking import Tracker, require_login
@@ -115,7 +116,7 @@ def run(
         require_login()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     check_folders(chosen, console)
-    place = place_of(chosen, out)
+    place = Place(out, chosen.name)
     listeners = [LiveTable(console), Tracker(place.wandb, wandb, console)]
     plan = experiment.run(chosen, place, cluster=experiment.Cluster(address, workers), listeners=listeners)
     if not plan.finished:
@@ -207,13 +208,6 @@ def train(
     else:
         print(outcome.sentence)
     raise typer.Exit(0 if outcome.completed else 1)
-
-
-def place_of(study: "Study", out: Path) -> "Place":
-    """Where the study keeps its things."""
-    from sweeps.ledger import Place
-
-    return Place(out, study.name)
 
 
 def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "Place"]:

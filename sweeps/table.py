@@ -71,7 +71,6 @@ class LiveTable:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.running: Counter[tuple[str, int, str]] = Counter()
-        self._seen: set[tuple[Trial, int]] = set()
         self._active: set[str] = set()
 
     def begin(self, plan: Plan, slots: int) -> None:

@@ -227,7 +227,7 @@ def test_merged_changes_single_values_and_no_argument():
 
 
 def test_known_keys_are_those_of_a_resolved_config():
-    assert set(known_keys()) == set(Config.of({"method": "dagan_aug"}).flat())
+    assert set(known_keys()) == set(flatten(Config.of({"method": "dagan_aug"}).model_dump()))
 
 
 def test_an_invalid_input_crosses_process_borders():

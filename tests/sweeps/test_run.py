@@ -130,6 +130,45 @@ def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, sen
     assert "Traceback" not in errors
 
 
+def test_a_killed_worker_is_replaced_and_changes_nothing(ran, tmp_path):
+    folder, _ = ran
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(tiny(), sort_keys=False))
+    command = [sys.executable, "-m", "sweeps", "run", "study.yaml", "--workers", "1", "--wandb", "off"]
+    ledger = tmp_path / "results/tiny/ledger"
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as driver:
+        while len(list(ledger.glob("*.json"))) < 3:
+            assert driver.poll() is None
+            time.sleep(0.05)
+        (worker,) = workers_of(driver.pid)
+        os.kill(worker, signal.SIGKILL)
+        _, errors = driver.communicate(timeout=120)
+    assert driver.returncode == 0, errors
+    assert numbers(ledger) == numbers(folder / "results/tiny/ledger")
+
+
+def workers_of(driver: int) -> list[int]:
+    """The processes below a driver that train a trial right now."""
+    below, found = [driver], []
+    while below:
+        pid = below.pop()
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            below += map(int, children.read_text().split())
+        if "ImplicitFunc" in Path(f"/proc/{pid}/cmdline").read_text():
+            found.append(pid)
+    return found
+
+
+def test_a_data_set_that_is_not_there_ends_the_run_at_once(tmp_path):
+    tree = tiny(datasets=[{"name": "mnist", "root": "nothing"}])
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    (tmp_path / "nothing").write_text("a file where the folder should be")
+    answer = sweeps("run", "study.yaml", "--wandb", "off", folder=tmp_path)
+    assert answer.returncode == 2
+    assert "data.root:" in answer.stderr
+    assert "must hold MNIST, but does not" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
 def test_status_report_and_export_read_the_ledger(ran):
     folder, _ = ran
     status = sweeps("status", "study.yaml", "--json", folder=folder)
