@@ -36,8 +36,6 @@ QUIET = {
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's own state is never read again
 }
 """Environment of driver and workers, set before Ray is imported."""
-MAX_FAILURES = 3
-"""How often a trial whose worker died is started again."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,6 @@ def _run(plan: Plan, place: Place, cluster: Cluster, listeners: Sequence[Any]) -
             run_config=tune.RunConfig(
                 name="experiment",
                 storage_path=str(place.ray),
-                failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
                 verbose=0,
             ),
         )

@@ -4,6 +4,7 @@ Both are thin; all decisions are the plan's, in `sweeps.plan` and `sweeps.search
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,9 @@ from dagan.problem import InvalidInput, Problem
 from sweeps.ledger import Entry
 from sweeps.plan import Plan
 from sweeps.trial import Trial
+
+MAX_LOSSES = 3
+"""How often a trial whose worker died is started again."""
 
 Listener = Callable[[Trial, dict[str, Any], Entry | None], None]
 """Called with each report of a trial and, at its end, with its entry."""
@@ -29,12 +33,14 @@ class Conductor:
         self.running: dict[str, Trial] = {}
         self.last: dict[str, dict[str, Any]] = {}
         self.stopping: set[str] = set()
+        self.lost: list[Trial] = []
+        self.losses: Counter[str] = Counter()
         self.listeners: list[Listener] = []
         self.failure: Exception | None = None
 
     def start(self, ray_id: str) -> Trial | None:
         """The next trial, which runs under this id from now on."""
-        trial = self.plan.next()
+        trial = self.lost.pop(0) if self.lost else self.plan.next()
         if trial:
             self.running[ray_id] = trial
         elif not self.running:
@@ -53,8 +59,17 @@ class Conductor:
         return ray_id in self.stopping
 
     def end(self, ray_id: str, *, lost: bool) -> None:
-        """A trial has ended: completed, stopped by us, or lost with its worker. An interrupted one leaves no entry."""
+        """A trial has ended: completed, stopped by us, or lost with its worker. An interrupted one leaves no entry.
+
+        A lost one is handed out again here: Tune itself gives up a worker that dies between two trials.
+        """
         trial = self.running.pop(ray_id)
+        if lost and ray_id not in self.stopping and "outcome" not in self.last.get(ray_id, {}):
+            self.losses[trial.signature] += 1
+            if self.losses[trial.signature] <= MAX_LOSSES:
+                self.last.pop(ray_id, None)
+                self.lost.append(trial)
+                return
         entry = self._entry(trial, ray_id, lost=lost)
         if entry is None:
             return
@@ -77,10 +92,7 @@ class Conductor:
             if ray_id in self.stopping:
                 outcome = {"status": "stopped", "validation_accuracy": last["validation_accuracy"]}
             elif lost:
-                outcome = {
-                    "status": "failed",
-                    "error": "the worker process was lost, more often than it is replaced",
-                }
+                outcome = {"status": "failed", "error": f"its worker process was lost {MAX_LOSSES + 1} times"}
             else:
                 return None
         blank = {

@@ -1,0 +1,44 @@
+"""Between Ray's ids and the plan: what happens to a trial whose worker was lost."""
+
+import pytest
+from playing import tiny
+
+from sweeps.ledger import Ledger
+from sweeps.plan import Plan
+from sweeps.searcher import MAX_LOSSES, Conductor
+from sweeps.study import Study
+
+
+@pytest.fixture
+def conductor(tmp_path):
+    return Conductor(Plan(Study.of(tiny()), Ledger(tmp_path, writing=True)), order=lambda trial: {})
+
+
+def test_a_lost_trial_is_the_next_to_be_handed_out(conductor):
+    trial = conductor.start("a")
+    conductor.start("b")
+    conductor.report("a", {"iteration": 20, "validation_accuracy": 0.5, "iterations": 20})
+    conductor.end("a", lost=True)
+    assert not conductor.plan.entries
+    assert conductor.start("c") is trial
+    assert conductor.start("d") is not trial
+    assert "c" not in conductor.last, "what was seen before the loss is not part of the new start"
+
+
+def test_a_trial_that_always_loses_its_worker_is_given_up(conductor):
+    trial = conductor.start("0")
+    for loss in range(1, MAX_LOSSES + 1):
+        conductor.end(str(loss - 1), lost=True)
+        assert conductor.start(str(loss)) is trial
+    conductor.end(str(MAX_LOSSES), lost=True)
+    (entry,) = conductor.plan.entries
+    assert (entry.status, entry.error) == ("failed", "its worker process was lost 4 times")
+
+
+def test_a_worker_lost_after_its_last_report_loses_nothing(conductor):
+    trial = conductor.start("a")
+    outcome = {"status": "completed", "validation_accuracy": 0.5, "test_accuracy": None, "error": None}
+    conductor.report("a", {"outcome": outcome})
+    conductor.end("a", lost=True)
+    (entry,) = conductor.plan.entries
+    assert (entry.signature, entry.status) == (trial.signature, "completed")
