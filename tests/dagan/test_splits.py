@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagan import splits
+from dagan.notice import notice
 from dagan.problem import InvalidInput
 from dagan.splits import capacity, split
 
@@ -136,3 +137,84 @@ def test_capacity_is_the_most_that_both_phases_can_draw(counts, has_test, valida
 def test_more_than_the_capacity_is_refused_with_the_bound():
     with pytest.raises(InvalidInput, match="must be <= 9 for some, but is 10"):  # half of 20, less one to validate
         parts(n=10)
+
+
+# By groups: ten persons, three classes, one image each, but two persons who lack one
+
+PERSONS = np.array([f"F{number:02d}" for number in range(1, 13) for _ in range(3)])[:-1]
+CLASSES = np.array([label for _ in range(12) for label in range(3)])[:-1]
+PERSONS, CLASSES = (np.delete(values, 4) for values in (PERSONS, CLASSES))  # F02 and F12 lack a class
+
+
+def by_person(phase="search", seed=0, *, n=2, labels=CLASSES, groups=PERSONS, **settings):
+    one = parts(phase, seed, n=n, labels=labels, groups=groups, **settings)
+    return one, tuple(set(groups[indices].tolist()) for indices in (one.subset, one.validation, one.test))
+
+
+@pytest.mark.parametrize("validation", ["held_out", "within"])
+def test_a_person_lies_on_one_side_of_every_split(validation):
+    tuning, final, sealed = set(), set(), set()
+    for seed in SEEDS:
+        for phase in ("search", "confirm"):
+            one, (subset, held, test) = by_person(phase, seed, validation=validation)
+            assert not subset & held
+            assert not test & (subset | held)
+            assert len(subset) == (1 if validation == "within" and phase == "search" else 2)
+            assert np.bincount(CLASSES[one.subset]).tolist() == [len(subset)] * 3
+            sealed |= test
+            tuning, final = (tuning | subset | held, final) if phase == "search" else (tuning, final | subset)
+    assert len(sealed) == 3
+    assert not sealed & (tuning | final)
+    assert bool(tuning & final) == (validation == "within")
+
+
+def test_persons_without_an_image_of_every_class_are_left_out_with_a_notice(caplog):
+    everyone = set()
+    for phase in ("search", "confirm"):
+        for seed in SEEDS:
+            everyone |= set().union(*by_person(phase, seed)[1])
+    assert everyone == set(PERSONS.tolist()) - {"F02", "F12"}
+    notice.cache_clear()
+    for _ in range(3):
+        by_person()
+    assert caplog.messages == ["some: left out for want of an image of every class: F02, F12."]
+
+
+def test_all_images_of_a_person_go_the_same_way_and_one_of_each_class_is_trained_on():
+    groups, labels = np.repeat(PERSONS, 2), np.repeat(CLASSES, 2)
+    one, (subset, held, _) = by_person(groups=groups, labels=labels)
+    assert len(one.subset) == 2 * 3
+    assert len(one.validation) == len(held) * 3 * 2
+    confirm, (_, _, test) = by_person("confirm", groups=groups, labels=labels)
+    assert len(confirm.test) == len(test) * 3 * 2
+    assert (len(subset), len(held), len(test)) == (2, 1, 3)
+
+
+def test_who_is_where_hangs_on_names_not_on_the_order_of_files():
+    order = np.random.default_rng(1).permutation(len(PERSONS))
+    for phase in ("search", "confirm"):
+        assert by_person(phase)[1] == by_person(phase, labels=CLASSES[order], groups=PERSONS[order])[1]
+
+
+@given(
+    count=st.integers(6, 30),
+    has_test=st.booleans(),
+    validation=st.sampled_from(["held_out", "within"]),
+    phase=st.sampled_from(["search", "confirm"]),
+)
+def test_the_capacity_of_groups_is_what_they_can_serve(count, has_test, validation, phase):
+    groups, labels = np.repeat([f"M{number}" for number in range(count)], 2), np.tile([0, 1], count)
+    room = capacity([count] * 2, has_test=has_test, validation=validation)
+    given_ = {"has_test": has_test, "validation": validation, "groups": groups, "labels": labels}
+    _, (subset, held, _) = by_person(phase, n=room, **given_)
+    assert len(subset | held if validation == "within" else subset) == room
+    assert (len(held) > 0) == (phase == "search")
+    with pytest.raises(InvalidInput, match=f"must be <= {room} for some, but is {room + 1}"):
+        by_person(phase, n=room + 1, **given_)
+
+
+def test_a_known_split_by_person():
+    groups, labels = np.repeat([f"F{number:02d}" for number in range(1, 13)], 2), np.tile([0, 1], 12)
+    _, (subset, _, test) = by_person("confirm", groups=groups, labels=labels)
+    assert sorted(subset) == ["F04", "F05"]
+    assert sorted(test) == ["F07", "F09", "F10", "F11"]
