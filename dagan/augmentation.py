@@ -1,4 +1,4 @@
-"""Classical augmentation of a whole batch on its device: one random affine map per image. ALGORITHM §4."""
+"""Classical augmentation of a whole batch on its device: one random affine map and light per image. ALGORITHM §4."""
 
 import math
 
@@ -10,9 +10,10 @@ from dagan.shapes import Images
 
 
 def augmented(images: Images, settings: Augmentation, random: torch.Generator) -> Images:
-    """Each image turned, shifted and mirrored by draws of its own; what comes in from outside repeats the edge.
+    """Each image turned, shifted, mirrored and lit by draws of its own; what comes in from outside repeats the edge.
 
-    Coordinates run from −1 to 1 over the image, so a shift by a share s of its size is a step of 2s.
+    Coordinates run from −1 to 1 over the image, so a shift by a share s of its size is a step of 2s; so do values
+    from black to white.
     """
     draws = torch.rand(len(images), 4, generator=random, device=images.device)
     angle = (2 * draws[:, 0] - 1) * math.radians(settings.rotation)
@@ -21,4 +22,8 @@ def augmented(images: Images, settings: Augmentation, random: torch.Generator) -
     cosine, sine = angle.cos(), angle.sin()
     rows = torch.stack([cosine * mirror, -sine, shift[:, 0], sine * mirror, cosine, shift[:, 1]], dim=1)
     grid = affine_grid(rows.reshape(-1, 2, 3), list(images.shape), align_corners=False)
-    return grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    moved = grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    if not settings.brightness:  # no draw: the stream goes on as it does without light
+        return moved
+    light = (2 * torch.rand(len(images), 1, 1, 1, generator=random, device=images.device) - 1) * 2 * settings.brightness
+    return (moved + light).clamp(-1, 1)

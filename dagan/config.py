@@ -92,6 +92,9 @@ class Augmentation(Section):
     rotation: float = Field(0.0, ge=0, le=180, description="Degrees, uniform in ±.")
     shift: float = Field(0.0, ge=0, le=0.5, description="Share of the image size, uniform in ±, per axis.")
     horizontal_flip: bool = Field(False, description="Mirror half of the images.")
+    brightness: float = Field(
+        0.0, ge=0, le=1, description="Share of the range from black to white, uniform in ±, added to the whole image."
+    )
 
 
 class Compute(Section):

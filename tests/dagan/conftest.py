@@ -55,6 +55,7 @@ OTHER_VALUES = {
     "augmentation.rotation": 30.0,
     "augmentation.shift": 0.3,
     "augmentation.horizontal_flip": True,
+    "augmentation.brightness": 0.2,
     "compute.precision": "bfloat16",
 }
 

@@ -97,3 +97,31 @@ def test_values_stay_within_those_of_the_image():
     turned = augmented(images, Augmentation(rotation=180.0, shift=0.5, horizontal_flip=True), random())
     assert turned.min() >= images.min() - 1e-5
     assert turned.max() <= images.max() + 1e-5
+
+
+def test_brightness_adds_the_same_to_a_whole_image_and_keeps_black_and_white():
+    images = torch.cat([noise_images(count=400) / 2, ramp(8).expand(400, -1, -1, -1)], dim=1)
+    lit = augmented(images, Augmentation(brightness=0.2), random())
+    steps = (lit - images)[:, :2]  # at most half of the range used: nothing is cut off there
+    assert torch.allclose(steps, steps[:, :1, :1, :1].expand_as(steps), atol=1e-5)
+    light = steps[:, 0, 0, 0]
+    assert light.abs().max() <= 0.4001  # a fifth of the range from -1 to 1
+    assert light.min() < -0.36
+    assert light.max() > 0.36
+    assert light.mean().abs() < 0.06  # 5 standard errors
+    assert torch.allclose(lit, (images + light[:, None, None, None]).clamp(-1, 1), atol=1e-5)
+    assert (lit.min(), lit.max()) == (-1, 1)
+
+
+def test_without_brightness_the_stream_goes_on_as_it_always_did():
+    with_light, without = random(), random()
+    settings = Augmentation(rotation=30.0, shift=0.1, horizontal_flip=True)
+    augmented(noise_images(), settings, without)
+    torch.rand(6, 4, generator=with_light)
+    assert torch.equal(without.get_state(), with_light.get_state())
+    turned = augmented(noise_images(), settings, random())
+    lit = augmented(noise_images(), settings.model_copy(update={"brightness": 0.1}), random())
+    light = (lit - turned)[:, :, 2:4, 2:4]
+    assert light.abs().max() > 0.05
+    inside = (lit.abs() < 1).all(dim=(1, 2, 3))
+    assert torch.allclose(light[inside].std(dim=(1, 2, 3)), torch.zeros(int(inside.sum())), atol=1e-5)
