@@ -1,10 +1,10 @@
 """Facts about the data sets that are known without opening them; nothing heavy is imported here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from dagan.image_files import fingerprint, folder_files, training_folder
+from dagan.image_folder import image_folder, state
 from dagan.problem import InvalidInput, Problem, refuse, unknown
 
 DIGIT_NAMES = tuple("0123456789")
@@ -29,62 +29,84 @@ class Facts:
 
 DIGITS = Facts("digits", DIGIT_NAMES, 1, 8, (178, 182, 177, 183, 181, 182, 181, 179, 174, 180), False)
 MNIST = Facts("mnist", DIGIT_NAMES, 1, 28, (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949), True)
+FASHION_MNIST = Facts(
+    "fashion_mnist",
+    ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
+    1,
+    28,
+    (6000,) * 10,
+    True,
+)
+CIFAR10 = Facts(
+    "cifar10",
+    ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    3,
+    32,
+    (5000,) * 10,
+    True,
+)
+SVHN = Facts("svhn", DIGIT_NAMES, 3, 32, (4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659), True)
+KDEF = Facts("kdef", ("afraid", "angry", "disgusted", "happy", "neutral", "sad", "surprised"), 3, 64, (70,) * 7, False)
+"""The frontal images of session A: 70 persons, one image of each of 7 expressions. Split by person."""
+BUILT_IN = {facts.name: facts for facts in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, SVHN, KDEF)}
+FOLDER_SIZE, FOLDER_CHANNELS = 32, 3
+"""What images in folders become where nothing else is said."""
 
 
-def facts(dataset: str, *, folder: Path | None = None, image_size: int = 32, channels: int = 3) -> Facts:
+def facts(
+    dataset: str, *, folder: Path | None = None, image_size: int | None = None, channels: int | None = None
+) -> Facts:
     """The facts of a built-in data set, or of a folder of images that goes by the name `dataset`.
 
     Raises:
         InvalidInput: an unknown name, or a folder that is not one sub-folder of images per class.
     """
     if folder is not None:
-        return folder_facts(dataset, Path(folder), image_size, channels)
-    known = {"digits": DIGITS, "mnist": MNIST}
-    if dataset not in known:
+        return folder_facts(dataset, Path(folder), image_size or FOLDER_SIZE, channels or FOLDER_CHANNELS)
+    if dataset not in BUILT_IN:
         remedy = " For images of your own give `folder: PATH`."
-        raise refuse("data.dataset", unknown("data set", dataset, known) + remedy)
-    return known[dataset]
+        raise refuse("data.dataset", unknown("data set", dataset, BUILT_IN) + remedy)
+    known = BUILT_IN[dataset]
+    if known == KDEF:  # photographs, resized as those of folders are
+        return replace(KDEF, image_size=image_size or KDEF.image_size, channels=channels or KDEF.channels)
+    return known
 
 
 def folder_facts(name: str, folder: Path, image_size: int, channels: int) -> Facts:
     """Facts of an image folder, read from its directory listing alone; no image is opened."""
-    return listed_facts(name, folder, image_size, channels, directory_times(folder))
-
-
-def directory_times(folder: Path) -> tuple[int, ...]:
-    """When the folder and its sub-folders last gained or lost a file."""
-    folders = [folder, training_folder(folder), folder / "test"]
-    below = [entry for parent in folders if parent.is_dir() for entry in sorted(parent.iterdir()) if entry.is_dir()]
-    return tuple(entry.stat().st_mtime_ns for entry in (folder, *below))
+    return listed_facts(name, folder, image_size, channels, state(folder))
 
 
 @lru_cache(maxsize=32)
-def listed_facts(name: str, folder: Path, image_size: int, channels: int, _times: tuple[int, ...]) -> Facts:
-    """`folder_facts`, from memory where the folders have not changed: a study asks thousands of times."""
-    train = folder_files(training_folder(folder))
-    has_test = (folder / "test").is_dir() and (folder / "train").is_dir()
-    least = 2 if has_test else 3  # one of three is set aside for the test
+def listed_facts(name: str, place: Path, image_size: int, channels: int, _state: tuple[int, ...]) -> Facts:
+    """`folder_facts`, from memory where the folder has not changed: a study asks thousands of times."""
+    folder = image_folder(place)
+    train, least = folder.train, 2 if folder.has_test else 3  # one of three is set aside for the test
     problems = [
-        Problem("data.folder", f"class `{label}` in {folder} must hold at least {least} images, but has {len(files)}.")
-        for label, files in train.items()
-        if len(files) < least
+        Problem(
+            "data.folder",
+            f"class `{label}` in {folder.path('train')} must hold at least {least} images, but has {len(images)}.",
+        )
+        for label, images in train.items()
+        if len(images) < least
     ]
     if len(train) < 2:
         found = f"only `{next(iter(train))}`" if train else "no sub-folder with images"
         problems.append(
-            Problem("data.folder", f"{folder} must hold one sub-folder per class, 2 or more, but has {found}.")
+            Problem("data.folder", f"{place} must hold one sub-folder per class, 2 or more, but has {found}.")
         )
-    if has_test:
-        test = folder_files(folder / "test")
+    if folder.has_test:
         problems += [
-            Problem("data.folder", f"class `{label}` in {folder / 'test'} must hold at least 1 image, but has none.")
-            for label, files in test.items()
-            if not files
+            Problem(
+                "data.folder", f"class `{label}` in {folder.path('test')} must hold at least 1 image, but has none."
+            )
+            for label, images in folder.test.items()
+            if not images
         ]
-        if set(test) != set(train):
-            odd = ", ".join(sorted(set(test) ^ set(train)))
-            problems.append(Problem("data.folder", f"train and test in {folder} must have the same classes: {odd}."))
+        if set(folder.test) != set(train):
+            odd = ", ".join(sorted(set(folder.test) ^ set(train)))
+            problems.append(Problem("data.folder", f"train and test in {place} must have the same classes: {odd}."))
     if problems:
         raise InvalidInput(problems)
-    counts = tuple(len(files) for files in train.values())
-    return Facts(name, tuple(train), channels, image_size, counts, has_test, fingerprint(folder))
+    counts = tuple(len(images) for images in train.values())
+    return Facts(name, tuple(train), channels, image_size, counts, folder.has_test, folder.fingerprint)

@@ -33,11 +33,15 @@ class Data(Section):
     """Which images."""
 
     dataset: str = Field("digits", description="Built-in data set, or the name that a folder of images goes by.")
-    folder: Path | None = Field(None, description="Folder with one sub-folder per class (or train/ and test/ of such).")
-    root: Path = Field(Path("data"), description="Where downloaded data sets lie.")
+    folder: Path | None = Field(
+        None, description="Folder, or zip of one, with one sub-folder per class (or train/ and test/ of such)."
+    )
+    root: Path = Field(Path("data"), description="Where downloaded data sets, and KDEF, lie.")
     fingerprint: str | None = Field(None, description="Folders: hash of file names and sizes; filled in by itself.")
-    image_size: int = Field(32, ge=8, le=512, multiple_of=4, description="Folders: pixels per side after resizing.")
-    channels: Literal[1, 3] = Field(3, description="Folders: 1 reads the images as grey, 3 as colour.")
+    image_size: int = Field(
+        32, ge=8, le=512, multiple_of=4, description="Folders and kdef: pixels per side after resizing."
+    )
+    channels: Literal[1, 3] = Field(3, description="Folders and kdef: 1 reads the images as grey, 3 as colour.")
     samples_per_class: int = Field(20, ge=1, description="n, images per class that the seed draws to train on.")
     phase: Phase = Field("confirm", description="search: tuning half and validation; confirm: final half and test.")
     validation: Literal["held_out", "within"] = Field(
@@ -110,6 +114,12 @@ class Compute(Section):
 AUGMENTATIONS: dict[str, dict[str, Any]] = {
     "digits": {"rotation": 15.0, "shift": 0.1},
     "mnist": {"rotation": 15.0, "shift": 0.1},
+    # Photographed upright and centred; a mirrored shirt is a shirt, and so is a mirrored shoe a shoe.
+    "fashion_mnist": {"rotation": 5.0, "shift": 0.1, "horizontal_flip": True},
+    "cifar10": {"rotation": 20.0, "shift": 0.1, "horizontal_flip": True},
+    # Neighbouring digits stand at the edges: a larger shift would bring one of them to the middle.
+    "svhn": {"rotation": 10.0, "shift": 0.05},
+    "kdef": {"rotation": 10.0, "shift": 0.05, "horizontal_flip": True, "brightness": 0.1},
 }
 """Classical augmentation per data set: nothing that can change the label. ALGORITHM §4."""
 FOLDER_AUGMENTATION = {"rotation": 10.0, "shift": 0.1}
@@ -217,7 +227,7 @@ def with_defaults(choices: Mapping[str, Any], name: str, facts: Facts | None) ->
     method = METHODS[name]
     sections = {key: choices.get(key) or {} for key in ("data", "network", "gan", "classifier", "augmentation")}
     dataset = facts.name if facts and not facts.fingerprint else ""  # a folder may go by any name
-    small = dataset in AUGMENTATIONS
+    small = dataset in ("digits", "mnist", "fashion_mnist")
     sections["network"] = {
         "name": "digits" if small else "conv32",
         "noise": 0.0 if method.augmented else 0.2,

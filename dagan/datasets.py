@@ -3,21 +3,25 @@
 Search trials never open test images: what a config does not ask for is not read (DESIGN §4.1).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from dagan.catalogue import Facts
 from dagan.config import Config, Data
-from dagan.image_files import Pixels, folder_files, read_images, training_folder
-from dagan.problem import refuse
+from dagan.downloads import downloaded
+from dagan.image_files import Pixels, read_images
+from dagan.image_folder import image_folder
+from dagan.kdef import portraits
+from dagan.notice import notice
+from dagan.problem import InvalidInput, Problem
 from dagan.shapes import Images, Labels
-from dagan.splits import Indices, split
+from dagan.splits import Groups, Indices, split
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,20 @@ class TrainingData:
     test: Labelled | None
 
 
+@dataclass(frozen=True)
+class Source:
+    """A data set, opened as far as a split needs; images are read when they are asked for."""
+
+    labels: NDArray[np.int64]
+    """The class of every training image, in the data set's own order."""
+    pixels: Callable[[Indices], Pixels]
+    """The chosen training images."""
+    test: Callable[[], tuple[Pixels, NDArray[np.int64]]] | None = None
+    """All of the data set's own test images, with their classes."""
+    groups: Groups | None = None
+    """Whom each training image shows, where that must lie on one side of every split."""
+
+
 def training_data(config: Config, device: torch.device) -> TrainingData:
     """Read and split the images of a config.
 
@@ -47,29 +65,47 @@ def training_data(config: Config, device: torch.device) -> TrainingData:
         InvalidInput: files that are missing, are not images, or are too few.
     """
     data, facts = config.data, config.facts
-    labels = training_labels(facts, data)
-    parts = split(
-        labels,
-        dataset=facts.name,
-        has_test=facts.has_test,
-        samples_per_class=data.samples_per_class,
-        seed=config.seed,
-        phase=data.phase,
-        validation=data.validation,
-        validation_fraction=data.validation_fraction,
-    )
+    source = source_of(facts, data)
+    differs = difference(source.labels, facts, data)
+    if differs:
+        notice(f"data.root: {differs}")
+    try:
+        parts = split(
+            source.labels,
+            dataset=facts.name,
+            has_test=facts.has_test,
+            samples_per_class=data.samples_per_class,
+            seed=config.seed,
+            phase=data.phase,
+            validation=data.validation,
+            validation_fraction=data.validation_fraction,
+            groups=source.groups,
+        )
+    except InvalidInput as error:
+        raise InvalidInput([*error.problems, *([Problem("data.root", differs)] if differs else [])]) from None
 
     def part(indices: Indices) -> Labelled | None:
         if not len(indices):
             return None
-        return labelled(training_pixels(facts, data, indices), labels[indices], device)
+        return labelled(source.pixels(indices), source.labels[indices], device)
 
     train = part(parts.subset)
     assert train is not None
     test = part(parts.test)
-    if facts.has_test and data.phase == "confirm":
-        test = labelled(*test_pixels(facts, data), device)
+    if source.test and data.phase == "confirm":
+        test = labelled(*source.test(), device)
     return TrainingData(train, part(parts.validation), test)
+
+
+def difference(labels: NDArray[np.int64], facts: Facts, data: Data) -> str:
+    """How the images that are there differ from those of the data set as it is published; nothing if they do not."""
+    counts = np.bincount(labels, minlength=len(facts.classes)).tolist()
+    if tuple(counts) == facts.per_class:
+        return ""
+    return (
+        f"{data.root} must hold {facts.name} as published, {sum(facts.per_class):,} training images, but holds"
+        f" {sum(counts):,} ({', '.join(map(str, counts))} per class): results would not be those of {facts.name}."
+    )
 
 
 def labelled(pixels: Pixels, labels: NDArray[np.int64], device: torch.device) -> Labelled:
@@ -78,32 +114,42 @@ def labelled(pixels: Pixels, labels: NDArray[np.int64], device: torch.device) ->
     return Labelled((images / 127.5 - 1).contiguous(), torch.from_numpy(labels).to(device))
 
 
-def training_labels(facts: Facts, data: Data) -> NDArray[np.int64]:
-    """The class of every training image, in the data set's own order."""
+def source_of(facts: Facts, data: Data) -> Source:
+    """The data set of a config.
+
+    Raises:
+        InvalidInput: it is not there, or is damaged.
+    """
     if data.folder is not None:
-        return np.repeat(np.arange(len(facts.classes)), facts.per_class)
+        return folder_source(facts, data.folder)
+    if facts.name == "kdef":
+        found = portraits(data.root)
+        read = partial(found.pixels, size=facts.image_size, channels=facts.channels)
+        return Source(found.labels, read, groups=found.persons)
     if facts.name == "digits":
-        return digits()[1]
-    return mnist(data.root, train=True)[1]
+        pixels, labels = digits()
+        return Source(labels, pixels.__getitem__)
+    pixels, labels = downloaded(facts.name, data.root, train=True)
+    return Source(labels, pixels.__getitem__, partial(downloaded, facts.name, data.root, train=False))
 
 
-def training_pixels(facts: Facts, data: Data, indices: Indices) -> Pixels:
-    """The chosen training images."""
-    if data.folder is not None:
-        files = [file for group in folder_files(training_folder(data.folder)).values() for file in group]
-        return read_images([files[index] for index in indices], facts.image_size, facts.channels)
-    if facts.name == "digits":
-        return digits()[0][indices]
-    return mnist(data.root, train=True)[0][indices]
+def folder_source(facts: Facts, place: Path) -> Source:
+    """A folder of images, or a zip of one."""
+    folder = image_folder(place)
 
+    def read(classes: dict[str, tuple[str, ...]], indices: Indices | None = None) -> Pixels:
+        names = [name for names in classes.values() for name in names]
+        chosen = names if indices is None else [names[index] for index in indices]
+        return read_images(folder, chosen, facts.image_size, facts.channels)
 
-def test_pixels(facts: Facts, data: Data) -> tuple[Pixels, NDArray[np.int64]]:
-    """All of the data set's own test images, with their classes."""
-    if data.folder is not None:
-        groups = list(folder_files(data.folder / "test").values())
-        labels = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-        return read_images([file for group in groups for file in group], facts.image_size, facts.channels), labels
-    return mnist(data.root, train=False)
+    def classes_of(classes: dict[str, tuple[str, ...]]) -> NDArray[np.int64]:
+        return np.repeat(np.arange(len(classes)), [len(names) for names in classes.values()])
+
+    return Source(
+        classes_of(folder.train),
+        partial(read, folder.train),
+        (lambda: (read(folder.test), classes_of(folder.test))) if facts.has_test else None,
+    )
 
 
 @lru_cache(maxsize=1)
@@ -114,23 +160,3 @@ def digits() -> tuple[Pixels, NDArray[np.int64]]:
     bunch = load_digits()
     pixels = np.round(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
     return pixels, bunch.target.astype(np.int64)
-
-
-@lru_cache(maxsize=2)
-def mnist(root: Path, *, train: bool) -> tuple[Pixels, NDArray[np.int64]]:
-    """One part of MNIST by torchvision: from files under `root`, or downloaded where there is a network."""
-    from torchvision.datasets import mnist as files
-
-    part = root / "MNIST" / "raw" / ("train" if train else "t10k")
-    images, labels = Path(f"{part}-images-idx3-ubyte"), Path(f"{part}-labels-idx1-ubyte")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / ".mnist.lock"):  # the trials of a sweep all come here at once
-            if not (images.is_file() and labels.is_file()):
-                files.MNIST(str(root), download=True)
-            pixels, classes = files.read_image_file(str(images)), files.read_label_file(str(labels))
-    except (OSError, RuntimeError, ValueError, AssertionError) as error:
-        reason = next(iter(str(error).strip().splitlines()), "a file is damaged")
-        remedy = "Put the four idx.gz files there, or give the folder that has them."
-        raise refuse("data.root", f"{root}/MNIST/raw must hold MNIST, but does not ({reason}). {remedy}") from None
-    return pixels.numpy()[..., None], classes.numpy()

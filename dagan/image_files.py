@@ -1,50 +1,30 @@
-"""Folders of images: one sub-folder per class, any size and mode. No torch: a driver checks them too."""
+"""Images of any size and mode as arrays of one. No torch: a driver checks them too."""
 
 import hashlib
-from collections.abc import Iterator
+import lzma
+import zipfile
+import zlib
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from dagan.problem import InvalidInput, Problem, refuse
+from dagan.image_folder import ImageFolder, listed
+from dagan.problem import InvalidInput, Problem
 
 Pixels = NDArray[np.uint8]
 """Shape (images, height, width, channels), 0…255."""
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
-def training_folder(folder: Path) -> Path:
-    """`folder/train` where there are train and test folders, else the folder itself."""
-    if not folder.is_dir():
-        raise refuse("data.folder", f"{folder} must be a folder with one sub-folder per class, but is not there.")
-    return folder / "train" if (folder / "train").is_dir() and (folder / "test").is_dir() else folder
+def fingerprint(place: Path) -> str:
+    """A hash of the names and sizes of the images in a folder, or in a zip of one, as it is now."""
+    return listed(place).fingerprint
 
 
-def folder_files(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Image files by class, both in the order of their names."""
-    classes = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    return {entry.name: tuple(sorted(image_files(entry))) for entry in classes}
-
-
-def fingerprint(folder: Path) -> str:
-    """A hash of the names and sizes of the images: the identity of a folder wherever it lies."""
-    digest = hashlib.sha256()
-    for file in sorted(image_files(folder)):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def image_files(folder: Path) -> Iterator[Path]:
-    """Every image below a folder; hidden files and other types are passed over."""
-    for file in folder.rglob("*"):
-        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith("."):
-            yield file
-
-
-def read_images(files: list[Path], size: int, channels: int) -> Pixels:
-    """Images of any size and mode, as square ones of the configured size and channels.
+def read_images(folder: ImageFolder, names: list[str], size: int, channels: int) -> Pixels:
+    """The named images, whatever their size and mode, as square ones of the configured size and channels.
 
     The shorter side is scaled to the size and the middle cut out. Palettes are looked up, an alpha channel is laid
     on white, the orientation that a camera noted is applied.
@@ -53,27 +33,31 @@ def read_images(files: list[Path], size: int, channels: int) -> Pixels:
         InvalidInput: every file that is no readable image.
     """
     pixels, problems = [], []
-    for file in files:
-        try:
-            pixels.append(read_image(file, size, channels))
-        except UNREADABLE as error:
-            problems.append(unreadable(file, error))
+    with folder.opened() as read:
+        for name in names:
+            try:
+                pixels.append(read_image(BytesIO(read(name)), size, channels))
+            except UNREADABLE as error:
+                problems.append(unreadable(folder.place / name, error))
     if problems:
         raise InvalidInput(problems)
     return np.stack(pixels)
 
 
-UNREADABLE = (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError)
-"""What Pillow raises on files that are damaged or no images."""
+UNREADABLE = (
+    *(OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError),
+)
+"""What Pillow raises on files that are damaged or no images, and zipfile on entries that are."""
 
 
 def unreadable(file: Path, error: Exception) -> Problem:
-    """The problem with a file that Pillow could not read."""
+    """The problem with a file that could not be read."""
     reason = "is not an image" if isinstance(error, UnidentifiedImageError) else f"cannot be read ({error})"
     return Problem("data.folder", f"{file} {reason}. Mend or remove it.")
 
 
-def read_image(file: Path, size: int, channels: int) -> Pixels:
+def read_image(file: Path | BytesIO, size: int, channels: int) -> Pixels:
     """One image, shape (size, size, channels)."""
     with Image.open(file) as opened:
         image = ImageOps.exif_transpose(opened)
@@ -91,25 +75,28 @@ def read_image(file: Path, size: int, channels: int) -> Pixels:
         return np.asarray(image, dtype=np.uint8).reshape(size, size, channels)
 
 
-def check_images(folder: Path) -> None:
-    """Open every image below a folder, and compare test images with training images.
+def check_images(place: Path) -> None:
+    """Open every image of a folder, or of a zip of one, and compare test images with training images.
 
     Raises:
         InvalidInput: every file that is no readable image, or is both a test and a training image.
     """
-    problems = []
-    training: dict[bytes, Path] = {}
-    for file in sorted(image_files(training_folder(folder))):
-        training[hashlib.sha256(file.read_bytes()).digest()] = file
-    for file in sorted(image_files(folder)):
-        try:
-            read_image(file, 8, 3)
-        except UNREADABLE as error:
-            problems.append(unreadable(file, error))
-    if training_folder(folder) != folder:
-        for file in sorted(image_files(folder / "test")):
-            same = training.get(hashlib.sha256(file.read_bytes()).digest())
-            if same:
-                problems.append(Problem("data.folder", f"{file} is the training image {same} too. Remove one of them."))
-    if problems:
-        raise InvalidInput(problems)
+    folder = listed(place)
+    test = {name for names in folder.test.values() for name in names}
+    bad, known, doubled = [], {}, []
+    with folder.opened() as read:
+        for name in sorted(folder.sizes, key=test.__contains__):  # training images first
+            path = folder.place / name
+            try:
+                content = read(name)
+                read_image(BytesIO(content), 8, 3)
+            except UNREADABLE as error:
+                bad.append(unreadable(path, error))
+                continue
+            digest = hashlib.sha256(content).digest()
+            if name not in test:
+                known[digest] = path
+            elif same := known.get(digest):
+                doubled.append(Problem("data.folder", f"{path} is the training image {same} too. Remove one of them."))
+    if bad or doubled:
+        raise InvalidInput(bad + doubled)

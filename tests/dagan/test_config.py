@@ -141,6 +141,36 @@ def test_the_size_of_a_built_in_data_set_is_not_a_choice():
     assert set(problems({"data": {"image_size": 64, "channels": 3}})) == {"data.image_size", "data.channels"}
 
 
+@pytest.mark.parametrize(
+    ("dataset", "size", "channels", "network", "flip"),
+    [
+        ("digits", 8, 1, "digits", False),
+        ("mnist", 28, 1, "digits", False),
+        ("fashion_mnist", 28, 1, "digits", True),
+        ("cifar10", 32, 3, "conv32", True),
+        ("svhn", 32, 3, "conv32", False),
+        ("kdef", 64, 3, "conv32", True),
+    ],
+)
+def test_defaults_follow_the_data_set(dataset, size, channels, network, flip):
+    config = Config.of({"method": "c_aug", "data": {"dataset": dataset, "root": "nowhere"}})
+    assert (config.data.image_size, config.data.channels) == (size, channels)
+    assert config.network.name == network
+    assert config.augmentation.horizontal_flip == flip
+    assert (config.augmentation.brightness > 0) == (dataset == "kdef")
+
+
+def test_the_size_of_kdef_is_a_choice_and_decides_the_config():
+    plain, chosen = ({"dataset": "kdef"}, {"dataset": "kdef", "image_size": 48, "channels": 1})
+    assert Config.of({"data": chosen}).facts.image_size == 48
+    assert Config.of({"data": chosen}).data.channels == 1
+    assert Config.of({"data": chosen}).signature != Config.of({"data": plain}).signature
+    assert (
+        "must be <= 22 for kdef"
+        in problems({"data": {"dataset": "kdef", "samples_per_class": 23}})["data.samples_per_class"]
+    )  # of 70 persons 23 are kept for the test; the smaller half of 47 is 23, one to validate
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_resolving_a_resolved_config_changes_nothing(method):
     config = Config.of({"method": method, "seed": 3})

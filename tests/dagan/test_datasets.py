@@ -1,7 +1,6 @@
-"""The images of a training: the bundled digits, MNIST's files, and folders of images as people have them."""
+"""The images of a training: the bundled digits, and folders of images as people have them."""
 
 import contextlib
-import struct
 import time
 
 import numpy as np
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits
-from torchvision.datasets import MNIST
 
 from dagan.catalogue import facts
 from dagan.config import Config
@@ -56,64 +54,6 @@ def test_digits_are_pixels_from_minus_one_to_one_with_their_classes():
     }
     for image, label in zip(data.train.images[:, 0].numpy(), data.train.labels.tolist(), strict=True):
         assert known[np.round((image + 1) * 8).astype(int).tobytes()] == label
-
-
-# MNIST, from files of its layout
-
-
-def write_idx(path, values):
-    """The idx layout: two zeros, 8 for unsigned bytes, the number of axes, their lengths, the values."""
-    header = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
-    path.write_bytes(header + values.astype(np.uint8).tobytes())
-
-
-@pytest.fixture
-def mnist_root(tmp_path, monkeypatch):
-    """Twelve training and three test images per digit; no network."""
-    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    random = np.random.default_rng(0)
-    for part, count in (("train", 12), ("t10k", 3)):
-        labels = random.permutation(np.repeat(np.arange(10), count))
-        pixels = random.integers(0, 256, (len(labels), 28, 28))
-        pixels[:, 0, 0] = labels  # so that an image tells its class
-        write_idx(raw / f"{part}-images-idx3-ubyte", pixels)
-        write_idx(raw / f"{part}-labels-idx1-ubyte", labels)
-    return tmp_path
-
-
-def test_mnist_is_read_from_its_files(mnist_root):
-    data = data_of(dataset="mnist", root=str(mnist_root), samples_per_class=4)
-    assert data.train.images.shape == (40, 1, 28, 28)
-    assert data.test.images.shape == (30, 1, 28, 28)
-    for part in (data.train, data.test):
-        assert torch.equal(((part.images[:, 0, 0, 0] + 1) * 127.5).round().long(), part.labels)
-
-
-def test_search_needs_no_test_files_and_confirm_says_that_they_are_missing(mnist_root):
-    for file in (mnist_root / "MNIST" / "raw").glob("t10k*"):
-        file.unlink()
-    choices = {"dataset": "mnist", "root": str(mnist_root), "samples_per_class": 4}
-    data = data_of(phase="search", **choices)
-    assert data.test is None
-    assert len(data.validation) == 20
-    message = refusal(phase="confirm", **choices)
-    assert f"data.root: {mnist_root}/MNIST/raw must hold MNIST" in message
-    assert "Put the four idx.gz files there" in message
-
-
-@pytest.mark.parametrize("part", ["images-idx3", "labels-idx1"])
-@pytest.mark.parametrize("length", [0, 3, 6, 40])
-def test_a_damaged_file_of_mnist_is_refused(mnist_root, part, length):
-    file = mnist_root / "MNIST" / "raw" / f"train-{part}-ubyte"
-    file.write_bytes(file.read_bytes()[:length])
-    assert "must hold MNIST, but does not (" in refusal(dataset="mnist", root=str(mnist_root), samples_per_class=4)
-
-
-def test_more_samples_than_the_files_hold_are_refused(mnist_root):
-    message = refusal(dataset="mnist", root=str(mnist_root), samples_per_class=6)
-    assert "must be <= 5 for mnist, but is 6" in message
 
 
 # Folders of images
