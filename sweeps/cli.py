@@ -229,14 +229,20 @@ def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "
 
 
 def check_folders(study: "Study", console: Any) -> None:
-    """Open every image of the study's folders once: a bad one is told now, not in the thirtieth trial."""
+    """Open every image of the study's folders and zips once: a bad one is told now, not in the thirtieth trial."""
+    from dagan.config import Data
     from dagan.image_files import check_images
+    from dagan.kdef import check_portraits
     from sweeps.ledger import shown
 
     for dataset in study.cell_datasets:
+        root = dataset.root or Data().root
         if dataset.folder:
             console.print(f"checking the images in {shown(dataset.folder)} …")
             check_images(dataset.folder)
+        elif dataset.name == "kdef":
+            console.print(f"checking the images of kdef in {shown(root)} …")
+            check_portraits(root)
 
 
 def conclude(plan: "Plan", place: "Place", wandb: str) -> None:

@@ -29,7 +29,7 @@ FIRST_CONFIRM_SEED = 1000
 
 
 class Dataset(Section):
-    """A built-in data set by name, or a folder of images under a name of one's own."""
+    """A built-in data set by name, or a folder of images, or a zip of one, under a name of one's own."""
 
     name: Name
     folder: Path | None = None

@@ -89,6 +89,32 @@ def test_a_bad_image_is_named_before_anything_runs(study, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+def test_a_bad_image_in_a_zip_is_named_before_anything_runs(study, tmp_path):
+    tree = yaml.safe_load(study.read_text())
+    tree["datasets"][0]["folder"] = "my images.zip"
+    study.write_text(yaml.safe_dump(tree))
+    shutil.make_archive(str(tmp_path / "my images"), "zip", tmp_path, "my images")
+    shown = sweeps("show", study, "--json", folder=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    (tmp_path / "my images" / CLASSES[2] / "notes.png").write_text("no image")
+    shutil.make_archive(str(tmp_path / "my images"), "zip", tmp_path, "my images")
+    answer = sweeps("run", study, folder=tmp_path)
+    assert answer.returncode == 2
+    assert f"my images.zip/{CLASSES[2]}/notes.png is not an image. Mend or remove it." in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_kdef_that_is_not_there_is_told_of_before_anything_runs(study, tmp_path):
+    tree = yaml.safe_load(study.read_text())
+    tree["datasets"] = [{"name": "kdef", "root": "faces", "image_size": 16}]
+    study.write_text(yaml.safe_dump(tree))
+    answer = sweeps("run", study, folder=tmp_path)
+    assert answer.returncode == 2
+    assert f"{tmp_path}/faces must hold KDEF_and_AKDEF/KDEF/AF01 and so on, but does not" in answer.stderr
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_test_image_that_is_a_training_image_is_refused(tmp_path):
     folder = tmp_path / "images"
     paint(folder / "train", per_class=4)

@@ -134,6 +134,21 @@ def test_an_odd_value_anywhere_is_accepted_or_refused_but_no_more(odd):
             Study.of(changed)
 
 
+def test_built_in_data_sets_are_planned_without_their_files(tmp_path):
+    built_in = ["digits", "mnist", "fashion_mnist", "cifar10", "svhn"]
+    faces = {"name": "kdef", "root": "faces", "image_size": 32, "channels": 1}
+    study = Study.of(tiny(datasets=[*built_in, faces]), folder=tmp_path)
+    configs = {cell.dataset.name: study.config(cell, "c", seed=0, phase="search") for cell in study.cells}
+    assert [config.data.image_size for config in configs.values()] == [8, 28, 28, 32, 32, 32]
+    assert configs["kdef"].data.root == tmp_path / "faces"
+    assert configs["kdef"].data.channels == 1
+    sized = refused(tiny(datasets=[{"name": "svhn", "image_size": 64}]))
+    assert sized == ["datasets: `image_size` is 32 for svhn and cannot be chosen. Remove it."]
+    assert refused(tiny(datasets=[{"name": "kdef", "channels": 2}])) == [
+        "datasets.0.channels: must be 1 or 3, but is 2."
+    ]
+
+
 @pytest.mark.parametrize("path", [path for path in everywhere(TINY) if path], ids=repr)
 def test_a_missing_key_anywhere_is_accepted_or_refused(path):
     changed = tiny()
