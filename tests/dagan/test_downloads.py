@@ -200,6 +200,16 @@ def test_compressed_files_are_read_where_they_lie(tmp_path, name):
     assert f"must hold {LAYOUTS[name].title}, but does not (" in refusal(name, tmp_path / "packed")
 
 
+def test_an_idx_file_of_another_length_is_refused_with_both(tmp_path):
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    write_mnist(folder)
+    with (folder / "train-labels-idx1-ubyte").open("ab") as file:
+        file.write(b"more")
+    message = refusal("mnist", tmp_path, phase="search")
+    assert "train-labels-idx1-ubyte should hold 120 bytes of values, but holds 124" in message
+
+
 def test_a_class_that_is_missing_is_refused(tmp_path):
     pixels, labels = np.zeros((27, 28, 28)), np.repeat(np.arange(9), 3)
     (tmp_path / "MNIST" / "raw").mkdir(parents=True)

@@ -135,6 +135,7 @@ def test_names_are_read_by_position_and_a_person_by_gender_and_identity(tmp_path
         "AF01XXS.JPG",
         "AF02AFS.JPG",
         "AF01AFSS.JPG",
+        "ANS.JPG",
         "notes.JPG",
         "._AF01AFS.JPG",
     ):
