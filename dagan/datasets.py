@@ -87,7 +87,7 @@ def training_data(config: Config, device: torch.device) -> TrainingData:
     def part(indices: Indices) -> Labelled | None:
         if not len(indices):
             return None
-        return labelled(source.pixels(indices), source.labels[indices], device)
+        return labelled(training_pixels(facts, data, indices), source.labels[indices], device)
 
     train = part(parts.subset)
     assert train is not None
@@ -95,6 +95,11 @@ def training_data(config: Config, device: torch.device) -> TrainingData:
     if source.test and data.phase == "confirm":
         test = labelled(*source.test(), device)
     return TrainingData(train, part(parts.validation), test)
+
+
+def training_pixels(facts: Facts, data: Data, indices: Indices) -> Pixels:
+    """The chosen training images of a data set."""
+    return source_of(facts, data).pixels(indices)
 
 
 def difference(labels: NDArray[np.int64], facts: Facts, data: Data) -> str:
