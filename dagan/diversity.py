@@ -8,7 +8,13 @@ from dagan.samples import Draws, drawn
 from dagan.shapes import Images
 
 COLLAPSED = 0.1
-"""Diversity below which a class has collapsed."""
+"""Diversity below which a class has collapsed.
+
+Measured on `digits` (20 per class, width 0.5, 600 iterations of stage 1, looked at every 100), worst class: 0.23 to
+0.96 with either loss, λ 0 to 50, 2 or 10 G steps and learning rates from 1e-3 to 1e-2; 0.01 to 0.06 with z of length
+one, for as long as G draws one digit per class again and again. A generator that has hardly learned is low too (0.17
+on `digits` after one iteration, 0.07 on MNIST after 50): early in stage 1 a low value is no collapse yet.
+"""
 GENERATED = 8
 """Generated images per class: 28 pairs."""
 REAL = 64
