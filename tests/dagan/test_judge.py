@@ -75,6 +75,7 @@ def test_one_judge_for_all_configs_of_a_data_set(make_config, config):
     assert {judge_config(one).signature for one in others} == {judge_config(config).signature}
     assert judge_config(config, QUICK).signature != judge_config(config).signature
     assert judge_config(others[2]).compute.threads == 2
+    assert judge_config(others[2]).compute.precision == "float32"
 
 
 def test_a_large_data_set_is_not_taken_whole():

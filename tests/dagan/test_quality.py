@@ -8,8 +8,9 @@ import torch
 
 from dagan.datasets import Labelled, TrainingData, training_data
 from dagan.judge import judge_of
+from dagan.metrics import cover
 from dagan.problem import InvalidInput
-from dagan.quality import Quality, plain, quality
+from dagan.quality import Quality, class_covers, plain, quality
 from dagan.training import Training
 
 CPU = torch.device("cpu")
@@ -90,6 +91,14 @@ def test_real_is_better_than_noisy_is_better_than_collapsed(qualities):
     assert real.gan_train > collapsed.gan_train
     assert max(collapsed.diversity.values()) == 0
     assert min(real.diversity.values()) > 0.5
+
+
+def test_each_class_is_covered_by_its_own_images():
+    real = torch.tensor([[0.0], [1.0], [50.0], [3.0], [9.0]])
+    generated = torch.tensor([[0.5], [9.0], [50.0], [0.5], [0.5]])
+    covers = class_covers(real, generated, torch.tensor([0, 0, 1, 0, 2]), ("a", "b", "c"))
+    assert covers == {"a": cover(real[[0, 1, 3]], generated[[0, 1, 3]])}  # b and c have one image each
+    assert covers["a"] != cover(generated[[0, 1, 3]], real[[0, 1, 3]])
 
 
 def test_wrong_labels_show_in_gan_test_and_gan_train_alone(qualities):
