@@ -24,7 +24,7 @@ from dagan.architecture import pflop
 from dagan.augmentation import augmented
 from dagan.compute import MEMORY_FORMAT, machine
 from dagan.config import Config
-from dagan.datasets import Labelled, training_data
+from dagan.datasets import Labelled, TrainingData, training_data
 from dagan.problem import refuse
 from dagan.shapes import ClassLogits, Features, Images, Labels, Logits
 from dagan.streams import BatchOrder, Streams
@@ -71,12 +71,13 @@ class Result:
 class Training:
     """One config being trained. Equal configs give equal bits on one machine's CPU, resumed or straight through."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, data: TrainingData | None = None) -> None:
+        """`data` takes the place of the images that the config names; its signature does not know."""
         self.config = config
         self.machine = machine(config.compute)
         if self.machine.device.type == "cpu":
             torch.set_num_threads(config.compute.threads)
-        self.data = training_data(config, self.machine.device)
+        self.data = data or training_data(config, self.machine.device)
         self.streams = Streams(config.seed, self.machine.device)
         self.orders = {
             stage: BatchOrder(len(self.data.train), self.streams[f"{stage}.batch_order"]) for stage in STAGES

@@ -58,6 +58,16 @@ def test_python_in_the_readme_runs(tmp_path):
     assert 0 < float(answer.stdout.splitlines()[-1]) < 1
 
 
+def test_the_images_of_the_readmes_training_are_judged(tmp_path):
+    training = next(block for block in blocks("python") if "Training" in block)
+    judging = next(block for block in blocks("python") if "judge_of" in block)
+    quick = training.replace('"gan": {"iterations": 300}', '"gan": {"iterations": 2}, "classifier": {"iterations": 2}')
+    quick += judging.replace("judge_of(", 'judge_of(settings={"classifier": {"iterations": 2}}, config=')
+    answer = subprocess.run([sys.executable, "-c", quick], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines()[-1].startswith("Quality(judge=")
+    assert len([*(tmp_path / "results" / "judges").glob("*.safetensors")]) == 1
+
+
 def test_the_table_on_the_first_page_has_the_studys_rows():
     study = load("digits")
     first = README.split("```bash")[0]
