@@ -13,13 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from dagan.catalogue import Facts
-from dagan.config import Config, Data
+from dagan.config import Config
 from dagan.downloads import downloaded
 from dagan.image_files import Pixels, read_images
 from dagan.image_folder import image_folder
 from dagan.kdef import portraits
 from dagan.notice import notice
 from dagan.problem import InvalidInput, Problem
+from dagan.sections import Data
 from dagan.shapes import Images, Labels
 from dagan.splits import Groups, Indices, split
 

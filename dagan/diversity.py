@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from dagan.datasets import Labelled
-from dagan.samples import Draws, drawn
+from dagan.generation import Generation
+from dagan.samples import drawn
 from dagan.shapes import Images
 
 COLLAPSED = 0.1
@@ -42,14 +43,14 @@ def diversity(generated: Labelled, real: Labelled, classes: tuple[str, ...]) -> 
     return ratios
 
 
-def generated_diversity(training: Draws) -> dict[str, float]:
-    """The diversity of what a training's generator draws now, beside its training images.
+def generated_diversity(generation: Generation, real: Labelled) -> dict[str, float]:
+    """The diversity of what a generator draws now, beside the images that it learns from.
 
-    Always from the same latents, of streams of their own: looking changes nothing, and two looks can be compared.
+    Always from the same latents, of a stream of their own: looking changes nothing, and two looks can be compared.
     """
-    classes = training.config.facts.classes
-    labels = torch.arange(len(classes), device=training.streams.device).repeat(GENERATED)
-    return diversity(drawn(training, labels, "diversity"), training.data.train, classes)
+    classes = generation.config.facts.classes
+    labels = torch.arange(len(classes), device=real.labels.device).repeat(GENERATED)
+    return diversity(drawn(generation, labels, "diversity"), real, classes)
 
 
 def collapsed(ratios: dict[str, float]) -> list[str]:

@@ -19,13 +19,14 @@ from torch import Tensor
 
 from dagan import networks
 from dagan.compute import MEMORY_FORMAT, machine
-from dagan.config import Config, merged
-from dagan.networks import Discriminator
+from dagan.config import Config
 from dagan.problem import refuse
+from dagan.roles import Discriminator
 from dagan.shapes import Features, Images, Labels
 from dagan.splits import capacity
 from dagan.streams import Streams
 from dagan.training import Training
+from dagan.trees import merged
 
 SEED = 0
 MOST_IMAGES = 20_000
@@ -112,7 +113,7 @@ def trained_judge(config: Config) -> Judge:
         pass
     if training.status == "diverged":
         raise refuse("judge", f"must not diverge, but {training.error} Give `settings` with a smaller learning rate.")
-    unscaled = Judge(config, training.average, torch.ones((), device=training.machine.device))
+    unscaled = Judge(config, training.classifier, torch.ones((), device=training.machine.device))
     _, features = unscaled(training.data.train.images)
     return replace(unscaled, scale=features.square().mean().sqrt())
 
@@ -125,7 +126,7 @@ def keep(judge: Judge, path: Path) -> None:
         "signature": judge.config.signature,
         "sha256": hashlib.sha256(weights).hexdigest(),
         "torch": torch.__version__,
-        "device": machine(judge.config.compute).name,
+        "device": machine(judge.config).name,
         "config": judge.config.model_dump(mode="json", exclude={"data": {"root", "folder"}}),
     }
     for file, content in ((path, weights), (path.with_suffix(".json"), json.dumps(record, indent=1).encode())):
@@ -143,7 +144,7 @@ def kept_judge(config: Config, path: Path) -> Judge | None:
     known = (record.get("signature"), record.get("sha256")) if isinstance(record, dict) else None
     if known != (config.signature, hashlib.sha256(weights).hexdigest()):
         return None
-    device = machine(config.compute).device
+    device = machine(config).device
     network = networks.discriminator(config, Streams(config.seed, device)["discriminator_weights"])
     tensors = load(weights)
     scale = tensors.pop("scale").to(device)

@@ -1,6 +1,6 @@
-"""The losses of DAGAN, one function per equation. Equation numbers are those of the DAGAN paper, ALGORITHM §2.
+"""The losses of DAGAN and its rivals, one function per equation, numbered as in the DAGAN paper. ALGORITHM §2, §4.
 
-D has 2K outputs; l_i, i < K, speaks for "real and of class i" and l_{K+i} for "generated and of class i".
+DAGAN's D has 2K outputs; l_i, i < K, speaks for "real and of class i" and l_{K+i} for "generated and of class i".
 `joint` is the paper: one softmax over all 2K. `pairwise` is the authors' released code: stage 1 is a two-way softmax
 over the pair (l_y, l_{K+y}) of the given label, and stage 2 scores class i by the sum l_i + l_{K+i}.
 """
@@ -21,7 +21,7 @@ def joint_discriminator_loss(real: Logits, generated: Logits, labels: Labels) ->
 
 
 def joint_generator_loss(generated: Logits, labels: Labels) -> Scalar:
-    """−E log p(y|G(z,y)): the image should be taken for a real y. Eq. (4) without λ L_fm."""
+    """−E log p(y|G(z,y)): the image should be taken for a real y. Eq. (4) without λ L_fm, with 2K or K+1 outputs."""
     return cross_entropy(generated, labels)
 
 
@@ -47,13 +47,34 @@ def pairwise_class_scores(logits: Logits) -> ClassLogits:
     return real + generated
 
 
-def classification_loss(scores: ClassLogits, labels: Labels) -> Scalar:
-    """−E log softmax(scores)_y.
+def binary_discriminator_loss(real: Logits, generated: Logits, labels: Labels) -> Scalar:
+    """−E log D(x) − E log(1 − D(G(z))), D = σ(l). Eq. (1), and eq. (2) where D is shown the label too."""
+    return softplus(-real).mean() + softplus(generated).mean()
+
+
+def binary_generator_loss(generated: Logits, labels: Labels) -> Scalar:
+    """−E log D(G(z)), the form that does not saturate (Goodfellow et al. 2014, §3). Eq. (1) and (2)."""
+    return softplus(-generated).mean()
+
+
+def extra_discriminator_loss(real: Logits, generated: Logits, labels: Labels) -> Scalar:
+    """−E log p(y|x) − E log p(K+1|G(z,y)), a K+1-way cross-entropy (Salimans et al. 2016, §5)."""
+    last = torch.full_like(labels, generated.shape[1] - 1)
+    return cross_entropy(real, labels) + cross_entropy(generated, last)
+
+
+def extra_class_scores(logits: Logits) -> ClassLogits:
+    """The first K of K+1 logits: their softmax is p(i|x, real)."""
+    return logits[:, :-1]
+
+
+def classification_losses(scores: ClassLogits, labels: Labels) -> Float[Tensor, " batch"]:
+    """−log softmax(scores)_y of each image.
 
     With `joint_class_scores` this is eq. (7) on real and eq. (8) on generated images, since the log-sum-exp over
     classes of log(exp l_i + exp l_{K+i}) is that over all 2K outputs.
     """
-    return cross_entropy(scores, labels)
+    return cross_entropy(scores, labels, reduction="none")
 
 
 def batch_feature_matching_loss(real: Features, generated: Features, labels: Labels, *, norm: str = "l1") -> Scalar:
@@ -97,14 +118,19 @@ def plain_class_scores(logits: ClassLogits) -> ClassLogits:
 DISCRIMINATOR_LOSSES: dict[str, Callable[..., Scalar]] = {
     "joint": joint_discriminator_loss,
     "pairwise": pairwise_discriminator_loss,
+    "extra": extra_discriminator_loss,
+    "binary": binary_discriminator_loss,
 }
 GENERATOR_LOSSES: dict[str, Callable[..., Scalar]] = {
     "joint": joint_generator_loss,
     "pairwise": pairwise_generator_loss,
+    "extra": joint_generator_loss,
+    "binary": binary_generator_loss,
 }
 CLASS_SCORES: dict[str, Callable[..., ClassLogits]] = {
     "joint": joint_class_scores,
     "pairwise": pairwise_class_scores,
+    "extra": extra_class_scores,
     "plain": plain_class_scores,
 }
 FEATURE_MATCHING_LOSSES: dict[str, Callable[..., Scalar]] = {

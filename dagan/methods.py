@@ -3,22 +3,43 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Adversary = Literal["binary", "conditional", "extra", "doubled"]
+"""What D tells apart in stage 1.
+
+binary: real or generated, one G and D per class, eq. (1); conditional: the same of pairs (x, y), eq. (2);
+extra: K classes and a further one, "generated"; doubled: K real and K generated classes, eq. (3).
+"""
+
 
 @dataclass(frozen=True)
 class Method:
     """A way to train a classifier from n images per class. Source: DAGAN paper §2–3, ALGORITHM §4."""
 
     description: str
-    generator: Literal["conditional"] | None
-    outputs_per_class: Literal[1, 2]
-    """1: a K-way softmax. 2: DAGAN's 2K outputs, "real of class i" then "generated of class i"."""
+    adversary: Adversary | None
+    """None: no generated images, and no stage 1."""
     augmented: bool
     """Classical augmentation of the real images, in both stages."""
 
+    @property
+    def continues(self) -> bool:
+        """Whether D knows classes, so that it can go on as the classifier; else stage 2 trains a fresh network."""
+        return self.adversary in ("extra", "doubled")
+
+    def classifier_outputs(self, classes: int) -> int:
+        """Outputs of the classifier: K, K+1 or 2K. One that starts fresh has K, whatever the method."""
+        return {"extra": classes + 1, "doubled": 2 * classes}.get(self.adversary or "", classes)
+
 
 METHODS: dict[str, Method] = {
-    "c": Method("the plain classifier", None, 1, False),
-    "c_aug": Method("classical augmentation", None, 1, True),
-    "dagan": Method("DAGAN: the 2K-way discriminator becomes the classifier", "conditional", 2, False),
-    "dagan_aug": Method("DAGAN with classical augmentation", "conditional", 2, True),
+    "c": Method("the plain classifier", None, False),
+    "c_aug": Method("classical augmentation", None, True),
+    "vanilla_gan": Method("a GAN for each class, then a classifier of its own", "binary", False),
+    "cgan": Method("one conditional GAN, then a classifier of its own", "conditional", False),
+    "semi_gan": Method("the K+1-way discriminator becomes the classifier", "extra", False),
+    "dagan": Method("DAGAN: the 2K-way discriminator becomes the classifier", "doubled", False),
+    "dagan_aug": Method("DAGAN with classical augmentation", "doubled", True),
+    "vanilla_gan_aug": Method("vanilla_gan with classical augmentation", "binary", True),
+    "cgan_aug": Method("cgan with classical augmentation", "conditional", True),
+    "semi_gan_aug": Method("semi_gan with classical augmentation", "extra", True),
 }

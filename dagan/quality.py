@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
-from dagan.config import Config, flatten, nest, reaches
+from dagan.config import Config
 from dagan.datasets import Labelled, TrainingData
+from dagan.defaults import reaches
 from dagan.diversity import generated_diversity
 from dagan.judge import Judge
 from dagan.metrics import Cover, KernelDistance, Memorisation, cover, frechet_distance, kernel_distance, memorisation
@@ -22,6 +23,7 @@ from dagan.samples import drawn
 from dagan.shapes import GeneratedFeatures, Labels, RealFeatures
 from dagan.streams import Streams
 from dagan.training import Training
+from dagan.trees import flatten, nest
 
 LEAST_REFERENCE = 4
 """Two halves, and two images to have a covariance."""
@@ -73,10 +75,11 @@ def quality(training: Training, judge: Judge, *, most_images: int = 10_000, gan_
         InvalidInput: a training that cannot be judged, or not by this judge.
     """
     check(training, judge)
+    assert training.generation is not None
     assert training.data.test is not None
     random = Streams(judge.config.seed, torch.device("cpu"))
     reference = some_of(training.data.test, most_images, random["reference"])
-    generated = drawn(training, reference.labels, "quality")
+    generated = drawn(training.generation, reference.labels, "quality")
     if not bool(generated.images.isfinite().all()):
         raise refuse("training", f"must draw finite images, but does not: {training.error or 'it has diverged'}")
     seen, real = judge(reference.images)
@@ -103,7 +106,7 @@ def quality(training: Training, judge: Judge, *, most_images: int = 10_000, gan_
         pixel_memorisation=memorisation(
             training.data.train.images.flatten(1), reference.images.flatten(1), generated.images.flatten(1)
         ),
-        diversity=generated_diversity(training),
+        diversity=generated_diversity(training.generation, training.data.train),
     )
 
 
@@ -158,9 +161,10 @@ def gan_train(training: Training, reference: Labelled, per_class: int) -> float 
 
     GAN-train of Shmelkov et al. 2018; the classification accuracy score of Ravuri & Vinyals 2019.
     """
+    assert training.generation is not None
     classes = len(training.config.facts.classes)
     labels = torch.arange(classes, device=reference.labels.device).repeat(per_class)
-    generated = drawn(training, labels, "gan_train")
+    generated = drawn(training.generation, labels, "gan_train")
     learner = Training(plain(training.config), TrainingData(generated, None, reference))
     for _ in learner.run(every=learner.config.classifier.iterations):
         pass

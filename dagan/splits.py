@@ -121,8 +121,7 @@ def dealt(
     half = len(pool) // 2
     if validation == "within":
         drawn = ranked(pool, dataset, "subset", seed)[:samples_per_class]
-        share = min(max(1, round(validation_fraction * samples_per_class)), samples_per_class - 1)
-        aside = share if phase == "search" else 0
+        aside = held_within(samples_per_class, validation_fraction, phase)
         held, chosen = drawn[:aside], drawn[aside:]
     else:
         own = pool[:half] if phase == "search" else pool[half:]
@@ -130,6 +129,12 @@ def dealt(
         chosen, held = drawn[:samples_per_class], drawn[samples_per_class:]
         held = held if phase == "search" else held[:0]
     return chosen, held, test if phase == "confirm" else test[:0]
+
+
+def held_within(samples_per_class: int, validation_fraction: float, phase: Phase) -> int:
+    """How many of the images of each class, or of the groups, `within` sets aside: in search one at the least."""
+    share = min(max(1, round(validation_fraction * samples_per_class)), samples_per_class - 1)
+    return share if phase == "search" else 0
 
 
 def whole_groups(labels: NDArray[np.int64], groups: Groups, dataset: str) -> Groups:

@@ -19,19 +19,24 @@ class Streams:
 
     def __getitem__(self, purpose: str) -> torch.Generator:
         if purpose not in self._generators:
-            digest = hashlib.sha256(f"{self.seed}/{purpose}".encode()).digest()
-            generator = torch.Generator(self.device)
-            generator.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-            self._generators[purpose] = generator
+            self._generators[purpose] = self.fresh(purpose)
         return self._generators[purpose]
+
+    def fresh(self, purpose: str) -> torch.Generator:
+        """A generator at the beginning of a stream, apart from the one in use: for what is drawn once."""
+        digest = hashlib.sha256(f"{self.seed}/{purpose}".encode()).digest()
+        generator = torch.Generator(self.device)
+        generator.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+        return generator
 
     def state(self) -> dict[str, Tensor]:
         """The state of every stream in use."""
         return {purpose: generator.get_state() for purpose, generator in self._generators.items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state; streams that it does not name start anew."""
-        self._generators.clear()
+        """Go on from a state; streams that it does not name start anew. Whoever holds a generator keeps it."""
+        for purpose, generator in self._generators.items():
+            generator.set_state(self.fresh(purpose).get_state())
         for purpose, value in state.items():
             self[purpose].set_state(value.cpu())
 

@@ -5,11 +5,11 @@
         print(progress)
     print(training.result().test_accuracy)
 
-Stage 1 ("generation") trains D and G in alternation; stage 2 ("classification") trains D alone on real and freshly
-generated images. Methods without a generator have stage 2 only. Whoever iterates decides to report, stop or save.
+Stage 1 (`dagan.generation`) trains D and G in alternation; stage 2 (`dagan.classification`) trains the classifier on
+real and generated images. Methods without a generator have stage 2 only. Whoever iterates decides to report, stop or
+save.
 """
 
-import copy
 import math
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -19,17 +19,19 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from dagan import losses, networks
-from dagan.architecture import pflop
-from dagan.augmentation import augmented
-from dagan.compute import MEMORY_FORMAT, machine
+from dagan.architecture import Stage, pflop
+from dagan.classification import Classification
+from dagan.compute import keep_freed_memory, machine
 from dagan.config import Config
 from dagan.datasets import Labelled, TrainingData, training_data
+from dagan.diversity import collapsed, generated_diversity
+from dagan.generation import Generation
+from dagan.learner import Learner
 from dagan.problem import refuse
-from dagan.shapes import ClassLogits, Features, Images, Labels, Logits
-from dagan.streams import BatchOrder, Streams
+from dagan.roles import Discriminator
+from dagan.shapes import Images, Labels
+from dagan.streams import Streams
 
-Stage = Literal["generation", "classification"]
 STAGES: tuple[Stage, Stage] = ("generation", "classification")
 
 
@@ -47,6 +49,8 @@ class Progress:
     """Mean of each loss term since the last report."""
     images_per_second: float
     """Real images; evaluation not counted."""
+    diversity: dict[str, float] | None = None
+    """In stage 1, per class: 1 where generated images differ as real ones do, 0 where they are one and the same."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Result:
     wall_seconds: float
     """Training alone, evaluation not counted."""
     error: str | None
+    warning: str | None
+    """What makes a completed training doubtful: a generator that collapsed."""
     curve: list[dict[str, Any]] = field(repr=False)
     """Every progress so far, as mappings."""
 
@@ -74,33 +80,23 @@ class Training:
     def __init__(self, config: Config, data: TrainingData | None = None) -> None:
         """`data` takes the place of the images that the config names; its signature does not know."""
         self.config = config
-        self.machine = machine(config.compute)
+        self.machine = machine(config)
         if self.machine.device.type == "cpu":
             torch.set_num_threads(config.compute.threads)
+            keep_freed_memory()
         self.data = data or training_data(config, self.machine.device)
         self.streams = Streams(config.seed, self.machine.device)
-        self.orders = {
-            stage: BatchOrder(len(self.data.train), self.streams[f"{stage}.batch_order"]) for stage in STAGES
-        }
-        self.discriminator = networks.discriminator(config, self.streams["discriminator_weights"])
-        self.generator = networks.generator(config, self.streams["generator_weights"])
-        if config.network.weight_norm:
-            self._fit_weight_norm()
-        self.discriminator.to(memory_format=MEMORY_FORMAT)
-        self.average = copy.deepcopy(self.discriminator).requires_grad_(False)
-        self.updates = 0
-        betas = (config.classifier.beta1, 0.999)
-        self.optimisers = {
-            name: torch.optim.Adam(trained(network), lr=config.classifier.learning_rate, betas=betas, fused=True)
-            for name, network in (("discriminator", self.discriminator), ("generator", self.generator))
-            if network is not None
-        }
+        self.generation = Generation(config, self.data.train, self.streams, self.machine) if config.gan else None
+        self.classification: Classification | None = None
+        """From the beginning of stage 2 on."""
         self.iterations: dict[Stage, int] = dict.fromkeys(STAGES, 0)
         self.curve: list[Progress] = []
         self.status: Literal["running", "completed", "diverged"] = "running"
         self.error: str | None = None
         self.wall_seconds = 0.0
         self._tested = False
+        if self.generation is None:
+            self.begin_classification()
 
     def run(self, *, every: int = 100, also: Collection[int] = ()) -> Iterator[Progress]:
         """Train to the end, yielding progress each `every` iterations, at `also` in stage 2, and as a stage ends.
@@ -108,11 +104,17 @@ class Training:
         How often one looks changes nothing in what comes out. Ends early when a loss is no longer finite.
         """
         for stage in STAGES:
+            if stage == "classification" and self.classification is None:
+                self.begin_classification()
             if self.iterations[stage] < self.length(stage):
                 yield from self._run_stage(stage, every, also if stage == "classification" else ())
             if self.status == "diverged":
                 return
         self.status = "completed"
+
+    def begin_classification(self) -> None:
+        """Set up stage 2, with G as it is now."""
+        self.classification = Classification(self.config, self.data.train, self.streams, self.machine, self.generation)
 
     def length(self, stage: Stage) -> int:
         """Batches that a stage takes: KG or KC; 0 for stage 1 of a method without a generator."""
@@ -120,15 +122,17 @@ class Training:
             return self.config.classifier.iterations
         return self.config.gan.iterations if self.config.gan else 0
 
+    def ended(self, stage: Stage) -> bool:
+        """Whether all batches of a stage are behind it, and its losses were finite to the end."""
+        return self.iterations[stage] == self.length(stage) and self.status != "diverged"
+
     def _run_stage(self, stage: Stage, every: int, also: Collection[int]) -> Iterator[Progress]:
-        step = self.generation_step if stage == "generation" else self.classification_step
-        section = self.config.gan if stage == "generation" else self.config.classifier
-        assert section is not None
-        self._set_learning_rate(section.learning_rate)
+        steps = self.generation if stage == "generation" else self.classification
+        assert steps is not None
         window: list[dict[str, Tensor]] = []
         begin = time.perf_counter()
         while self.iterations[stage] < self.length(stage):
-            window.append(step())
+            window.append(steps.step(self.iterations[stage]))
             self.iterations[stage] += 1
             iteration = self.iterations[stage]
             if iteration % every and iteration not in also and iteration != self.length(stage):
@@ -145,105 +149,29 @@ class Training:
                 self.length(stage),
                 self.accuracy(self.data.validation) if stage == "classification" else None,
                 {name: sum(values) / len(values) for name, values in terms.items()},
-                len(window) * self.config.classifier.batch_size / seconds,
+                len(window) * steps.batches.size * steps.batches.separate / seconds,
+                generated_diversity(steps, self.data.train) if isinstance(steps, Generation) else None,
             )
             self.curve.append(progress)
             yield progress
             window.clear()
             begin = time.perf_counter()
 
-    def generation_step(self) -> dict[str, Tensor]:
-        """One batch of stage 1: one D step, then the G steps. Eq. (3)–(5)."""
-        gan = self.config.gan
-        assert gan is not None
-        assert self.generator is not None
-        real, labels = self.batch("generation")
-        generated = self.draw(labels, "generation")
-        logits, _ = self.judged(torch.cat([real, generated]), "generation")
-        on_real, on_generated = logits.chunk(2)
-        adversarial = losses.DISCRIMINATOR_LOSSES[gan.loss](on_real, on_generated, labels)
-        self._update("discriminator", adversarial)
-
-        with torch.no_grad():
-            _, real_features = self.judged(real, "generation")
-        for _ in range(gan.generator_steps):
-            generated = self.draw(labels, "generation", graph=True)
-            logits, features = self.judged(generated, "generation")
-            fooling = losses.GENERATOR_LOSSES[gan.loss](logits, labels)
-            matching = losses.FEATURE_MATCHING_LOSSES[gan.feature_matching](
-                real_features, features, labels, norm=gan.feature_matching_norm
-            )
-            self._update("generator", fooling + gan.feature_matching_weight * matching)
-        return {
-            "discriminator": adversarial.detach(),
-            "generator": fooling.detach(),
-            "feature matching": matching.detach(),
-        }
-
-    def classification_step(self) -> dict[str, Tensor]:
-        """One batch of stage 2: D on real and freshly generated images, G frozen. Eq. (6)–(8)."""
-        real, labels = self.batch("classification")
-        drawn = round(self.config.classifier.augmentation_ratio * len(labels))
-        if not drawn:
-            loss = losses.classification_loss(self.scores(self.judged(real, "classification")[0]), labels)
-            self._update("discriminator", loss)
-            return {"real": loss.detach()}
-        # Whole batches are drawn, then cut: G's batch norm works with the batch at hand, and learned on whole ones.
-        whole = labels.repeat(math.ceil(drawn / len(labels)))
-        wanted, generated = whole[:drawn], self.draw(whole, "classification")[:drawn]
-        scores = self.scores(self.judged(torch.cat([real, generated]), "classification")[0])
-        on_real = losses.classification_loss(scores[: len(labels)], labels)
-        on_generated = losses.classification_loss(scores[len(labels) :], wanted)
-        self._update("discriminator", on_real + drawn / len(labels) * on_generated)
-        return {"real": on_real.detach(), "generated": on_generated.detach()}
-
-    def batch(self, stage: Stage) -> tuple[Images, Labels]:
-        """The next real images, classically augmented where the method asks for it."""
-        index = self.orders[stage].next(self.config.classifier.batch_size)
-        images, labels = self.data.train.images[index], self.data.train.labels[index]
-        if self.config.augmentation:
-            images = augmented(images, self.config.augmentation, self.streams[f"{stage}.augmentation"])
-        return images, labels
-
-    def draw(self, labels: Labels, purpose: str, *, graph: bool = False) -> Images:
-        """Fresh generated images of the given classes, from the latents of a purpose's own stream."""
-        assert self.generator is not None
-        latents = self.latents(len(labels), purpose)
-        with torch.set_grad_enabled(graph), self.machine.autocast():
-            images: Images = self.generator(latents, labels)
-            return images.float()
-
-    def latents(self, count: int, purpose: str) -> Tensor:
-        """z, shape (count, latent_size)."""
-        gan = self.config.gan
-        assert gan is not None
-        random = self.streams[f"{purpose}.latents"]
-        z = torch.empty(count, gan.latent_size, device=self.machine.device)
-        return z.uniform_(generator=random) if gan.latent == "uniform" else z.normal_(generator=random)
-
-    def judged(self, images: Images, stage: Stage) -> tuple[Logits, Features]:
-        """D's logits and features, as in training: with noise and dropout."""
-        images = images.to(memory_format=MEMORY_FORMAT)
-        with self.machine.autocast():
-            logits, features = self.discriminator(images, self.streams[f"{stage}.noise"])
-        return logits.float(), features.float()
-
     @property
-    def scores(self) -> Callable[[Logits], ClassLogits]:
-        """From D's logits to one score per class: the rule of training and of prediction alike."""
-        gan = self.config.gan
-        doubled = gan is not None and self.config.row.outputs_per_class == 2
-        return losses.CLASS_SCORES[gan.loss if gan is not None and doubled else "plain"]
+    def classifier(self) -> Discriminator:
+        """The averaged weights that every evaluation uses."""
+        assert self.classification is not None, "stage 2 has not begun"
+        return self.classification.learner.average
 
-    @torch.no_grad()
     def predictions(self, images: Images) -> Labels:
-        """The classes of images, by the averaged weights."""
-        parts = []
-        for some in images.split(500):
-            with self.machine.autocast():
-                logits, _ = self.average(some.to(memory_format=MEMORY_FORMAT))
-            parts.append(self.scores(logits.float()).argmax(dim=1))
-        return torch.cat(parts)
+        """The classes of images, by the averaged weights; from the beginning of stage 2 on."""
+        assert self.classification is not None, "stage 2 has not begun"
+        return self.classification.trained.predictions(images)
+
+    def draw(self, labels: Labels, purpose: str) -> Labelled:
+        """Fresh generated images, from the latents of a purpose's own stream; see `Generation.draw`."""
+        assert self.generation is not None, "the method has no generator"
+        return self.generation.draw(labels, purpose)
 
     def accuracy(self, images: Labelled | None) -> float | None:
         """Share of images, 0…1, that the averaged weights get right."""
@@ -265,9 +193,20 @@ class Training:
             self.accuracy(self.data.validation) if completed else None,
             self.accuracy(self.data.test) if completed else None,
             error=self.error,
+            warning=self.warning,
             curve=[asdict(progress) for progress in self.curve],
             **self.spent(),
         )
+
+    @property
+    def warning(self) -> str | None:
+        """The classes of which G draws one image again and again, as it was at the last look at stage 1."""
+        looks = [progress for progress in self.curve if progress.diversity is not None]
+        classes = collapsed(looks[-1].diversity or {}) if looks else []
+        if not classes:
+            return None
+        lowest = min((looks[-1].diversity or {}).values())
+        return f"the generator collapsed: diversity {lowest:.2f} in {', '.join(classes)} (1: as real images)."
 
     def spent(self) -> dict[str, Any]:
         """What the training has cost so far, under the names that `Result` has for it."""
@@ -284,13 +223,9 @@ class Training:
         """
         return {
             "signature": self.config.signature,
-            "discriminator": self.discriminator.state_dict(),
-            "generator": self.generator.state_dict() if self.generator else {},
-            "average": self.average.state_dict(),
-            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+            "generation": self.generation.state() if self.generation else {},
+            "classification": self.classification.state() if self.classification else {},
             "streams": self.streams.state(),
-            "orders": {stage: order.waiting for stage, order in self.orders.items()},
-            "updates": self.updates,
             "iterations": dict(self.iterations),
             "curve": [asdict(progress) for progress in self.curve],
             "wall_seconds": self.wall_seconds,
@@ -304,50 +239,20 @@ class Training:
         """
         if state["signature"] != self.config.signature:
             raise refuse("snapshot", f"is of config {state['signature']}, not of {self.config.signature}.")
-        self.discriminator.load_state_dict(state["discriminator"])
-        if self.generator:
-            self.generator.load_state_dict(state["generator"])
-        self.average.load_state_dict(state["average"])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
+        if self.generation:
+            self.generation.restore(state["generation"])
+            self.classification = None
+        if state["classification"]:
+            if self.classification is None:
+                self.begin_classification()
+            assert self.classification is not None
+            self.classification.restore(state["classification"])
+        # Last of all: to set up a stage may draw from a stream.
         self.streams.restore(state["streams"])
-        for stage, order in self.orders.items():
-            order.generator = self.streams[f"{stage}.batch_order"]
-            order.waiting = state["orders"][stage].to(self.machine.device)
         self.status, self.error, self._tested = "running", None, False
-        self.updates = state["updates"]
         self.iterations = dict(state["iterations"])
         self.curve = [Progress(**progress) for progress in state["curve"]]
         self.wall_seconds = state["wall_seconds"]
-
-    def _fit_weight_norm(self) -> None:
-        """The data-dependent start, on up to 500 of the real images and on as many generated ones."""
-        count = min(500, len(self.data.train))
-        index = BatchOrder(len(self.data.train), self.streams["start"]).next(count)
-        self.discriminator.fit_weight_norm(self.data.train.images[index])
-        if self.generator:
-            latents = self.latents(count, "start")
-            self.generator.fit_weight_norm(latents, self.data.train.labels[index])
-
-    def _set_learning_rate(self, rate: float) -> None:
-        for optimiser in self.optimisers.values():
-            optimiser.param_groups[0]["lr"] = rate
-
-    def _update(self, name: Literal["discriminator", "generator"], loss: Tensor) -> None:
-        """One Adam step of one network alone; D's average follows D."""
-        optimiser = self.optimisers[name]
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward(inputs=optimiser.param_groups[0]["params"])
-        optimiser.step()
-        if name == "discriminator":
-            self._follow()
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the average towards D. The decay starts low, or short trainings would be judged by their start."""
-        self.updates += 1
-        decay = min(self.config.classifier.average_decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.discriminator.parameters()), 1 - decay)
 
     def _diverged(self, stage: Stage, terms: dict[str, list[float]]) -> bool:
         """Whether a loss term of the window is not finite, or D is not, after its last step; says where and what."""
@@ -358,19 +263,22 @@ class Training:
                 what = "nan" if any(map(math.isnan, row)) else "infinite"
                 self._end_diverged(f"loss became {what}", stage, f" ({shown})")
                 return True
-        if not all(bool(parameter.isfinite().all()) for parameter in self.discriminator.parameters()):
+        if not self.learner(stage).is_finite:
             self._end_diverged("weights of D became nan or infinite", stage)
             return True
         return False
 
+    def learner(self, stage: Stage) -> Learner[Discriminator]:
+        """D in stage 1, the classifier in stage 2."""
+        if stage == "classification":
+            assert self.classification is not None
+            return self.classification.learner
+        assert self.generation is not None
+        return self.generation.discriminator
+
     def _end_diverged(self, what: str, stage: Stage, terms: str = "") -> None:
         where = f"stage {STAGES.index(stage) + 1}, iteration {self.iterations[stage]}"
         self.status, self.error = "diverged", f"{what} at {where}{terms}."
-
-
-def trained(network: torch.nn.Module) -> list[torch.nn.Parameter]:
-    """The parameters that learn; the frozen scales of weight norm do not."""
-    return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
 def train(config: Config, *, report: Callable[[Progress], None] | None = None) -> Result:

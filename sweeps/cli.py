@@ -157,10 +157,8 @@ def status(study: StudyName, overrides: Overrides = None, out: Out = RESULTS, as
     console.print(progress_table(plan))
     console.print(f"{len(plan.entries)} of {plan.planned} trials done.")
     for entry in plan.entries:
-        if entry.error:
-            console.print(
-                f"{entry.method}, seed {entry.seed}, {entry.phase} {entry.trial}: {entry.error}", markup=False
-            )
+        for said in filter(None, (entry.error, entry.warning)):
+            console.print(f"{entry.method}, seed {entry.seed}, {entry.phase} {entry.trial}: {said}", markup=False)
     for path in plan.ledger.damaged:
         console.print(f"damaged ledger file: {path}", markup=False)
 
@@ -194,20 +192,81 @@ def export(study: StudyName, overrides: Overrides = None, out: Out = RESULTS) ->
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file: exported, or written by hand.")],
     overrides: Overrides = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", metavar="FOLDER", help="Keep the trained classifier and generator in a new folder."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train one config, without Ray, and print its test accuracy.
 
-    Example: sweeps train results/digits/best/digits-n20-dagan_aug.yaml
+    Example: sweeps train results/digits/best/digits-n20-dagan_aug.yaml --save weights
     """
     from sweeps.single import train_file
 
-    outcome = train_file(config, overrides or [])
+    outcome = train_file(config, overrides or [], save)
     if as_json:
         print_json(outcome.record)
     else:
         print(outcome.sentence)
     raise typer.Exit(0 if outcome.completed else 1)
+
+
+@app.command()
+def sample(
+    what: Annotated[
+        Path, typer.Argument(metavar="WHAT", help="A folder that `train --save` wrote, or a CONFIG.yaml to train.")
+    ],
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="For the pictures; by default `samples` beside the weights, or here."
+        ),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FOLDER", help="Instead of pictures write a data set: a new image folder."),
+    ] = None,
+    per_class: Annotated[int | None, typer.Option(min=1, help="Images of each class in --to; 100.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the latents: the same seed, the same images.")] = 0,
+    columns: Annotated[int, typer.Option(min=1, max=64, help="Images of each class on a picture.")] = 8,
+    latents: Annotated[int, typer.Option(min=2, max=16, help="Latents that the interpolation passes.")] = 2,
+    save: Annotated[
+        Path | None, typer.Option("--save", metavar="FOLDER", help="Keep the generator that a CONFIG.yaml trains.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make pictures of generated images, or a folder of them to train on.
+
+    Pictures: real beside generated images of each class; z going from one latent to the next; the same z in every
+    class. A CONFIG.yaml is trained first, as far as the generator goes.
+
+    Example: sweeps sample weights
+
+    Example: sweeps sample weights --to generated --per-class 200
+    """
+    from dagan.new_folder import require_new
+    from dagan.problem import refuse
+    from sweeps.sample import Wanted, data_settings, generator_of, write_folder, write_pictures
+
+    if per_class and not to:
+        raise refuse("--per-class", "is for an image folder. Give it too: --to FOLDER")
+    if to:
+        require_new(to, "--to")
+    generator = generator_of(what, overrides or [], save)
+    if to:
+        write_folder(generator, to, per_class or 100, seed)
+        print(f"Train on it: data: {data_settings(generator.config, to)}", file=sys.stderr)
+        paths = [to]
+    else:
+        beside = what if what.is_dir() else save
+        folder = out or (beside / "samples" if beside else Path("samples"))
+        paths = write_pictures(generator, folder, Wanted(seed, columns, latents))
+    if as_json:
+        print_json({"signature": generator.config.signature, "seed": seed, "files": paths})
+    else:
+        print(*paths, sep="\n")
 
 
 def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "Place"]:
@@ -230,9 +289,9 @@ def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "
 
 def check_folders(study: "Study", console: Any) -> None:
     """Open every image of the study's folders and zips once: a bad one is told now, not in the thirtieth trial."""
-    from dagan.config import Data
     from dagan.image_files import check_images
     from dagan.kdef import check_portraits
+    from dagan.sections import Data
     from sweeps.ledger import shown
 
     for dataset in study.cell_datasets:

@@ -13,6 +13,7 @@ from sweeps.plan import Branch, Plan
 HEADER = """\
 # The best config for {method} on {cell}, by mean validation accuracy over the search.
 # Train it again: sweeps train {file}
+# Keep the trained classifier and generator too: sweeps train {file} --save weights
 """
 
 

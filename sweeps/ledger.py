@@ -42,6 +42,7 @@ class Entry(BaseModel):
     config: dict[str, Any]
     provenance: dict[str, Any]
     error: str | None = None
+    warning: str | None = None
     curve: list[dict[str, Any]] = []
 
     @property

@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dagan.config import facts_of, flatten, known_keys, reaches
+from dagan.config import facts_of, known_keys
+from dagan.defaults import reaches
 from dagan.methods import METHODS
 from dagan.problem import InvalidInput, Problem, unknown
+from dagan.trees import flatten
 
 if TYPE_CHECKING:
     from sweeps.study import Study

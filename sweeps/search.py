@@ -20,7 +20,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from dagan.config import flatten, is_whole
+from dagan.config import is_whole
+from dagan.trees import flatten
 from sweeps.ledger import Entry
 from sweeps.space import Parameter
 from sweeps.study import Cell, Study

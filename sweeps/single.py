@@ -3,14 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from dagan.config import Config
+from dagan.new_folder import require_new
 from dagan.problem import refuse
 from sweeps.export import read_config
+from sweeps.ledger import shown
 from sweeps.study_file import overridden, read_file, read_yaml
+
+if TYPE_CHECKING:
+    from dagan.training import Training
+
+KEPT = ("test_accuracy", "validation_accuracy", "iterations", "pflop", "provenance")
+"""What is recorded of a training beside its weights."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +30,20 @@ class Outcome:
     record: dict[str, Any]
 
 
-def train_file(path: Path, overrides: Sequence[str]) -> Outcome:
+def train_file(path: Path, overrides: Sequence[str], save: Path | None = None) -> Outcome:
     """Train the config of a file and compare the result with what the file has on record.
+
+    Raises:
+        InvalidInput: no such file, a config that cannot be, or a folder to save in that is not new.
+    """
+    config, recorded = read_choices(path, overrides)
+    if save:
+        require_new(save, "--save")
+    return train_config(config, recorded, save)
+
+
+def read_choices(path: Path, overrides: Sequence[str]) -> tuple[Config, dict[str, Any]]:
+    """The config of a file, and what the file has on record of its training.
 
     Raises:
         InvalidInput: no such file, or a config that cannot be.
@@ -36,24 +56,16 @@ def train_file(path: Path, overrides: Sequence[str]) -> Outcome:
     folder = data.get("folder") if isinstance(data, dict) else None
     if isinstance(folder, str):
         choices["data"]["folder"] = str((path.parent / folder).resolve())
-    return train_config(Config.of(choices), recorded)
+    return Config.of(choices), recorded
 
 
-def train_config(config: Config, recorded: dict[str, Any]) -> Outcome:
-    """Train, showing progress on stderr."""
-    from dagan.training import STAGES, Training
+def train_config(config: Config, recorded: dict[str, Any], save: Path | None = None) -> Outcome:
+    """Train, showing progress on stderr; keep the networks in a folder where one is given."""
+    from dagan import weights
     from sweeps.provenance import commit, of_training
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    training = Training(config)
-    console.print(f"{config.method} on {config.facts.name}, config {config.signature}, {training.machine.name}")
-    longest = max(training.length(stage) for stage in STAGES)
-    for progress in training.run(every=max(1, min(100, longest // 20))):
-        terms = ", ".join(f"{name} {value:.3f}" for name, value in progress.losses.items())
-        accuracy = progress.validation_accuracy
-        seen = "" if accuracy is None else f", validation {100 * accuracy:.1f} %"
-        where = f"{progress.stage} {progress.iteration}/{progress.total}"
-        console.print(f"{where}: {terms}{seen}, {progress.images_per_second:.0f} images/s")
+    training = trained(config, console)
     result = training.result()
     record = {
         "signature": config.signature,
@@ -62,7 +74,31 @@ def train_config(config: Config, recorded: dict[str, Any]) -> Outcome:
     }
     if result.status != "completed":
         return Outcome(False, f"{result.status}: {result.error}", record)
+    if save:
+        weights.save(training, save, {key: record[key] for key in KEPT})
+        console.print(f"Weights kept: {shown(save.absolute())}", markup=False)
     return Outcome(True, sentence(config, result.test_accuracy, result.validation_accuracy, recorded), record)
+
+
+def trained(config: Config, console: Console, *, generation_only: bool = False) -> "Training":
+    """A training at its end, or at the end of the first stage alone; progress goes to the console."""
+    from dagan.training import STAGES, Training
+
+    training = Training(config)
+    console.print(f"{config.method} on {config.facts.name}, config {config.signature}, {training.machine.name}")
+    longest = max(training.length(stage) for stage in STAGES)
+    for progress in training.run(every=max(1, min(100, longest // 20))):
+        terms = ", ".join(f"{name} {value:.3f}" for name, value in progress.losses.items())
+        accuracy = progress.validation_accuracy
+        seen = "" if accuracy is None else f", validation {100 * accuracy:.1f} %"
+        seen += f", lowest diversity {min(progress.diversity.values()):.2f}" if progress.diversity else ""
+        where = f"{progress.stage} {progress.iteration}/{progress.total}"
+        console.print(f"{where}: {terms}{seen}, {progress.images_per_second:.0f} images/s")
+        if generation_only and progress.iteration == progress.total:
+            break
+    if training.warning:
+        console.print(f"Warning: {training.warning}", markup=False)
+    return training
 
 
 def sentence(config: Config, test: float | None, validation: float | None, recorded: dict[str, Any]) -> str:

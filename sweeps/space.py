@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from dagan.config import Section
+from dagan.sections import Section
 
 Distribution = Literal[
     "categorical",

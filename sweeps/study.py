@@ -14,9 +14,12 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError
 
-from dagan.config import Config, Section, flatten, merged, nest, problems_of, reaches, there
+from dagan.config import Config
+from dagan.defaults import reaches
 from dagan.problem import InvalidInput, Problem
+from dagan.sections import Section
 from dagan.splits import Phase
+from dagan.trees import flatten, merged, nest, problems_of, there
 from sweeps.rules import broken_rules
 from sweeps.space import Parameter
 
@@ -125,14 +128,14 @@ class Study(Section):
                     take_out(remaining, item["loc"])
                 if remaining == before:
                     raise InvalidInput(problems) from None
-        study = study.with_absolute_folders(folder)
+        study = study.with_absolute_paths(folder)
         problems += broken_rules(study)
         if problems:
             raise InvalidInput(list(dict.fromkeys(problems)))
         return study
 
-    def with_absolute_folders(self, folder: Path) -> Self:
-        """The same study with its image folders as absolute paths: workers run in other directories."""
+    def with_absolute_paths(self, folder: Path) -> Self:
+        """The same study with its folders and files as absolute paths: workers run in other directories."""
         datasets = [
             Dataset.model_validate(
                 dataset.model_dump()
@@ -140,7 +143,10 @@ class Study(Section):
             )
             for dataset in self.cell_datasets
         ]
-        return self.model_copy(update={"datasets": datasets})
+        base, network = self.base, self.base.get("network")
+        if isinstance(network, Mapping) and isinstance(path := network.get("weights"), str):
+            base = base | {"network": {**network, "weights": str((folder / path).resolve())}}
+        return self.model_copy(update={"datasets": datasets, "base": base})
 
     @property
     def cell_datasets(self) -> list[Dataset]:

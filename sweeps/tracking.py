@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from dagan.config import flatten
 from dagan.problem import refuse
+from dagan.trees import flatten
 from sweeps.ledger import Entry
 from sweeps.plan import Plan
 from sweeps.trial import Trial
@@ -132,6 +132,8 @@ def point_values(point: dict[str, Any], offset: int) -> dict[str, float]:
     """One point of a curve as W&B metrics."""
     values = {f"{point['stage']}/{name}": value for name, value in flatten(point["losses"]).items()}
     values |= {"iteration": point["iteration"] + offset, "images_per_second": point["images_per_second"]}
+    if point.get("diversity"):
+        values["generation/lowest diversity"] = min(point["diversity"].values())
     if point["validation_accuracy"] is not None:
         values["validation_accuracy"] = point["validation_accuracy"]
     return values

@@ -67,7 +67,7 @@ def _train(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
             save(training, snapshot)
             saved = time.monotonic()
     result = asdict(training.result())
-    if order["pictures"] and training.generator and result["status"] == "completed":
+    if order["pictures"] and training.generation and result["status"] == "completed":
         draw_pictures(training, Path(order["pictures"]))
     snapshot.unlink(missing_ok=True)
     yield {"outcome": result, "provenance": provenance}

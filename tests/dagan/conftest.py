@@ -9,7 +9,9 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from dagan.config import Config, nest, reaches
+from dagan.config import Config
+from dagan.defaults import reaches
+from dagan.trees import nest
 
 settings.register_profile("dagan", deadline=None, database=None, derandomize=True, max_examples=50)
 settings.load_profile("dagan")
@@ -42,15 +44,30 @@ OTHER_VALUES = {
     "gan.feature_matching_weight": 2.0,
     "gan.feature_matching": "class",
     "gan.feature_matching_norm": "l2",
+    "gan.discriminator_steps": 2,
     "gan.generator_steps": 1,
     "gan.learning_rate": 1e-3,
+    "gan.schedule": "cosine",
+    "gan.discriminator_optimiser": "sgd",
+    "gan.generator_optimiser": "sgd",
+    "gan.beta1": 0.6,
+    "gan.weight_decay": 0.5,
+    "gan.generator_average_decay": 0.5,
+    "gan.differentiable_augmentation": "translation",
     "gan.latent": "normal",
     "gan.latent_size": 9,
     "classifier.iterations": 7,
+    "classifier.start": "fresh",
     "classifier.batch_size": 12,
     "classifier.learning_rate": 1e-3,
+    "classifier.schedule": "linear",
+    "classifier.optimiser": "sgd",
     "classifier.beta1": 0.6,
+    "classifier.weight_decay": 0.5,
+    "classifier.generated": "offline",
     "classifier.augmentation_ratio": 0.5,
+    "classifier.augmentation_schedule": "linear",
+    "classifier.confidence": 0.15,
     "classifier.average_decay": 0.1,
     "augmentation.rotation": 30.0,
     "augmentation.shift": 0.3,

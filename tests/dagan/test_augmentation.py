@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dagan.augmentation import augmented
-from dagan.config import Augmentation
+from dagan.sections import Augmentation
 
 
 def random(seed=0):

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dagan.config import EXECUTION_ONLY, Config, flatten, known_keys, merged, nest, reaches
+from dagan.config import EXECUTION_ONLY, Config, known_keys
+from dagan.defaults import reaches
 from dagan.methods import METHODS
 from dagan.problem import InvalidInput
+from dagan.trees import flatten, merged, nest
 
 EXECUTION_KEYS = {f"{section}.{key}" for section, keys in EXECUTION_ONLY.items() for key in keys}
 
@@ -85,6 +87,21 @@ def test_all_problems_come_at_once():
         ("classifier.beta1", 1.0),
         ("classifier.augmentation_ratio", None),
         ("classifier.learning_rate", float("nan")),
+        ("gan.discriminator_steps", 0),
+        ("gan.discriminator_steps", 11),
+        ("gan.schedule", "stepwise"),
+        ("gan.discriminator_optimiser", "rmsprop"),
+        ("gan.generator_optimiser", None),
+        ("gan.weight_decay", -0.1),
+        ("gan.generator_average_decay", 1.0),
+        ("gan.differentiable_augmentation", "cutout"),
+        ("classifier.start", "cold"),
+        ("classifier.schedule", "step"),
+        ("classifier.optimiser", "adamw"),
+        ("classifier.weight_decay", 1.5),
+        ("classifier.generated", "both"),
+        ("classifier.augmentation_schedule", "cosine"),
+        ("classifier.confidence", 1.0),
         ("gan.feature_matching_weight", float("nan")),
         ("gan.feature_matching_weight", float("inf")),
         ("compute.device", 0),
@@ -95,6 +112,15 @@ def test_wrong_types_and_ranges_are_refused(key, value):
     message = problems(nest({key: value}))[key]
     assert message.startswith("must be ")
     assert repr(value) in message
+
+
+def test_images_drawn_once_cannot_become_fewer():
+    drawn = {"generated": "offline", "augmentation_schedule": "linear"}
+    for classifier in (drawn, drawn | {"start": "fresh"}):
+        message = problems({"classifier": classifier})["classifier.augmentation_schedule"]
+        assert message == "must be constant where images are generated offline, once for all of stage 2, but is linear."
+    for key in drawn:
+        assert Config.of({"classifier": {key: drawn[key]}})
 
 
 @pytest.mark.parametrize("section", ["data", "network", "gan", "classifier", "augmentation", "compute"])
@@ -117,8 +143,8 @@ def test_defaults_follow_the_method(method):
     config, row = Config.of({"method": method}), METHODS[method]
     assert config.network.noise == (0.0 if method.endswith("_aug") else 0.2)
     assert (config.augmentation is not None) == method.endswith("_aug")
-    assert (config.gan is not None) == (row.generator is not None) == method.startswith("dagan")
-    assert config.classifier.augmentation_ratio == (1.0 if method.startswith("dagan") else 0.0)
+    assert (config.gan is not None) == (row.adversary is not None) == ("gan" in method)
+    assert config.classifier.augmentation_ratio == (1.0 if "gan" in method else 0.0)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +160,57 @@ def test_defaults_follow_the_method(method):
 def test_a_setting_that_reaches_nothing_is_refused(method, key, value):
     assert not reaches(key, method)
     assert "reaches nothing" in problems(nest({"method": method, key: value}))[key]
+
+
+GAN_METHODS = {method for method in METHODS if "gan" in method}
+OF_GAN_METHODS = {
+    "classifier.generated",
+    "classifier.augmentation_ratio",
+    "classifier.augmentation_schedule",
+    "classifier.confidence",
+}
+
+
+@pytest.mark.parametrize("key", known_keys())
+def test_a_setting_reaches_the_methods_that_have_the_part(key):
+    if key == "gan.loss":
+        expected = {"dagan", "dagan_aug"}
+    elif key.startswith("gan.feature_matching") or key == "classifier.start":
+        expected = {"semi_gan", "semi_gan_aug", "dagan", "dagan_aug"}
+    elif key.startswith("gan.") or key in OF_GAN_METHODS:
+        expected = GAN_METHODS
+    elif key.startswith("augmentation."):
+        expected = {method for method in METHODS if method.endswith("_aug")}
+    else:
+        expected = {*METHODS}
+    assert {method for method in METHODS if reaches(key, method)} == expected
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_reaches_nothing_is_none_and_cannot_be_set(method, other_values):
+    """So that two configs of one training have one signature."""
+    resolved = flatten(Config.of({"method": method}).model_dump())
+    for key, value in other_values.items():
+        if reaches(key, method):
+            assert key in resolved
+            continue
+        assert resolved.get(key) is None or (key, resolved[key]) == ("classifier.augmentation_ratio", 0.0)
+        assert "reaches nothing" in problems(nest({"method": method, key: value}))[key]
+        ratio = key == "classifier.augmentation_ratio"  # a number for every method
+        for nothing in ([] if ratio else [None]) + ([0.0] if isinstance(value, float) else []):
+            same = Config.of(nest({"method": method, key: nothing}))
+            assert same == Config.of({"method": method}), (key, nothing)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_setting_of_a_method_can_be_chosen_and_comes_back_from_a_dump(method, other_values, ten_classes):
+    data = {"folder": str(ten_classes), "dataset": "pictures", "samples_per_class": 2}
+    base = {"method": method, "data": data, "network": {"name": "digits"}}
+    for key, value in other_values.items():
+        if key != "method" and reaches(key, method):
+            config = Config.of(merged(base, nest({key: value})))
+            assert flatten(config.model_dump())[key] == value
+            assert Config.of(config.model_dump(mode="json")) == config
 
 
 def test_the_size_of_a_built_in_data_set_is_not_a_choice():
@@ -197,7 +274,8 @@ def base(ten_classes):
 
 
 def test_the_signature_changes_with_every_setting_that_decides_a_result(base, other_values):
-    assert set(other_values) == set(known_keys()) - EXECUTION_KEYS - {"data.fingerprint"}
+    elsewhere = {"data.fingerprint", "network.pretrained"}  # test_vgg.py
+    assert set(other_values) == set(known_keys()) - EXECUTION_KEYS - elsewhere
     signature = Config.of(base).signature
     signatures = {key: Config.of(merged(base, nest({key: value}))).signature for key, value in other_values.items()}
     assert [key for key, other in signatures.items() if other == signature] == []
@@ -212,6 +290,7 @@ def test_the_signature_does_not_change_with_how_and_where_a_training_runs(base, 
         "compute.threads": 2,
         "data.root": "elsewhere",
         "data.folder": str(tmp_path / "elsewhere"),
+        "network.weights": "elsewhere",
     }
     assert set(changes) == EXECUTION_KEYS
     for key, value in changes.items():

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dagan import judge as judge_module
+from dagan.classification import Classification
 from dagan.config import Config
 from dagan.datasets import training_data
 from dagan.judge import MOST_IMAGES, judge_config, judge_of
@@ -94,7 +95,7 @@ def test_settings_that_are_wrong_are_refused(config):
 
 
 def test_a_judge_that_diverges_is_refused_with_the_reason(config, tmp_path, monkeypatch):
-    monkeypatch.setattr(Training, "classification_step", lambda self: {"real": torch.tensor(float("nan"))})
+    monkeypatch.setattr(Classification, "step", lambda self, iteration: {"real": torch.tensor(float("nan"))})
     with pytest.raises(InvalidInput, match=r"judge: must not diverge, but loss became nan at stage 2, iteration 1 "):
         judge_of(config, folder=tmp_path, settings=QUICK)
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]

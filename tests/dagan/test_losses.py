@@ -57,13 +57,54 @@ def test_plain_class_scores_are_the_logits():
 def test_joint_classification_loss_by_hand():
     scores = losses.joint_class_scores(REAL)
     expected = minus_mean_log(0.2 + 0.4, 0.4 + 0.2)  # p(y|x) + p(K+y|x), eq. (7)
-    assert losses.classification_loss(scores, LABELS).item() == pytest.approx(expected)
+    assert losses.classification_losses(scores, LABELS).mean().item() == pytest.approx(expected)
 
 
 def test_pairwise_classification_loss_by_hand():
     scores = losses.pairwise_class_scores(REAL)
     expected = minus_mean_log(8 / (3 + 8), 8 / (8 + 3))
-    assert losses.classification_loss(scores, LABELS).item() == pytest.approx(expected)
+    assert losses.classification_losses(scores, LABELS).mean().item() == pytest.approx(expected)
+
+
+def test_classification_losses_are_one_per_image():
+    scores = tensor([[1.0, 3.0, 4.0], [5.0, 2.0, 1.0], [1.0, 1.0, 2.0]]).log()
+    each = losses.classification_losses(scores, tensor([1, 0, 1]))
+    assert each.tolist() == pytest.approx([-math.log(3 / 8), -math.log(5 / 8), -math.log(1 / 4)])
+
+
+# Odds of real to generated: 3 : 1 and 1 : 1 of real images, 1 : 4 and 2 : 1 of generated ones.
+REAL_ODDS, GENERATED_ODDS = tensor([[3.0], [1.0]]).log(), tensor([[1 / 4], [2.0]]).log()
+
+
+def test_binary_discriminator_loss_by_hand():
+    expected = minus_mean_log(3 / 4, 1 / 2) + minus_mean_log(4 / 5, 1 / 3)
+    assert losses.binary_discriminator_loss(REAL_ODDS, GENERATED_ODDS, LABELS).item() == pytest.approx(expected)
+
+
+def test_binary_generator_loss_by_hand():
+    expected = minus_mean_log(1 / 5, 2 / 3)  # −log D, not log(1 − D)
+    assert losses.binary_generator_loss(GENERATED_ODDS, LABELS).item() == pytest.approx(expected)
+
+
+# K = 2 and "generated" last.
+EXTRA_REAL = tensor([[1.0, 2.0, 3.0], [4.0, 1.0, 1.0]]).log()
+EXTRA_GENERATED = tensor([[1.0, 5.0, 2.0], [1.0, 1.0, 8.0]]).log()
+
+
+def test_extra_discriminator_loss_by_hand():
+    expected = minus_mean_log(2 / 6, 4 / 6) + minus_mean_log(2 / 8, 8 / 10)
+    assert losses.extra_discriminator_loss(EXTRA_REAL, EXTRA_GENERATED, LABELS).item() == pytest.approx(expected)
+
+
+def test_extra_generator_loss_by_hand():
+    loss = losses.GENERATOR_LOSSES["extra"](EXTRA_GENERATED, LABELS)
+    assert loss.item() == pytest.approx(minus_mean_log(5 / 8, 1 / 10))
+
+
+def test_extra_class_scores_leave_out_generated():
+    scores = losses.extra_class_scores(EXTRA_REAL)
+    assert scores.exp().tolist() == [pytest.approx([1, 2]), pytest.approx([4, 1])]
+    assert losses.classification_losses(scores, LABELS).tolist() == pytest.approx([-math.log(2 / 3), -math.log(4 / 5)])
 
 
 @given(st.lists(st.floats(-30, 30), min_size=6, max_size=6))
@@ -77,11 +118,11 @@ def test_the_softmax_of_joint_class_scores_is_real_plus_generated(logits):
 @given(st.lists(st.floats(-30, 30), min_size=6, max_size=6), st.integers(0, 2))
 def test_a_shift_of_all_logits_changes_no_loss(logits, label):
     one, moved, labels = tensor([logits]).double(), tensor([logits]).double() + 7, tensor([label])
-    for name in ("joint", "pairwise"):
+    for name in ("joint", "pairwise", "extra"):
         for loss in (
             lambda x, name=name: losses.DISCRIMINATOR_LOSSES[name](x, x, labels),
             lambda x, name=name: losses.GENERATOR_LOSSES[name](x, labels),
-            lambda x, name=name: losses.classification_loss(losses.CLASS_SCORES[name](x), labels),
+            lambda x, name=name: losses.classification_losses(losses.CLASS_SCORES[name](x), labels).sum(),
         ):
             assert loss(moved).item() == pytest.approx(loss(one).item(), abs=1e-9)
 
@@ -96,9 +137,17 @@ SURE = tensor([[-1e4, 0.0, 1e4, 0.0]])  # all but certain: generated, of class 0
         (lambda x, y: losses.pairwise_discriminator_loss(x, x, y), 2e4),
         (losses.joint_generator_loss, 2e4),
         (losses.pairwise_generator_loss, 2e4),
-        (lambda x, y: losses.classification_loss(losses.joint_class_scores(x), y), 0.0),
-        (lambda x, y: losses.classification_loss(losses.joint_class_scores(x), 1 - y), 1e4 - math.log(2)),
-        (lambda x, y: losses.classification_loss(losses.pairwise_class_scores(x), y), math.log(2)),
+        (lambda x, y: losses.classification_losses(losses.joint_class_scores(x), y).sum(), 0.0),
+        (lambda x, y: losses.classification_losses(losses.joint_class_scores(x), 1 - y).sum(), 1e4 - math.log(2)),
+        (lambda x, y: losses.classification_losses(losses.pairwise_class_scores(x), y).sum(), math.log(2)),
+        # Of 1e4 on output 3 of 4: p(K+1) = 0, p(class 2) = 1. The first output says −1e4.
+        (lambda x, y: losses.extra_discriminator_loss(x, x, y), 2e4 + 1e4),
+        (lambda x, y: losses.classification_losses(losses.extra_class_scores(x), y).sum(), 2e4),
+        (lambda x, y: losses.classification_losses(losses.extra_class_scores(x), y + 2).sum(), 0.0),
+        (lambda x, y: losses.binary_discriminator_loss(x[:, :1], x[:, 2:3], y), 2e4),  # real −1e4, generated 1e4
+        (lambda x, y: losses.binary_discriminator_loss(x[:, 2:3], x[:, :1], y), 0.0),
+        (lambda x, y: losses.binary_generator_loss(x[:, :1], y), 1e4),
+        (lambda x, y: losses.binary_generator_loss(x[:, 2:3], y), 0.0),
     ],
 )
 def test_losses_of_huge_logits_are_right_and_have_gradients(loss, expected):
@@ -149,8 +198,13 @@ def test_feature_matching_of_equal_features_is_zero_with_a_gradient(kind, norm):
         lambda: losses.pairwise_generator_loss(GENERATED, LABELS[:, None]),
         lambda: losses.joint_class_scores(REAL[0]),
         lambda: losses.pairwise_class_scores(REAL[:, :, None]),
-        lambda: losses.classification_loss(REAL, LABELS[:, None]),
-        lambda: losses.classification_loss(REAL, LABELS[:1]),
+        lambda: losses.classification_losses(REAL, LABELS[:, None]),
+        lambda: losses.classification_losses(REAL, LABELS[:1]),
+        lambda: losses.binary_discriminator_loss(REAL_ODDS, GENERATED_ODDS[:, 0], LABELS),
+        lambda: losses.binary_discriminator_loss(REAL_ODDS, GENERATED_ODDS[:1], LABELS),
+        lambda: losses.binary_generator_loss(GENERATED_ODDS[:, 0], LABELS),
+        lambda: losses.extra_discriminator_loss(EXTRA_REAL, EXTRA_GENERATED, LABELS[:, None]),
+        lambda: losses.extra_class_scores(EXTRA_REAL[0]),
         lambda: losses.batch_feature_matching_loss(REAL_FEATURES, GENERATED_FEATURES[:, :1], CLASSES),
         lambda: losses.class_feature_matching_loss(REAL_FEATURES, GENERATED_FEATURES, CLASSES[:, None]),
     ],

@@ -2,18 +2,19 @@
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.nn.utils.parametrizations import weight_norm
 
-from dagan.architecture import discriminator_layers, generator_layers, pflop
-from dagan.config import Config, merged
-from dagan.networks import discriminator, generator
+from dagan.architecture import Layer, discriminator_layers, generator_layers
+from dagan.config import Config
+from dagan.networks import Weighted, discriminator, generator
 from dagan.streams import Streams
 from dagan.training import Training
+from dagan.trees import merged
 
 
 def parameters(network):
     """The number of weights, scales of weight norm left out: they add nothing to what a layer can be."""
-    return sum(value.numel() for name, value in network.named_parameters() if "original0" not in name)
+    return sum(value.numel() for name, value in network.named_parameters() if not name.endswith("scale"))
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +89,6 @@ def test_networks_of_every_size_fit_together(pictures, name, size, channels):
     assert (logits.shape, features.shape) == ((3, 20), (3, round(0.1 * (192 if name == "conv32" else 64))))
 
 
-@pytest.mark.parametrize(("method", "outputs"), [("c", 10), ("c_aug", 10), ("dagan", 20), ("dagan_aug", 20)])
-def test_the_head_has_as_many_outputs_as_the_method_says(make_config, method, outputs):
-    config = make_config(method)
-    assert discriminator(config, random())(images_for(config))[0].shape == (4, outputs)
-    assert (generator(config, random()) is None) == (method in ("c", "c_aug"))
-
-
 @pytest.mark.parametrize("width", [0.01, 0.5, 2.0])
 def test_width_multiplies_every_number_of_maps(pictures, width):
     plain, scaled = discriminator_layers(pictures()), discriminator_layers(pictures(network={"width": width}))
@@ -111,7 +105,7 @@ def test_weights_come_from_the_generator_that_is_passed_in(make_config, normalis
         values = dict(other.named_parameters())
         for (name, a), b in zip(one.named_parameters(), same.parameters(), strict=True):
             assert torch.equal(a, b), name
-            if "bias" not in name and "norms" not in name:
+            if "bias" not in name and "norms" not in name and "scale" not in name:
                 assert not torch.equal(a, values[name]), name
 
 
@@ -120,7 +114,7 @@ def test_weights_start_with_standard_deviation_0_05_and_no_bias(pictures, normal
     config = pictures(network={"weight_norm": normalised, "width": 0.5})
     for network in (discriminator(config, random()), generator(config, random())):
         for layer in network.modules():
-            if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d | torch.nn.Linear):
+            if isinstance(layer, Weighted):
                 assert layer.weight.std().item() == pytest.approx(0.05, rel=0.1)  # 960 weights and more
                 assert not layer.bias.any()
 
@@ -130,23 +124,23 @@ def test_noise_and_dropout_need_a_generator(make_config):
     network, images = discriminator(config, random()), images_for(config)
     assert torch.equal(network(images)[0], network(images)[0])
     assert torch.equal(network.train()(images)[0], network.eval()(images)[0])
-    assert torch.equal(network(images, random())[0], network(images, random())[0])
-    assert not torch.equal(network(images, random())[0], network(images, random(1))[0])
-    assert not torch.equal(network(images, random())[0], network(images)[0])
+    assert torch.equal(network(images, random=random())[0], network(images, random=random())[0])
+    assert not torch.equal(network(images, random=random())[0], network(images, random=random(1))[0])
+    assert not torch.equal(network(images, random=random())[0], network(images)[0])
 
 
 @pytest.mark.parametrize(("noise", "dropout"), [(0.2, 0.0), (0.0, 0.5), (0.0, 0.0)])
 def test_each_of_noise_and_dropout_is_a_switch(make_config, noise, dropout):
     config = make_config("dagan", {"network.noise": noise, "network.dropout": dropout})
     network, images = discriminator(config, random()), images_for(config)
-    assert torch.equal(network(images, random())[0], network(images)[0]) == (noise == dropout == 0)
+    assert torch.equal(network(images, random=random())[0], network(images)[0]) == (noise == dropout == 0)
 
 
 def test_noise_has_the_standard_deviation_of_the_config(make_config):
     config = make_config("dagan", {"network.noise": 0.2, "network.dropout": 0.0})
     network, images, seen = discriminator(config, random()), images_for(config, 200), []
     network.convolutions[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    network(images, random())
+    network(images, random=random())
     added = seen[0] - images
     assert added.std().item() == pytest.approx(0.2, rel=0.03)  # 12,800 pixels
     assert added.mean().item() == pytest.approx(0, abs=0.01)
@@ -155,11 +149,11 @@ def test_noise_has_the_standard_deviation_of_the_config(make_config):
 def test_dropout_keeps_the_mean_and_drops_its_share(make_config):
     config = make_config("dagan", {"network.noise": 0.0, "network.dropout": 0.25})
     network, seen = discriminator(config, random()), []
-    dropped = next(index for index, drop in enumerate(network.dropped) if drop)
+    dropped = next(index for index, layer in enumerate(network.convolutions) if layer.layer.dropout)
     network.convolutions[dropped + 1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     images = images_for(config, 200)
     network(images)
-    network(images, random())
+    network(images, random=random())
     kept = seen[1] != 0
     assert kept.float().mean().item() == pytest.approx(0.75, abs=0.02)
     assert torch.allclose(seen[1][kept], seen[0][kept] / 0.75)
@@ -168,31 +162,38 @@ def test_dropout_keeps_the_mean_and_drops_its_share(make_config):
 def test_the_scales_of_d_are_frozen_but_in_the_head(make_config):
     network = discriminator(make_config("dagan"), random())
     frozen = {name for name, value in network.named_parameters() if not value.requires_grad}
-    scales = {name for name, _ in network.named_parameters() if name.endswith("original0")}
-    assert frozen == scales - {"head.parametrizations.weight.original0"}
+    scales = {name for name, _ in network.named_parameters() if name.endswith("scale")}
+    assert frozen == scales - {"head.scale"}
     assert len(frozen) == len(network.convolutions)
 
 
-def test_the_start_gives_every_map_of_d_mean_zero_and_unit_variance(make_config):
-    training = Training(make_config("dagan"))  # 40 images, all of them used
+@pytest.mark.parametrize("method", ["c", "dagan", "semi_gan", "cgan", "vanilla_gan"])
+def test_the_start_gives_every_map_of_d_mean_zero_and_unit_variance(make_config, method):
+    training = Training(make_config(method))
+    train = training.data.train  # 40 images, all of them used
+    d, in_turn = training.classifier if method == "c" else training.generation.discriminator.network, torch.arange(40)
+    if method == "vanilla_gan":  # 4 images of each class, one of each in turn
+        in_turn = in_turn.reshape(10, 4).T.flatten()
     outputs = []
-    for layer in (*training.discriminator.convolutions, training.discriminator.head):
-        layer.register_forward_hook(lambda module, inputs, output: outputs.append(output))
-    training.discriminator(training.data.train.images)
+    for layer in (*d.convolutions, d.head):
+        # A copy: the non-linearity that follows works in place.
+        layer.register_forward_hook(lambda module, inputs, output: outputs.append(output.clone()))
+    d(train.images[in_turn], train.labels[in_turn])
     *maps, logits = outputs
     for one in maps:
         assert torch.allclose(one.mean(dim=(0, 2, 3)), torch.zeros(one.shape[1]), atol=1e-4)
         assert torch.allclose(one.std(dim=(0, 2, 3), correction=0), torch.ones(one.shape[1]), atol=1e-3)
-    assert torch.allclose(logits.mean(dim=0), torch.zeros(20), atol=1e-5)
-    assert torch.allclose(logits.std(dim=0, correction=0), torch.full((20,), 0.1), atol=1e-4)
+    assert torch.allclose(logits.mean(dim=0), torch.zeros(logits.shape[1]), atol=1e-5)
+    assert torch.allclose(logits.std(dim=0, correction=0), torch.full((logits.shape[1],), 0.1), atol=1e-4)
 
 
 def test_the_start_gives_the_images_of_g_mean_zero_and_standard_deviation_a_tenth(make_config):
     config = make_config("dagan")
     training, outputs = Training(config), []
-    training.generator.upward[-1].register_forward_hook(lambda module, inputs, output: outputs.append(output))
+    network = training.generation.generator.network
+    network.upward[-1].register_forward_hook(lambda module, inputs, output: outputs.append(output))
     latents = torch.rand(40, 8, generator=Streams(config.seed, torch.device("cpu"))["start.latents"])
-    training.generator(latents, torch.arange(10).repeat(4))
+    network(latents, torch.arange(10).repeat(4))
     assert outputs[0].mean().item() == pytest.approx(0, abs=0.02)
     assert outputs[0].std().item() == pytest.approx(0.1, rel=0.1)  # the labels come in another order here
 
@@ -207,34 +208,80 @@ def test_the_label_changes_the_image_and_the_feature_is_the_input_of_the_head(ma
     assert torch.equal(d.head(features), logits)
 
 
-@pytest.mark.parametrize(("ratio", "steps", "weight"), [(1.0, 2, 0.5), (0.0, 1, 0.5), (0.5, 3, 0.0)])
-@pytest.mark.parametrize("name", ["digits", "conv32"])
-def test_pflop_is_what_pytorch_counts_on_real_steps(pictures, name, ratio, steps, weight):
-    """The formula counts two gradients that no step takes: of D's input where D learns, and of G's latents."""
-    config = pictures(
-        data={"image_size": 32 if name == "conv32" else 8},
-        network={"name": name, "width": 0.5},
-        gan={"generator_steps": steps, "feature_matching_weight": weight},
-        classifier={"batch_size": 16, "augmentation_ratio": ratio},
-    )
-    training = Training(config)
-    first_of_d, first_of_g = discriminator_layers(config)[0].multiply_adds, generator_layers(config)[0].multiply_adds
-    drawn = round(ratio * 16)
-    for stage, step, untaken in (
-        ("generation", training.generation_step, 2 * 16 * first_of_d + steps * 16 * first_of_g),
-        ("classification", training.classification_step, (16 + drawn) * first_of_d),
-    ):
-        with FlopCounterMode(display=False) as counter:
-            step()
-        counted = pflop(config, stage=stage, iterations=1)
-        assert 2 * untaken / 1e15 < 0.1 * counted
-        assert counted - 2 * untaken / 1e15 == pytest.approx(counter.get_total_flops() / 1e15, rel=1e-9)
+LAYERS = [
+    Layer("conv", 3, 5, 3, 2, 1, 4),
+    Layer("conv", 4, 6, 3, 1, 0, 6),
+    Layer("transposed", 5, 3, 5, 2, 2, 16),
+    Layer("linear", 7, 4, 1, 1, 0, 1),
+]
 
 
-@pytest.mark.parametrize("method", ["c", "c_aug"])
-def test_pflop_of_a_plain_classifier(make_config, method):
-    config = make_config(method)
-    assert pflop(config, stage="generation", iterations=10) == 0
-    multiply_adds = sum(layer.multiply_adds for layer in discriminator_layers(config))
-    # Forward, gradient of the weights, gradient of the input; a multiply-add counts as two.
-    assert pflop(config, stage="classification", iterations=10) == pytest.approx(2 * 3 * multiply_adds * 16 * 10 / 1e15)
+def inputs_of(layer, groups=1):
+    """A batch of six, of size 8 where it has a size."""
+    return torch.randn(6, groups * layer.inputs, *([] if layer.kind == "linear" else [8, 8]), generator=random(3))
+
+
+def filled(layer, groups=1):
+    """A layer with weights, biases and, for weight normalisation, scales of every kind."""
+    module = Weighted(layer, groups)
+    module.normalise(learns=True)
+    with torch.no_grad():
+        for index, parameter in enumerate(module.parameters()):
+            parameter.normal_(generator=random(index))
+    return module
+
+
+def torchs_own(layer):
+    """PyTorch's layer of the same row, and the axis of its weight along which the output maps lie."""
+    kind = {"conv": torch.nn.Conv2d, "transposed": torch.nn.ConvTranspose2d}.get(layer.kind)
+    if kind is None:
+        return torch.nn.Linear(layer.inputs, layer.outputs), 0
+    outside = {"output_padding": 1} if layer.kind == "transposed" else {}
+    made = kind(layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding, **outside)
+    return made, int(layer.kind == "transposed")
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: f"{layer.kind}-{layer.stride}")
+@pytest.mark.parametrize("normalised", [True, False])
+def test_a_layer_and_its_gradients_are_those_of_torchs_own_weight_norm(layer, normalised):
+    module, (own, axis) = filled(layer), torchs_own(layer)
+    if normalised:
+        weight_norm(own, dim=axis)
+        values = {"bias": module.bias, "parametrizations.weight.original1": module.weight}
+        scale = [1] * module.weight.dim()
+        scale[axis] = -1
+        values["parametrizations.weight.original0"] = module.scale.reshape(scale)
+    else:
+        module.scale = None
+        values = {"bias": module.bias, "weight": module.weight}
+    own.load_state_dict({name: value.detach().clone() for name, value in values.items()})
+    inputs = inputs_of(layer)
+    outputs, expected = module(inputs), own(inputs)
+    assert outputs.shape[1:] == (layer.outputs, *([] if layer.kind == "linear" else [layer.size] * 2))
+    assert torch.allclose(outputs, expected, atol=1e-5)
+    outputs.square().sum().backward()
+    expected.square().sum().backward()
+    gradients = dict(own.named_parameters())
+    for name, value in (("weight", module.weight), ("bias", module.bias), ("scale", module.scale)):
+        if value is not None:
+            theirs = {"weight": "parametrizations.weight.original1", "scale": "parametrizations.weight.original0"}
+            other = gradients[theirs[name] if normalised and name in theirs else name].grad
+            assert torch.allclose(value.grad, other.reshape(value.shape), rtol=1e-4, atol=1e-3), name
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: f"{layer.kind}-{layer.stride}")
+@pytest.mark.parametrize("normalised", [True, False])
+def test_layers_side_by_side_are_as_many_separate_layers(layer, normalised):
+    together, inputs = filled(layer, groups=3), inputs_of(layer, groups=3)
+    if not normalised:
+        together.scale = None
+    outputs = together(inputs).chunk(3, dim=1)
+    for index, (own, output) in enumerate(zip(inputs.chunk(3, dim=1), outputs, strict=True)):
+        alone = Weighted(layer)
+        alone.normalise(learns=True)
+        with torch.no_grad():
+            for name, parameter in alone.named_parameters():
+                parameter.copy_(dict(filled(layer, groups=3).named_parameters())[name].chunk(3)[index])
+        if not normalised:
+            alone.scale = None
+        assert torch.allclose(alone(own), output, atol=1e-5)

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from dagan.datasets import Labelled
 from dagan.pictures import generated_grid, pixels, real_grid
 from dagan.training import Training
 
 
-@pytest.fixture(scope="module")
-def training(make_config):
-    return Training(make_config("dagan"))
+@pytest.fixture(scope="module", params=["dagan", "vanilla_gan"])
+def training(make_config, request):
+    return Training(make_config(request.param))
 
 
 def test_pixels_are_the_whole_numbers_nearest():
@@ -23,9 +24,10 @@ def test_pixels_are_the_whole_numbers_nearest():
 @pytest.mark.parametrize("columns", [1, 8, 20])
 def test_generated_images_stand_in_rows_of_their_classes(training, columns, monkeypatch):
     # A generator that paints the number of the class.
-    monkeypatch.setattr(
-        training, "draw", lambda labels, purpose: (20 * labels / 127.5 - 1)[:, None, None, None].expand(-1, 1, 8, 8)
-    )
+    def paint(labels, purpose):
+        return Labelled((20 * labels / 127.5 - 1)[:, None, None, None].expand(-1, 1, 8, 8), labels)
+
+    monkeypatch.setattr(training, "draw", paint)
     grid = generated_grid(training, columns)
     assert grid.shape == (10, columns, 8, 8, 1)
     assert grid.dtype == np.uint8
@@ -39,14 +41,15 @@ def test_generated_images_are_fresh_ones(training):
     assert not np.array_equal(first, second)
 
 
-def test_looking_at_pictures_changes_nothing_in_the_training(make_config):
+@pytest.mark.parametrize("method", ["dagan", "vanilla_gan"])
+def test_looking_at_pictures_changes_nothing_in_the_training(make_config, method):
     accuracies = []
     for looking in (False, True):
-        one = Training(make_config("dagan"))
+        one = Training(make_config(method))
         for _ in one.run(every=2):
             if looking:
                 generated_grid(one)
-        accuracies.append((one.result().test_accuracy, one.average.head.bias.tolist()))
+        accuracies.append((one.result().test_accuracy, one.classifier.head.bias.tolist()))
     assert accuracies[0] == accuracies[1]
 
 

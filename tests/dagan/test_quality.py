@@ -37,7 +37,7 @@ class Gallery:
     def __init__(self, images, change=lambda image, latents: image):
         self.images, self.change = images, change
 
-    def __call__(self, latents, labels):
+    def __call__(self, network, latents, labels):
         shown = torch.empty(len(labels), *self.images.images.shape[1:])
         for label in labels.unique():
             own = self.images.images[self.images.labels == label]
@@ -64,7 +64,7 @@ def qualities(make_training, judge):
         "mislabelled": Gallery(Labelled(unseen.images, (unseen.labels + 1) % 10)),
     }
     answers = {}
-    for name, training.generator in generators.items():
+    for name, training.generation.images_of in generators.items():
         answers[name] = quality(training, judge, gan_train_per_class=40)
     return answers
 
@@ -173,8 +173,9 @@ def test_a_training_can_be_given_its_images(make_config):
     given = training_data(make_config("c", {"seed": 5}), CPU)
     training = Training(config, TrainingData(given.test, None, given.train))
     assert len(training.data.train) == len(given.test)
-    assert [len(order.next(7)) for order in training.orders.values()] == [7, 7]
-    assert training.orders["classification"].images == len(given.test)
+    batches = training.classification.batches
+    assert batches.images is given.test
+    assert torch.equal(torch.sort(batches.order.next(len(given.test))).values, torch.arange(len(given.test)))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_the_judge_of_other_images_is_refused(make_training, judge, ten_classes)
 
 def test_a_generator_that_diverged_is_refused(make_training, judge):
     training = make_training()
-    training.generator = Gallery(training.data.train, lambda images, latents: images * float("nan"))
+    training.generation.images_of = Gallery(training.data.train, lambda images, latents: images * float("nan"))
     with pytest.raises(InvalidInput, match="must draw finite images"):
         quality(training, judge)
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from playing import TINY, tiny
 
-VERBS = ("list", "show", "run", "status", "report", "export", "train")
+VERBS = ("list", "show", "run", "status", "report", "export", "train", "sample")
 
 
 def sweeps(*words, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -121,8 +121,8 @@ def test_a_diverged_training_fails_with_its_reason(tmp_path, monkeypatch, capsys
 
     path = tmp_path / "config.yaml"
     path.write_text("method: c\nnetwork: {width: 0.25}\ndata: {samples_per_class: 5}\nclassifier: {iterations: 20}\n")
-    honest = losses.classification_loss
-    monkeypatch.setattr(losses, "classification_loss", lambda *args: honest(*args) * torch.nan)
+    honest = losses.classification_losses
+    monkeypatch.setattr(losses, "classification_losses", lambda *args: honest(*args) * torch.nan)
     monkeypatch.setattr(sys, "argv", ["sweeps", "train", str(path)])
     with pytest.raises(SystemExit) as end:
         cli.main()

@@ -39,7 +39,8 @@ def test_everything_wrong_is_said_at_once():
     tree["search"]["parameters"]["gan.iteration"] = {"values": [1]}
     problems = "\n".join(refused(tree))
     for part in (
-        "methods: unknown method `dagann` (did you mean `dagan`?). Known: c, c_aug, dagan, dagan_aug.",
+        "methods: unknown method `dagann` (did you mean `dagan`?). Known: c, c_aug, vanilla_gan, cgan, semi_gan, dagan,"
+        " dagan_aug, vanilla_gan_aug, cgan_aug, semi_gan_aug.",
         "samples_per_class: must be <= 57 for digits, whose smallest class has 174 images, but is 600",
         "compare.dagan_aug: `dagan_aug` is not among the study's methods: c, dagann.",
         "confirm.seeds: search and confirm seeds overlap: 0. Confirm seeds must be fresh.",
@@ -261,3 +262,10 @@ def test_whole_numbers_stay_whole_on_a_logarithmic_scale():
 def test_no_gpu_asked_for_is_none_taken():
     study = Study.of(tiny(resources={"gpu": 0}))
     assert study.config(study.cells[0], "c", seed=0, phase="search").compute.device == "cpu"
+
+
+def test_the_file_of_weights_is_found_from_the_studys_folder(tmp_path):
+    tree = tiny(base={"network": {"weights": "here/vgg16.pth", "width": 0.5}})
+    study = Study.of(tree, folder=tmp_path)
+    assert study.base["network"] == {"weights": str(tmp_path / "here/vgg16.pth"), "width": 0.5}
+    assert tree["base"]["network"]["weights"] == "here/vgg16.pth"

@@ -103,7 +103,7 @@ def test_a_failure_is_an_outcome(tmp_path, monkeypatch, error, status, message):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(losses, "classification_loss", fail)
+    monkeypatch.setattr(losses, "classification_losses", fail)
     *_, last = trainable.reports(order_of(tmp_path))
     assert last["outcome"]["status"] == status
     assert last["outcome"]["error"] == message
@@ -111,8 +111,8 @@ def test_a_failure_is_an_outcome(tmp_path, monkeypatch, error, status, message):
 
 
 def test_divergence_is_an_outcome_at_once(tmp_path, monkeypatch):
-    honest = losses.classification_loss
-    monkeypatch.setattr(losses, "classification_loss", lambda *args: honest(*args) + torch.inf)
+    honest = losses.classification_losses
+    monkeypatch.setattr(losses, "classification_losses", lambda *args: honest(*args) + torch.inf)
     *progress, last = trainable.reports(order_of(tmp_path))
     assert len(progress) == 1, "only stage 1 was reported"
     assert last["outcome"]["status"] == "diverged"

@@ -1,0 +1,83 @@
+"""The defaults that hang on the method, the network or the data set, and which setting reaches which method."""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from dagan.catalogue import Facts
+from dagan.methods import METHODS
+from dagan.sections import Classifier, Gan, Network, Section
+
+OF_GENERATED_IMAGES = {
+    f"classifier.{key}" for key in ("generated", "augmentation_ratio", "augmentation_schedule", "confidence")
+}
+"""What stage 2 does with generated images."""
+
+AUGMENTATIONS: dict[str, dict[str, Any]] = {
+    "digits": {"rotation": 15.0, "shift": 0.1},
+    "mnist": {"rotation": 15.0, "shift": 0.1},
+    # Photographed upright and centred; a mirrored shirt is a shirt, and so is a mirrored shoe a shoe.
+    "fashion_mnist": {"rotation": 5.0, "shift": 0.1, "horizontal_flip": True},
+    "cifar10": {"rotation": 20.0, "shift": 0.1, "horizontal_flip": True},
+    # Neighbouring digits stand at the edges: a larger shift would bring one of them to the middle.
+    "svhn": {"rotation": 10.0, "shift": 0.05},
+    "kdef": {"rotation": 10.0, "shift": 0.05, "horizontal_flip": True, "brightness": 0.1},
+}
+"""Classical augmentation per data set: nothing that can change the label. ALGORITHM §4."""
+
+FOLDER_AUGMENTATION = {"rotation": 10.0, "shift": 0.1}
+
+NETWORK_DEFAULTS: dict[str, dict[str, Any]] = {
+    "dcgan64": {"dropout": 0.0, "weight_norm": False},
+    "vgg16": {"weight_norm": False, "pretrained": True},
+}
+"""Where a network's defaults are not those of `Network`."""
+
+
+def with_defaults(choices: Mapping[str, Any], name: str, facts: Facts | None) -> dict[str, Any]:
+    """The choices with every default that hangs on the method or the data set filled in."""
+    method = METHODS[name]
+    sections = {key: choices.get(key) or {} for key in ("data", "network", "gan", "classifier", "augmentation")}
+    dataset = facts.name if facts and not facts.fingerprint else ""  # a folder may go by any name
+    small = dataset in ("digits", "mnist", "fashion_mnist")
+    network = {
+        "name": "digits" if small else "conv32",
+        "noise": 0.0 if method.augmented else 0.2,
+    } | with_nothing_unreached(sections["network"], "network", Network, name)
+    sections["network"] = NETWORK_DEFAULTS.get(str(network["name"]), {}) | network
+    if network["name"] == "dcgan64":
+        sections["gan"] = {"generator_optimiser": "sgd"} | sections["gan"]
+    sections["classifier"] = {"augmentation_ratio": 1.0 if method.adversary else 0.0} | sections["classifier"]
+    for section, model in (("gan", Gan), ("classifier", Classifier)):
+        sections[section] = with_nothing_unreached(sections[section], section, model, name)
+    sections["augmentation"] = AUGMENTATIONS.get(dataset, FOLDER_AUGMENTATION) | sections["augmentation"]
+    if facts and facts.fingerprint:
+        sections["data"] = {"fingerprint": facts.fingerprint} | sections["data"]
+    if facts and not facts.fingerprint:
+        sections["data"] = {"image_size": facts.image_size, "channels": facts.channels} | sections["data"]
+    return {
+        **choices,
+        **sections,
+        "method": name,
+        "gan": sections["gan"] if method.adversary else None,
+        "augmentation": sections["augmentation"] if method.augmented else None,
+        "compute": choices.get("compute") or {},
+    }
+
+
+def with_nothing_unreached(chosen: Mapping[str, Any], section: str, model: type[Section], name: str) -> dict[str, Any]:
+    """A section's choices, with None for optional settings that do not reach the method, and only for these."""
+    optional = [key for key, field in model.model_fields.items() if type(None) in get_args(field.annotation)]
+    unreached = dict.fromkeys(key for key in optional if not reaches(f"{section}.{key}", name))
+    return {key: value for key, value in chosen.items() if value is not None or key not in optional} | unreached
+
+
+def reaches(key: str, name: str) -> bool:
+    """Whether a setting, by dotted key, has any effect on a method."""
+    method = METHODS[name]
+    if key == "gan.loss":
+        return method.adversary == "doubled"
+    if key.startswith("gan.feature_matching") or key == "classifier.start":
+        return method.continues
+    if key.startswith("gan") or key in OF_GENERATED_IMAGES:
+        return method.adversary is not None
+    return method.augmented if key.startswith("augmentation") else True

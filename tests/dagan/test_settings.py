@@ -1,0 +1,110 @@
+"""Every setting reaches what comes out, and reaches what it is the setting of."""
+
+import pytest
+from trainings import bits, ran, weights
+
+from dagan import losses
+from dagan.training import Training
+
+SILENT = {
+    "data.dataset": "needs files",
+    "data.image_size": "fixed for digits",
+    "data.channels": "fixed for digits",
+    "data.validation_fraction": "of `validation: within` in search alone",
+}
+
+
+def test_every_setting_changes_what_comes_out(make_config, other_values):
+    """A setting that reached nothing would be searched in vain."""
+    before = weights(ran(make_config("dagan_aug")))
+    same = []
+    for key, value in other_values.items():
+        if key in SILENT:
+            continue
+        method = value if key == "method" else "dagan_aug"
+        after = weights(ran(make_config(method, {} if key == "method" else {key: value})))
+        # What is evaluated must move: the average of the classifier's weights.
+        evaluated = [path for path in before if path.startswith("/classifier/average") and path in after]
+        assert evaluated
+        if all(before[path] == after[path] for path in evaluated):
+            same.append(key)
+    assert same == []
+
+
+def test_settings_of_stage_2_leave_stage_1_as_it_is(make_config, other_values):
+    """But the batch size, which both have; trials that differ in nothing else share a stage 1."""
+    both = {"classifier.batch_size"}
+    stage_2 = [key for key in other_values if key.startswith("classifier.") and key not in both]
+
+    def generator_after(changes):
+        training = Training(make_config("dagan_aug", changes))
+        next(training.run(every=100))
+        d, g = training.generation.discriminator, training.generation.generator
+        return bits({"d": d.network.state_dict(), "g": g.network.state_dict(), "optimisers": [d.state(), g.state()]})
+
+    before = generator_after({})
+    for key in stage_2:
+        after = generator_after({key: other_values[key]})
+        # D's moving average belongs to evaluation; what weight decay Adam had is told by its groups.
+        compared = [path for path in before if "/average" not in path and "/updates" not in path]
+        assert [path for path in compared if after[path] != before[path]] == [], key
+    for key in both:
+        assert generator_after({key: other_values[key]}) != before, key
+
+
+def test_the_validation_fraction_reaches_search_within(make_config):
+    settings = {"data.phase": "search", "data.validation": "within"}
+    sizes = [
+        len(Training(make_config("c", settings | {"data.validation_fraction": fraction})).data.train)
+        for fraction in (0.25, 0.5)
+    ]
+    assert sizes == [30, 20]
+
+
+TABLES = {
+    "gan.loss": [losses.DISCRIMINATOR_LOSSES, losses.GENERATOR_LOSSES, losses.CLASS_SCORES],
+    "gan.feature_matching": [losses.FEATURE_MATCHING_LOSSES],
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("gan.loss", "joint"),
+        ("gan.loss", "pairwise"),
+        ("gan.feature_matching", "batch"),
+        ("gan.feature_matching", "class"),
+    ],
+)
+def test_each_form_of_a_loss_is_used_throughout_and_no_other(make_config, monkeypatch, key, name):
+    used = watched(monkeypatch, TABLES[key])
+    ran(make_config("dagan", {key: name}))
+    assert {form for form, _ in used} == {name}
+    assert len({loss for _, loss in used}) == len(TABLES[key])
+
+
+@pytest.mark.parametrize(
+    ("method", "in_stage_1", "in_stage_2"),
+    [
+        ("c", None, "plain"),
+        ("vanilla_gan", "binary", "plain"),
+        ("cgan", "binary", "plain"),
+        ("semi_gan", "extra", "extra"),
+    ],
+)
+def test_each_rival_has_the_losses_of_its_head(make_config, monkeypatch, method, in_stage_1, in_stage_2):
+    *stage_1, scores = TABLES["gan.loss"]
+    used, scored = watched(monkeypatch, stage_1), watched(monkeypatch, [scores])
+    ran(make_config(method))
+    assert {form for form, _ in used} == ({in_stage_1} if in_stage_1 else set())
+    assert {form for form, _ in scored} == {in_stage_2}
+
+
+def watched(monkeypatch, tables):
+    """A list that grows by (form, function) at each use of a loss in the tables."""
+    used = []
+    for table in tables:
+        for form, loss in table.items():
+            spy = lambda *a, form=form, loss=loss, **k: used.append((form, loss.__name__)) or loss(*a, **k)  # noqa: E731
+            monkeypatch.setitem(table, form, spy)
+    return used
