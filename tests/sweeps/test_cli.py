@@ -1,13 +1,19 @@
 """The command line: exit codes, one clear message, examples in the help."""
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
-from playing import TINY, tiny
+from playing import TINY, plain, play, tiny
+
+from sweeps.ledger import Ledger
+from sweeps.plan import Plan
+from sweeps.study import Study
+from sweeps.tracking import point_values
 
 VERBS = ("list", "show", "run", "status", "report", "export", "train", "sample")
 
@@ -128,3 +134,47 @@ def test_a_diverged_training_fails_with_its_reason(tmp_path, monkeypatch, capsys
         cli.main()
     assert end.value.code == 1
     assert capsys.readouterr().out == "diverged: loss became nan at stage 2, iteration 1 (real nan).\n"
+
+
+@pytest.mark.parametrize("collapsed", [True, False])
+def test_a_generator_that_collapsed_is_a_warning_of_train(tmp_path, monkeypatch, capsys, collapsed):
+    from sweeps import cli
+
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "method: dagan\nnetwork: {width: 0.25}\ndata: {samples_per_class: 5}\n"
+        "gan: {iterations: 2}\nclassifier: {iterations: 2, batch_size: 16}\n"
+    )
+    lowest = 0.04 if collapsed else 0.6
+    monkeypatch.setattr("dagan.training.generated_diversity", lambda *looked_at: {"3": lowest, "8": 0.7})
+    monkeypatch.setattr(sys, "argv", ["sweeps", "train", str(path), "--json"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 0
+    said = capsys.readouterr()
+    warning = "the generator collapsed: diversity 0.04 in 3 (1: as real images)."
+    assert (f"Warning: {warning}\n" in said.err) == ("Warning" in said.err) == collapsed
+    assert f", lowest diversity {lowest:.2f}, " in said.err
+    assert json.loads(said.out)["warning"] == (warning if collapsed else None)
+
+
+def test_status_tells_of_warnings(tmp_path, monkeypatch, capsys):
+    from sweeps import cli
+
+    study = Study.of(plain())
+    plan = play(study, tmp_path / study.name / "ledger", workers=1, luck=random.Random(0))
+    entry = plan.entries[0].model_copy(update={"warning": "the generator collapsed: diversity 0.04 in [3]."})
+    plan.ledger.write(entry)
+    monkeypatch.setattr(cli, "replay", lambda *asked: (Plan(study, Ledger(plan.ledger.folder)), None))
+    cli.status(study.name)
+    said = capsys.readouterr().out
+    line = f"{entry.method}, seed {entry.seed}, {entry.phase} {entry.trial}: {entry.warning}\n"
+    assert said.count("collapsed") == said.count(line) == 1
+
+
+@pytest.mark.parametrize("diversity", [{"3": 0.04, "8": 0.7}, {}, None])
+def test_the_lowest_diversity_is_a_metric_of_wandb(diversity):
+    point = {"stage": "generation", "iteration": 5, "losses": {"generator": 0.5}, "images_per_second": 9.0}
+    values = point_values(point | {"validation_accuracy": None, "diversity": diversity}, 0)
+    assert values.pop("generation/lowest diversity", None) == (0.04 if diversity else None)
+    assert values == {"generation/generator": 0.5, "iteration": 5, "images_per_second": 9.0}

@@ -209,6 +209,8 @@ def test_wandb_runs_read_back(ran):
     assert run["config"]["update"]["classifier"]["learning_rate"] == entry.config["classifier"]["learning_rate"]
     history = [record["history"] for record in records if "history" in record]
     assert len(history) == len(entry.curve)
+    told = [json.dumps(one).count("generation/lowest diversity") for one in history]
+    assert told == [int(point["stage"] == "generation") for point in entry.curve]
     summary = {}
     for record in records:
         summary |= record.get("summary", {}).get("update", {})

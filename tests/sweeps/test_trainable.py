@@ -11,6 +11,8 @@ from dagan import losses
 from dagan.problem import InvalidInput
 from dagan.training import Training
 from sweeps import trainable
+from sweeps.ledger import Entry, Ledger
+from sweeps.plan import Plan
 from sweeps.study import Study
 
 
@@ -118,3 +120,17 @@ def test_divergence_is_an_outcome_at_once(tmp_path, monkeypatch):
     assert last["outcome"]["status"] == "diverged"
     assert last["outcome"]["error"].startswith("loss became infinite at stage 2, iteration 1 (real inf")
     assert last["outcome"]["test_accuracy"] is None
+
+
+def test_a_collapse_is_a_warning_of_the_outcome_that_the_ledger_keeps(tmp_path, monkeypatch):
+    monkeypatch.setattr("dagan.training.generated_diversity", lambda *looked_at: {"3": 0.04, "8": 0.7})
+    *progress, last = trainable.reports(order_of(tmp_path))
+    warning = "the generator collapsed: diversity 0.04 in 3 (1: as real images)."
+    assert (last["outcome"]["status"], last["outcome"]["warning"]) == ("completed", warning)
+    assert progress[0]["curve"][0]["diversity"] == {"3": 0.04, "8": 0.7}
+    study = Study.of(TINY)
+    plan = Plan(study, Ledger(tmp_path / "ledger"))
+    trial = plan.next()
+    entry = Entry(**trial.identity(study.name) | last["outcome"], pflop_unshared=0.0, provenance={})
+    plan.ledger.write(entry)
+    assert Ledger(tmp_path / "ledger").entries[trial.signature].warning == warning
