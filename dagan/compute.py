@@ -1,9 +1,7 @@
 """What a training computes on: device, precision, memory format."""
 
 import contextlib
-import ctypes
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 
@@ -64,19 +62,3 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
-@cache
-def keep_freed_memory() -> None:
-    """Have the C library keep freed memory instead of giving it back and asking for it again at every tensor.
-
-    A new page must be cleared by the kernel: without this a tenth of a step of full-width conv32 went into that.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        for option, value in ((MALLOC_MMAP_MAX, 0), (MALLOC_TRIM_THRESHOLD, 2**31 - 1), (MALLOC_TOP_PAD, 2**26)):
-            mallopt(option, value)
-
-
-MALLOC_TRIM_THRESHOLD, MALLOC_TOP_PAD, MALLOC_MMAP_MAX = -1, -2, -4
-"""Options of glibc's mallopt(3)."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dagan.catalogue import Facts
 from dagan.config import Config
-from dagan.downloads import downloaded
+from dagan.downloads import LAYOUTS, downloaded, present
 from dagan.image_files import Pixels, read_images
 from dagan.image_folder import image_folder
 from dagan.kdef import portraits
@@ -22,7 +22,7 @@ from dagan.notice import notice
 from dagan.problem import InvalidInput, Problem
 from dagan.sections import Data
 from dagan.shapes import Images, Labels
-from dagan.splits import Groups, Indices, split
+from dagan.splits import Groups, Indices, Split, split
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,35 @@ def training_data(config: Config, device: torch.device) -> TrainingData:
     Raises:
         InvalidInput: files that are missing, are not images, or are too few.
     """
+    source, parts = divided(config)
+    train = part_of(source, parts.subset, config, device)
+    assert train is not None
+    test = part_of(source, parts.test, config, device)
+    if source.test and config.data.phase == "confirm":
+        test = labelled(*source.test(), device)
+    return TrainingData(train, part_of(source, parts.validation, config, device), test)
+
+
+def training_images(config: Config, device: torch.device) -> Labelled:
+    """The subset of a config alone: no other image is opened.
+
+    Raises:
+        InvalidInput: files that are missing, are not images, or are too few.
+    """
+    source, parts = divided(config)
+    train = part_of(source, parts.subset, config, device)
+    assert train is not None
+    return train
+
+
+def at_hand(config: Config) -> bool:
+    """Whether the training images can be read without a download."""
+    layout = LAYOUTS.get(config.facts.name) if config.data.folder is None else None
+    return layout is None or all(present(config.data.root / layout.folder / file) for file in layout.train)
+
+
+def divided(config: Config) -> tuple[Source, Split]:
+    """A config's data set, and which of its images serve which purpose."""
     data, facts = config.data, config.facts
     source = source_of(facts, data)
     differs = difference(source.labels, facts, data)
@@ -84,18 +113,14 @@ def training_data(config: Config, device: torch.device) -> TrainingData:
         )
     except InvalidInput as error:
         raise InvalidInput([*error.problems, *([Problem("data.root", differs)] if differs else [])]) from None
+    return source, parts
 
-    def part(indices: Indices) -> Labelled | None:
-        if not len(indices):
-            return None
-        return labelled(training_pixels(facts, data, indices), source.labels[indices], device)
 
-    train = part(parts.subset)
-    assert train is not None
-    test = part(parts.test)
-    if source.test and data.phase == "confirm":
-        test = labelled(*source.test(), device)
-    return TrainingData(train, part(parts.validation), test)
+def part_of(source: Source, indices: Indices, config: Config, device: torch.device) -> Labelled | None:
+    """The chosen images; None of none."""
+    if not len(indices):
+        return None
+    return labelled(training_pixels(config.facts, config.data, indices), source.labels[indices], device)
 
 
 def training_pixels(facts: Facts, data: Data, indices: Indices) -> Pixels:

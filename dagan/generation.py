@@ -56,7 +56,10 @@ class Generation:
         G's steps come first, and all of them see one D; over many iterations the alternation is the same.
         """
         gan = self.gan
-        rate = scheduled(gan.learning_rate, gan.schedule, iteration, gan.iterations)
+        rate, generator_rate = (
+            scheduled(rate, gan.schedule, iteration, gan.iterations)
+            for rate in (gan.learning_rate, gan.generator_learning_rate or gan.learning_rate)
+        )
         real, _ = self.batches.next()
         on_real, features = self.judged(real.images, real.labels)
         terms: dict[str, Tensor] = {}
@@ -65,7 +68,7 @@ class Generation:
             loss = terms["generator"]
             if gan.feature_matching_weight:
                 loss = loss + gan.feature_matching_weight * terms["feature matching"]
-            self.generator.update(self.summed(loss), rate)
+            self.generator.update(self.summed(loss), generator_rate)
         for extra in range(gan.discriminator_steps):
             if extra:
                 real, _ = self.batches.next()

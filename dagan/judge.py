@@ -64,7 +64,7 @@ def judge_config(config: Config, settings: Mapping[str, Any] | None = None) -> C
     Its images are as many of the tuning half as every class has, up to `MOST_IMAGES`.
 
     Raises:
-        InvalidInput: a data set without a tuning half.
+        InvalidInput: a data set without a tuning half, or settings that are wrong.
     """
     data, facts = config.data, config.facts
     if data.validation == "within":
@@ -81,7 +81,10 @@ def judge_config(config: Config, settings: Mapping[str, Any] | None = None) -> C
         "data": where | {"phase": "search", "samples_per_class": max(1, min(room, MOST_IMAGES // len(facts.classes)))},
         "compute": {"device": config.compute.device, "threads": config.compute.threads},
     }
-    return Config.of(merged(merged(own, SETTINGS), settings or {}))
+    judging = Config.of(merged(merged(own, SETTINGS), settings or {}))
+    if judging.network.name == "dcgan64":
+        raise refuse("judge", "must judge each image by itself, but D of dcgan64 has batch norm. Give another network.")
+    return judging
 
 
 def judge_of(config: Config, *, folder: Path | None = None, settings: Mapping[str, Any] | None = None) -> Judge:
@@ -145,7 +148,7 @@ def kept_judge(config: Config, path: Path) -> Judge | None:
     if known != (config.signature, hashlib.sha256(weights).hexdigest()):
         return None
     device = machine(config).device
-    network = networks.discriminator(config, Streams(config.seed, device)["discriminator_weights"])
+    network = networks.discriminator(networks.unstarted(config), Streams(config.seed, device)["discriminator_weights"])
     tensors = load(weights)
     scale = tensors.pop("scale").to(device)
     network.load_state_dict(tensors)

@@ -182,6 +182,7 @@ def with_label(maps: Tensor, label: Tensor | None) -> Tensor:
     """The maps with one constant map per class joined to them: 1 for the class of the image, else 0."""
     if label is None:
         return maps
+    label = label.to(maps.dtype)  # or bfloat16 maps would become float32 ones, and then bfloat16 again
     return torch.cat([maps, label[:, :, None, None].expand(-1, -1, *maps.shape[2:])], dim=1)
 
 
@@ -244,6 +245,11 @@ def discriminator(config: Config, random: torch.Generator, stage: Stage = "class
     network.to(random.device)
     initialise(network, random)
     return network
+
+
+def unstarted(config: Config) -> Config:
+    """The config for networks whose weights come from elsewhere: ImageNet's need not be found first."""
+    return config.model_copy(update={"network": config.network.model_copy(update={"pretrained": None})})
 
 
 def generator(config: Config, random: torch.Generator) -> Generator | None:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dagan.datasets import TrainingData
+from dagan.datasets import Labelled
 from dagan.shapes import Images
 from dagan.training import Training
 
@@ -28,10 +28,10 @@ def generated_grid(training: Training, columns: int = 8) -> Grid:
     return images.reshape(-1, classes, *images.shape[1:]).swapaxes(0, 1)[:, :columns]
 
 
-def real_grid(data: TrainingData, classes: int, columns: int = 8) -> Grid:
+def real_grid(train: Labelled, classes: int, columns: int = 8) -> Grid:
     """The first training images of every class, repeated where there are fewer."""
     rows = []
     for label in range(classes):
-        index = torch.nonzero(data.train.labels == label)[:, 0]
-        rows.append(pixels(data.train.images[index.repeat(columns)[:columns]]))
+        index = torch.nonzero(train.labels == label)[:, 0]
+        rows.append(pixels(train.images[index.repeat(columns)[:columns]]))
     return np.stack(rows)

@@ -84,6 +84,9 @@ class Gan(Section):
     discriminator_steps: int = Field(1, ge=1, le=10, description="D steps per iteration; released code: 1.")
     generator_steps: int = Field(2, ge=1, le=10, description="G steps per iteration; released code: 2.")
     learning_rate: float = Field(3e-4, gt=0, le=1, description="Of D and G in stage 1; released code: 3e-4.")
+    generator_learning_rate: float | None = Field(
+        None, gt=0, le=1, description="Of G, where it is not D's; SGD wants a far larger one than Adam."
+    )
     schedule: Schedule = Field("constant", description="Of the learning rate over stage 1; released code: constant.")
     discriminator_optimiser: Optimiser = Field("adam", description="Of D in stage 1; released code: adam.")
     generator_optimiser: Optimiser = Field("adam", description="Of G; released code: adam.")
@@ -134,7 +137,12 @@ class Classifier(Section):
         description="Generated images that the classifier in training gives their own class less than this"
         " probability do not count; 0: all count.",
     )
-    average_decay: float = Field(0.999, ge=0, lt=1, description="Moving average of D's weights, used to evaluate.")
+    average_decay: float = Field(
+        0.999,
+        ge=0,
+        lt=1,
+        description="Moving average of D's weights, used to evaluate; after t updates at most (1 + t)/(10 + t).",
+    )
 
 
 class Augmentation(Section):

@@ -21,12 +21,13 @@ from torch import Tensor
 
 from dagan.architecture import Stage, pflop
 from dagan.classification import Classification
-from dagan.compute import keep_freed_memory, machine
+from dagan.compute import machine
 from dagan.config import Config
 from dagan.datasets import Labelled, TrainingData, training_data
 from dagan.diversity import collapsed, generated_diversity
 from dagan.generation import Generation
 from dagan.learner import Learner
+from dagan.memory import keep_freed_memory
 from dagan.problem import refuse
 from dagan.roles import Discriminator
 from dagan.shapes import Images, Labels
@@ -223,6 +224,7 @@ class Training:
         """
         return {
             "signature": self.config.signature,
+            "precision": str(self.machine.precision),
             "generation": self.generation.state() if self.generation else {},
             "classification": self.classification.state() if self.classification else {},
             "streams": self.streams.state(),
@@ -235,10 +237,14 @@ class Training:
         """Go on from a state of the same config.
 
         Raises:
-            InvalidInput: the state of another config.
+            InvalidInput: the state of another config, or in another precision.
         """
         if state["signature"] != self.config.signature:
             raise refuse("snapshot", f"is of config {state['signature']}, not of {self.config.signature}.")
+        if state["precision"] != str(self.machine.precision):
+            raise refuse(
+                "snapshot", f"is in {state['precision']}, but this machine trains in {self.machine.precision}."
+            )
         if self.generation:
             self.generation.restore(state["generation"])
             self.classification = None

@@ -90,7 +90,7 @@ def save(training: Training, folder: Path, recorded: Mapping[str, Any] | None = 
 
 
 def load(folder: Path | str, *, device: str = "auto") -> Weights:
-    """The networks that `save` kept, on a device of this machine.
+    """The networks that `save` kept, on a device of this machine; on a CPU with as many threads as in training.
 
     Raises:
         InvalidInput: a folder without them, or whose files are damaged, changed or of different trainings.
@@ -105,7 +105,7 @@ def load(folder: Path | str, *, device: str = "auto") -> Weights:
     start = Streams(0, here.device).fresh("start")  # every weight is then replaced
     classifier = generator = None
     if "classifier.safetensors" in document["files"]:
-        network = networks.discriminator(config, start)
+        network = networks.discriminator(networks.unstarted(config), start)
         statistics = fill(network, folder / "classifier.safetensors", document)
         check_statistics(network, statistics, config.facts, folder / "classifier.safetensors")
         classifier = TrainedClassifier(config, network.to(memory_format=MEMORY_FORMAT), here, lambda: statistics)
@@ -113,11 +113,6 @@ def load(folder: Path | str, *, device: str = "auto") -> Weights:
         fill(drawing, folder / "generator.safetensors", document)
         generator = TrainedGenerator(config, drawing, here)
     return Weights(config, document["recorded"], classifier, generator)
-
-
-def is_weights(folder: Path) -> bool:
-    """Whether a folder looks like one that `save` wrote."""
-    return (folder / CONFIG).is_file()
 
 
 def read_document(path: Path) -> dict[str, dict[str, Any]]:

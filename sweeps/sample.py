@@ -13,7 +13,7 @@ from rich.console import Console
 from analysis.pictures import Pixels
 from analysis.sheet import Panel, sheet
 from dagan.config import Config, facts_of
-from dagan.datasets import training_data
+from dagan.datasets import at_hand, training_images
 from dagan.methods import METHODS
 from dagan.new_folder import new_folder, require_new
 from dagan.pictures import pixels, real_grid
@@ -170,12 +170,14 @@ def real_images(config: Config, columns: int) -> Pixels | None:
     try:
         if facts_of(config.data.model_dump()) != config.facts:
             raise refuse("data", f"{config.facts.name} has changed since the training.")
-        data = training_data(config, torch.device("cpu"))
+        if not at_hand(config):
+            raise refuse("data.root", f"{config.data.root} does not hold {config.facts.name}.")
+        train = training_images(config, torch.device("cpu"))
     except (InvalidInput, OSError) as error:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print(f"No real images beside the generated ones: {error}", markup=False)
         return None
-    return real_grid(data, len(config.facts.classes), min(columns, config.data.samples_per_class))
+    return real_grid(train, len(config.facts.classes), min(columns, config.data.samples_per_class))
 
 
 def write_folder(generator: "TrainedGenerator", folder: Path, per_class: int, seed: int) -> None:

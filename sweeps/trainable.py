@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagan.config import Config
+from dagan.memory import keep_freed_memory
+
+# Ray runs a trial in a thread of its own, and where a thread's memory comes from is decided as it starts.
+keep_freed_memory()
 
 if TYPE_CHECKING:
     from dagan.training import Training
@@ -112,7 +116,7 @@ def draw_pictures(training: "Training", path: Path) -> None:
     beside = path.with_name(f".{os.getpid()}.{path.name}")
     np.savez_compressed(
         beside,
-        real=real_grid(training.data, len(classes)),
+        real=real_grid(training.data.train, len(classes)),
         generated=generated_grid(training),
         classes=np.array(classes),
     )

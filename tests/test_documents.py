@@ -84,6 +84,7 @@ RESOLVED = {
     "network.dropout": "0.5; 0 for `dcgan64`",
     "network.weight_norm": "True; False for `dcgan64` and `vgg16`",
     "network.pretrained": "True for `vgg16`",
+    "gan.generator_learning_rate": "0.05 for `dcgan64`, by SGD",
     "gan.generator_optimiser": "adam; sgd for `dcgan64`",
     "classifier.augmentation_ratio": "1",
     "data.image_size": "32; 64 for kdef",

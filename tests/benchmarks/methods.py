@@ -27,6 +27,7 @@ from typing import Any
 import yaml
 from scipy.stats import t
 
+from dagan.config import Config
 from dagan.defaults import reaches
 from dagan.methods import METHODS
 from dagan.trees import flatten, nest
@@ -70,7 +71,13 @@ def main() -> None:
     }
     done = recorded(options.out)
     wanted = itertools.product(range(FIRST_SEED, FIRST_SEED + options.seeds), options.methods)
-    missing = [(method, seed) for seed, method in wanted if (method, seed) not in done]
+    missing = []
+    for seed, method in wanted:
+        row = done.get((method, seed))
+        if row is None:
+            missing.append((method, seed))
+        elif row["signature"] != Config.of(config_of(base, method, seed)).signature:
+            raise SystemExit(f"{options.out} has `{method}`, seed {seed}, of another config. Give another --out.")
     train_all(missing, base, options)
     cell = (str(base["data.dataset"]).removesuffix("-jpeg"), base["data.samples_per_class"])
     print_table(recorded(options.out), PUBLISHED.get(cell, {}))

@@ -2,8 +2,7 @@
 
 Eager float32, NCHW, a DataLoader over the images in memory, torch's own modules throughout (weight_norm, Dropout,
 BatchNorm, Adam with its fused step, AveragedModel). The mathematics is that of `dagan` with its defaults:
-pairwise loss, feature matching by batch, one D and two G steps, r = 1. As in the released code, each G step looks up
-the features that it is to match by itself. Nothing here imports `dagan`.
+pairwise loss, feature matching by batch, one D and two G steps, r = 1. Nothing here imports `dagan`.
 """
 
 import itertools
@@ -138,9 +137,9 @@ class PlainTraining:
         self.average.update_parameters(self.d)
 
         self.d.requires_grad_(False)
+        with torch.no_grad():
+            _, real_features = self.d(real)
         for _ in range(2):
-            with torch.no_grad():
-                _, real_features = self.d(real)
             logits, features = self.d(self.g(self.latents(labels), labels))
             matching = (real_features.mean(dim=0) - features.mean(dim=0)).abs().mean()
             loss = softplus(-realness(logits, labels)).mean() + 0.5 * matching

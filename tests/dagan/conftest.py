@@ -50,6 +50,7 @@ OTHER_VALUES = {
     "gan.schedule": "cosine",
     "gan.discriminator_optimiser": "sgd",
     "gan.generator_optimiser": "sgd",
+    "gan.generator_learning_rate": 2e-3,
     "gan.beta1": 0.6,
     "gan.weight_decay": 0.5,
     "gan.generator_average_decay": 0.5,

@@ -55,7 +55,7 @@ def test_looking_at_pictures_changes_nothing_in_the_training(make_config, method
 
 def test_real_images_stand_in_rows_of_their_classes(training):
     train = training.data.train
-    grid = real_grid(training.data, 10, 6)
+    grid = real_grid(training.data.train, 10, 6)
     assert grid.shape == (10, 6, 8, 8, 1)
     for label in range(10):
         own = pixels(train.images[train.labels == label])
