@@ -291,3 +291,16 @@ def test_it_trains_in_bfloat16(tiny):
 def test_it_learns(tiny, method):
     settings = {"classifier.iterations": 150, "network.width": 1.0, "classifier.learning_rate": 3e-3}
     assert outcome(ran(tiny(method, **settings)))[2] > 0.3  # chance: 0.1
+
+
+@pytest.mark.parametrize(("choice", "moves"), [({}, True), ({"gan.generator_learning_rate": 3e-4}, False)])
+def test_g_learns_at_the_rate_that_it_has_by_itself(make_config, choice, moves):
+    """At Adam's rate SGD leaves G where it began; its own default does not."""
+    settings = {"network.name": "dcgan64", "network.width": 0.125, "network.dropout": 0.0, "gan.iterations": 60}
+    training = Training(make_config("dagan", settings | choice))
+    before = training.generation.sampled(4, training.streams.fresh("look")).images
+    for progress in training.run(every=60):
+        if progress.stage == "generation":
+            break
+    after = training.generation.sampled(4, training.streams.fresh("look")).images
+    assert (float((after - before).abs().mean()) > 0.05) == moves

@@ -151,3 +151,8 @@ def test_who_comes_at_once_trains_one_judge(config, tmp_path, trainings):
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda _: judge_of(config, folder=tmp_path, settings=QUICK), range(3)))
     assert len(trainings) == 1
+
+
+def test_a_judge_that_could_not_judge_an_image_by_itself_is_refused(config):
+    with pytest.raises(InvalidInput, match="judge: must judge each image by itself, but D of dcgan64 has batch norm"):
+        judge_config(config, {"network": {"name": "dcgan64"}})

@@ -123,6 +123,12 @@ class TestEveryMethod:
         with pytest.raises(InvalidInput, match="snapshot: is of config"):
             Training(make_config(method, {"seed": 1})).restore(state)
 
+    def test_a_state_in_another_precision_is_refused(self, make_config, method):
+        state = Training(make_config(method)).state()
+        other = Training(make_config(method, {"compute.precision": "bfloat16"}))
+        with pytest.raises(InvalidInput, match=r"snapshot: is in torch.float32, but this machine trains in torch.bfl"):
+            other.restore(state | {"signature": other.config.signature})
+
     def test_it_learns(self, make_config, method):
         settings = {"classifier.iterations": 60, "network.width": 0.5, "classifier.learning_rate": 3e-3}
         assert train(make_config(method, settings)).test_accuracy > 0.3  # chance: 0.1

@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import VGG16_Weights, vgg, vgg16
 from torchvision.transforms.functional import normalize
 
+from dagan import imagenet, networks
 from dagan.architecture import discriminator_layers, generator_layers, pflop
 from dagan.config import Config
 from dagan.methods import METHODS
@@ -294,3 +295,12 @@ def test_pflop_is_what_pytorch_counts_on_real_steps(pictures):
             step(0)
         counted = pflop(config, stage=stage, iterations=1) - 2 * untaken / 1e15
         assert counted == pytest.approx(counter.get_total_flops() / 1e15, rel=1e-9)
+
+
+def test_networks_whose_weights_come_from_a_file_do_not_look_for_imagenets(pictures, monkeypatch):
+    config = pictures(network={"name": "vgg16", "pretrained": False, "width": 1 / 32})
+    pretrained = config.model_copy(update={"network": config.network.model_copy(update={"pretrained": True})})
+    monkeypatch.setattr(imagenet, "imagenet_weights", lambda *args: pytest.fail("it was looked for"))
+    made = networks.discriminator(networks.unstarted(pretrained), torch.Generator().manual_seed(0))
+    alike = networks.discriminator(config, torch.Generator().manual_seed(0))
+    assert {k: v.shape for k, v in made.state_dict().items()} == {k: v.shape for k, v in alike.state_dict().items()}

@@ -274,3 +274,21 @@ def test_a_sheet_shows_every_image_enlarged_in_its_place():
             top, left = bottom - 55 - across * (1 - row), right - 55 - across * (2 - column)
             cell = shown[top : top + 56, left : left + 56, 0]
             assert np.array_equal(cell, images[row, column, ..., 0].repeat(14, axis=0).repeat(14, axis=1))
+
+
+def test_pictures_open_no_test_image_and_download_nothing(kept, monkeypatch):
+    from dagan import datasets
+    from dagan.config import Config
+    from dagan.weights import load
+    from sweeps.sample import real_images
+
+    folder, _ = kept
+    config, read, honest = load(folder / "weights").config, [], datasets.training_pixels
+    monkeypatch.setattr(
+        datasets, "training_pixels", lambda facts, data, index: read.extend(index) or honest(facts, data, index)
+    )
+    assert real_images(config, 2) is not None
+    assert len(read) == config.data.samples_per_class * len(config.facts.classes)
+    absent = Config.of({"data": {"dataset": "svhn", "root": str(folder / "nowhere"), "samples_per_class": 2}})
+    assert real_images(absent, 2) is None
+    assert not (folder / "nowhere").exists()
