@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+from trainings import outcome, ran, weights
 
 from dagan.architecture import discriminator_layers, generator_layers, pflop
 from dagan.config import Config
@@ -39,26 +40,6 @@ def random(seed=0):
 
 def rows(layers):
     return [(layer.kind, layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.size) for layer in layers]
-
-
-def ran(config, every=2):
-    training = Training(config)
-    for _ in training.run(every=every):
-        pass
-    return training
-
-
-def weights(training):
-    """The bits of everything that was learnt, and of what evaluates."""
-    networks = [training.classification.learner.network, training.classifier]
-    if training.generation:
-        networks += [training.generation.discriminator.network, training.generation.generator.network]
-    return [value.numpy().tobytes() for network in networks for value in network.state_dict().values()]
-
-
-def outcome(training):
-    result = training.result()
-    return result.status, result.validation_accuracy, result.test_accuracy, [row["losses"] for row in result.curve]
 
 
 def test_the_layers_are_those_of_the_tutorials(pictures):
@@ -284,13 +265,13 @@ def test_pflop_is_what_pytorch_counts_on_real_steps(pictures):
 
 
 def test_it_trains_in_bfloat16(tiny):
-    assert outcome(ran(tiny("dagan", **{"compute.precision": "bfloat16"})))[0] == "completed"
+    assert ran(tiny("dagan", **{"compute.precision": "bfloat16"})).result().status == "completed"
 
 
 @pytest.mark.parametrize("method", ["c", "dagan"])
 def test_it_learns(tiny, method):
     settings = {"classifier.iterations": 150, "network.width": 1.0, "classifier.learning_rate": 3e-3}
-    assert outcome(ran(tiny(method, **settings)))[2] > 0.3  # chance: 0.1
+    assert ran(tiny(method, **settings)).result().test_accuracy > 0.3  # chance: 0.1
 
 
 @pytest.mark.parametrize(("choice", "moves"), [({}, True), ({"gan.generator_learning_rate": 3e-4}, False)])
