@@ -90,7 +90,8 @@ def print_outline(facts: dict[str, Any]) -> None:
     console.print(f"{facts['study']}: {facts['question']}", markup=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("data set", "per class", "method", "search", "confirm", "TFLOP per trial", "share of cost"):
-        table.add_column(name, justify="left" if name in ("data set", "method") else "right")
+        named = name in ("data set", "method")
+        table.add_column(name, justify="left" if named else "right", no_wrap=named)
     for item in facts["rows"]:
         table.add_row(
             item["dataset"],
@@ -105,7 +106,7 @@ def print_outline(facts: dict[str, Any]) -> None:
     slow, fast = facts["hours"]
     console.print(
         f"In all {facts['trials']} trials and {1000 * facts['pflop']:.3g} TFLOP; on the {facts['cores']} cores here"
-        f" roughly {duration(fast)} to {duration(slow)}, less what early stopping saves."
+        f" roughly {span(fast, slow)}, less what early stopping saves."
     )
     for method, keys in facts["parameters"].items():
         console.print(f"{method} searches: {', '.join(keys) or 'nothing'}", markup=False)
@@ -123,6 +124,12 @@ def sentence(found: dict[str, Any]) -> str:
         start + f"the smallest p that the exact test can give is {found['smallest_p']:.2g}. That cannot pass Holm's"
         f" correction at 0.05, whatever is measured; {found['seeds_needed']} seeds could."
     )
+
+
+def span(fast: float, slow: float) -> str:
+    """Two times, or one where they look the same."""
+    first, second = duration(fast), duration(slow)
+    return first if first == second else f"{first} to {second}"
 
 
 def duration(hours: float) -> str:
