@@ -162,13 +162,22 @@ def network_problems(network: Network, facts: Facts) -> list[Problem]:
 
 def signature_of(settings: Mapping[str, Any]) -> str:
     """The signature of a whole config in JSON's types."""
-    decisive = {
+    return digest_of(decisive(settings))
+
+
+def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that decide what comes out of a training."""
+    return {
         key: {inner: kept for inner, kept in value.items() if inner not in EXECUTION_ONLY[key]}
         if key in EXECUTION_ONLY
         else value
         for key, value in settings.items()
     }
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def digest_of(settings: Mapping[str, Any]) -> str:
+    """16 hex digits that stand for settings in JSON's types."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def facts_of(data: Mapping[str, Any]) -> Facts:

@@ -38,8 +38,8 @@ class Generation:
             g.fit_weight_norm(self.latents(len(some), streams.fresh("start.latents")), some.labels)
         d.to(memory_format=MEMORY_FORMAT)
         common = {"beta1": self.gan.beta1, "weight_decay": self.gan.weight_decay}
-        # A D that does not become the classifier is never judged by its average.
-        judged = config.classifier.average_decay if config.classifier.start == "warm" else 0.0
+        # Taken even where stage 2 starts fresh: a warm start can then go on from the same stage 1.
+        judged = config.classifier.average_decay if config.row.continues else 0.0
         self.discriminator: Learner[Discriminator] = Learner(
             d, optimiser=self.gan.discriminator_optimiser, average_decay=judged, **common
         )

@@ -77,12 +77,12 @@ class Learner(Generic[Network]):
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Go on from a state, which stays as it is."""
         self.network.load_state_dict(state["network"])
         if self.average_decay:
             self.average.load_state_dict(state["average"])
         self.go_on(state["kind"], beta1=0.0, weight_decay=0.0)  # the state brings its own
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimiser.load_state_dict(copy.deepcopy(state["optimiser"]))  # it would go on in these very tensors
         self.updates = state["updates"]
 
 

@@ -12,7 +12,7 @@ save.
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -28,12 +28,16 @@ from dagan.diversity import collapsed, generated_diversity
 from dagan.generation import Generation
 from dagan.learner import Learner
 from dagan.memory import keep_freed_memory
+from dagan.prefix import prefix
 from dagan.problem import refuse
 from dagan.roles import Discriminator
 from dagan.shapes import Images, Labels
 from dagan.streams import Streams
 
 STAGES: tuple[Stage, Stage] = ("generation", "classification")
+
+Marks = Mapping[Stage, Collection[int]]
+"""Iterations of each stage at which somebody wants the state."""
 
 
 @dataclass(frozen=True)
@@ -95,23 +99,36 @@ class Training:
         self.status: Literal["running", "completed", "diverged"] = "running"
         self.error: str | None = None
         self.wall_seconds = 0.0
+        self._window: list[dict[str, Tensor]] = []
+        """Loss terms since the last report: a state can lie between two reports."""
+        self._window_seconds = 0.0
         self._tested = False
         if self.generation is None:
             self.begin_classification()
 
-    def run(self, *, every: int = 100, also: Collection[int] = ()) -> Iterator[Progress]:
+    def run(
+        self,
+        *,
+        every: int = 100,
+        also: Collection[int] = (),
+        marks: Marks | None = None,
+        keep: Callable[[Stage], None] = lambda stage: None,
+    ) -> Iterator[Progress]:
         """Train to the end, yielding progress each `every` iterations, at `also` in stage 2, and as a stage ends.
 
-        How often one looks changes nothing in what comes out. Ends early when a loss is no longer finite.
+        At the `marks` of a stage `keep` is called, where `state` is what any training of this prefix comes by there:
+        a report that is due at a mark is made after it. How often one looks changes nothing in what comes out. Ends
+        early when a loss is no longer finite.
         """
-        for stage in STAGES:
-            if stage == "classification" and self.classification is None:
+        marks = marks or {}
+        if self.stage == "generation" and self.status == "running":
+            yield from self._run_stage("generation", every, (), marks.get("generation", ()), keep)
+            if self.status == "running":
                 self.begin_classification()
-            if self.iterations[stage] < self.length(stage):
-                yield from self._run_stage(stage, every, also if stage == "classification" else ())
-            if self.status == "diverged":
-                return
-        self.status = "completed"
+        if self.status == "running":
+            yield from self._run_stage("classification", every, also, marks.get("classification", ()), keep)
+        if self.status == "running":
+            self.status = "completed"
 
     def begin_classification(self) -> None:
         """Set up stage 2, with G as it is now."""
@@ -127,36 +144,54 @@ class Training:
         """Whether all batches of a stage are behind it, and its losses were finite to the end."""
         return self.iterations[stage] == self.length(stage) and self.status != "diverged"
 
-    def _run_stage(self, stage: Stage, every: int, also: Collection[int]) -> Iterator[Progress]:
+    def _run_stage(
+        self, stage: Stage, every: int, also: Collection[int], marks: Collection[int], keep: Callable[[Stage], None]
+    ) -> Iterator[Progress]:
+        steps = self.generation if stage == "generation" else self.classification
+        length = self.length(stage)
+        begin = time.perf_counter()
+        while True:
+            iteration = self.iterations[stage]
+            if self._window and (iteration % every == 0 or iteration in also or iteration == length):
+                # Losses stay on the device until somebody looks: no step waits for the one before it.
+                terms = {name: torch.stack([row[name] for row in self._window]).tolist() for name in self._window[0]}
+                self._count_seconds(begin)
+                if self._diverged(stage, terms):
+                    return
+                yield self._progress(stage, terms)
+                begin = time.perf_counter()
+            if iteration == length:
+                return
+            assert steps is not None
+            self._window.append(steps.step(iteration))
+            self.iterations[stage] += 1
+            if self.iterations[stage] in marks:
+                self._count_seconds(begin)
+                keep(stage)
+                begin = time.perf_counter()
+
+    def _progress(self, stage: Stage, terms: dict[str, list[float]]) -> Progress:
+        """The report of a window of iterations; the next one begins."""
         steps = self.generation if stage == "generation" else self.classification
         assert steps is not None
-        window: list[dict[str, Tensor]] = []
-        begin = time.perf_counter()
-        while self.iterations[stage] < self.length(stage):
-            window.append(steps.step(self.iterations[stage]))
-            self.iterations[stage] += 1
-            iteration = self.iterations[stage]
-            if iteration % every and iteration not in also and iteration != self.length(stage):
-                continue
-            # Losses stay on the device until somebody looks: no step waits for the one before it.
-            terms = {name: torch.stack([row[name] for row in window]).tolist() for name in window[0]}
-            seconds = time.perf_counter() - begin
-            self.wall_seconds += seconds
-            if self._diverged(stage, terms):
-                return
-            progress = Progress(
-                stage,
-                iteration,
-                self.length(stage),
-                self.accuracy(self.data.validation) if stage == "classification" else None,
-                {name: sum(values) / len(values) for name, values in terms.items()},
-                len(window) * steps.batches.size * steps.batches.separate / seconds,
-                generated_diversity(steps, self.data.train) if isinstance(steps, Generation) else None,
-            )
-            self.curve.append(progress)
-            yield progress
-            window.clear()
-            begin = time.perf_counter()
+        progress = Progress(
+            stage,
+            self.iterations[stage],
+            self.length(stage),
+            self.accuracy(self.data.validation) if stage == "classification" else None,
+            {name: sum(values) / len(values) for name, values in terms.items()},
+            len(self._window) * steps.batches.size * steps.batches.separate / self._window_seconds,
+            generated_diversity(steps, self.data.train) if isinstance(steps, Generation) else None,
+        )
+        self.curve.append(progress)
+        self._window.clear()
+        self._window_seconds = 0.0
+        return progress
+
+    def _count_seconds(self, begin: float) -> None:
+        seconds = time.perf_counter() - begin
+        self.wall_seconds += seconds
+        self._window_seconds += seconds
 
     @property
     def classifier(self) -> Discriminator:
@@ -218,29 +253,44 @@ class Training:
         }
 
     def state(self) -> dict[str, Any]:
-        """The complete state at a reported iteration; `restore` goes on from it bit for bit.
+        """The complete state; every training with the prefix of its stage can `restore` it and go on bit for bit.
 
         Its tensors are the training's own and change as it goes on: save them, or copy them, at once.
         """
         return {
-            "signature": self.config.signature,
+            "prefix": prefix(self.config, self.stage),
+            "stage": self.stage,
             "precision": str(self.machine.precision),
             "generation": self.generation.state() if self.generation else {},
             "classification": self.classification.state() if self.classification else {},
             "streams": self.streams.state(),
             "iterations": dict(self.iterations),
             "curve": [asdict(progress) for progress in self.curve],
+            "window": self._window,
+            "window_seconds": self._window_seconds,
             "wall_seconds": self.wall_seconds,
+            "diverged": self.error if self.status == "diverged" else None,
         }
 
+    @property
+    def stage(self) -> Stage:
+        """Where the training is; at the end of stage 1 still there, until stage 2 begins."""
+        return "classification" if self.classification else "generation"
+
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state of the same config.
+        """Go on from a state that a training of the same prefix has come by.
 
         Raises:
-            InvalidInput: the state of another config, or in another precision.
+            InvalidInput: a state of another prefix, further than this training goes, or in another precision.
         """
-        if state["signature"] != self.config.signature:
-            raise refuse("snapshot", f"is of config {state['signature']}, not of {self.config.signature}.")
+        stage: Stage = state["stage"]
+        own = prefix(self.config, stage)
+        if state["prefix"] != own:
+            raise refuse("snapshot", f"is of the {stage} stage of {state['prefix']}, not of {own}.")
+        if state["iterations"][stage] > self.length(stage):
+            raise refuse(
+                "snapshot", f"is of iteration {state['iterations'][stage]}, past the {self.length(stage)} here."
+            )
         if state["precision"] != str(self.machine.precision):
             raise refuse(
                 "snapshot", f"is in {state['precision']}, but this machine trains in {self.machine.precision}."
@@ -255,9 +305,12 @@ class Training:
             self.classification.restore(state["classification"])
         # Last of all: to set up a stage may draw from a stream.
         self.streams.restore(state["streams"])
-        self.status, self.error, self._tested = "running", None, False
+        self.status, self.error, self._tested = "diverged" if state["diverged"] else "running", state["diverged"], False
         self.iterations = dict(state["iterations"])
-        self.curve = [Progress(**progress) for progress in state["curve"]]
+        # How far a stage goes is this training's own.
+        self.curve = [Progress(**point | {"total": self.length(point["stage"])}) for point in state["curve"]]
+        self._window = [{name: term.to(self.machine.device) for name, term in row.items()} for row in state["window"]]
+        self._window_seconds = state["window_seconds"]
         self.wall_seconds = state["wall_seconds"]
 
     def _diverged(self, stage: Stage, terms: dict[str, list[float]]) -> bool:

@@ -8,7 +8,7 @@ import torch
 
 from dagan.training import Training
 
-CLOCKS = {"wall_seconds", "images_per_second"}
+CLOCKS = {"wall_seconds", "window_seconds", "images_per_second"}
 
 
 def bits(value, path=""):

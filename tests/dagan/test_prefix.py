@@ -1,0 +1,123 @@
+"""What a snapshot hangs on: trainings of one prefix share their states, bit for bit, and no others do."""
+
+import pytest
+import torch
+from trainings import bits, outcome, stored
+
+from dagan.config import Config
+from dagan.methods import METHODS
+from dagan.prefix import prefix
+from dagan.problem import InvalidInput
+from dagan.training import Training
+from dagan.trees import flatten, merged
+
+GANS = [method for method, row in METHODS.items() if row.adversary]
+OF_STAGE_2_ALONE = {
+    "classifier.iterations",
+    "classifier.start",
+    "classifier.learning_rate",
+    "classifier.schedule",
+    "classifier.optimiser",
+    "classifier.beta1",
+    "classifier.weight_decay",
+    "classifier.generated",
+    "classifier.augmentation_ratio",
+    "classifier.augmentation_schedule",
+    "classifier.confidence",
+}
+"""A new setting is of stage 1 until it is listed here, and then a test looks whether that is true."""
+
+
+def states_of(config, marks, every=2):
+    """The states at some iterations of each stage, and the outcome."""
+    training, states = Training(config), {}
+
+    def keep(stage):
+        states[stage, training.iterations[stage]] = stored(training.state())
+
+    for _ in training.run(every=every, marks=marks, keep=keep):
+        pass
+    return states, outcome(training)
+
+
+def gone_on(config, state, every=2):
+    """The outcome of a training that begins at a state."""
+    training = Training(config)
+    training.restore(state)
+    for _ in training.run(every=every):
+        pass
+    return outcome(training)
+
+
+def test_the_settings_that_stage_1_does_not_know(make_config, other_values):
+    config = make_config("dagan_aug")
+    settings = config.model_dump(mode="json")
+    free = {
+        key
+        for key, value in other_values.items()
+        if flatten(settings)[key] != value
+        and prefix(Config.kept(merged(settings, {key: value}), config.facts), "generation")
+        == prefix(config, "generation")
+    }
+    # A method is an adversary, and settings that are compared each by itself.
+    assert free == OF_STAGE_2_ALONE | {"gan.iterations", "method"}
+
+
+@pytest.mark.parametrize("key", sorted(OF_STAGE_2_ALONE))
+def test_stage_1_is_the_same_to_the_bit_without_them(make_config, other_values, key):
+    plain, changed = (Training(make_config("dagan_aug", changes)) for changes in ({}, {key: other_values[key]}))
+    for training in (plain, changed):
+        for progress in training.run(every=5):
+            assert progress.stage == "generation"
+            break
+    assert bits(plain.state()) == bits(changed.state())
+
+
+@pytest.mark.parametrize("method", GANS)
+@pytest.mark.parametrize("mark", [2, 3, 5])
+def test_another_kg_kc_and_ratio_go_on_from_a_shared_stage_1(make_config, method, mark):
+    """At a reported iteration, between two reports, and at the end of the stage that is left behind."""
+    states, _ = states_of(make_config(method), {"generation": [mark]})
+    for changes in ({}, {"gan.iterations": 7, "classifier.iterations": 3, "classifier.augmentation_ratio": 0.5}):
+        config = make_config(method, changes)
+        assert gone_on(config, states["generation", mark]) == states_of(config, {})[1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("mark", [4, 5, 6])
+def test_another_kc_goes_on_from_a_shared_stage_2(make_config, method, mark):
+    states, _ = states_of(make_config(method), {"classification": [mark]})
+    for kc in (6, 9):
+        config = make_config(method, {"classifier.iterations": kc, "data.phase": "confirm"})
+        assert gone_on(config, states["classification", mark]) == states_of(config, {})[1]
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "other"),
+    [
+        ("generation", {"gan.schedule": "linear"}, {"gan.iterations": 7}),
+        ("classification", {"classifier.schedule": "cosine"}, {"classifier.iterations": 7}),
+        ("classification", {"classifier.augmentation_schedule": "linear"}, {"classifier.iterations": 7}),
+    ],
+)
+def test_a_schedule_over_a_stage_ties_it_to_its_length(make_config, stage, changes, other):
+    scheduled = prefix(make_config("dagan", changes), stage)
+    assert scheduled != prefix(make_config("dagan", changes | other), stage)
+    assert prefix(make_config("dagan"), stage) == prefix(make_config("dagan", other), stage)
+
+
+def test_a_state_that_lies_further_than_the_training_goes_is_refused(make_config):
+    states, _ = states_of(make_config("dagan"), {"generation": [5]})
+    with pytest.raises(InvalidInput, match="snapshot: is of iteration 5, past the 3 here"):
+        Training(make_config("dagan", {"gan.iterations": 3})).restore(states["generation", 5])
+
+
+def test_a_divergence_is_a_state_too(make_config):
+    training = Training(make_config("dagan"))
+    for _ in training.run(every=2):
+        with torch.no_grad():
+            training.generation.discriminator.network.head.bias[0] = torch.nan
+    again = Training(make_config("dagan", {"classifier.augmentation_ratio": 0.0}))
+    again.restore(stored(training.state()))
+    assert list(again.run(every=2)) == []
+    assert outcome(again) == outcome(training)
