@@ -6,6 +6,7 @@ of linear layers alone. `vgg16` is the paper's D for faces, with conv32's G. ALG
 """
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -184,8 +185,12 @@ def classification_work(config: Config, discriminator: int, generator: int, iter
         union = round(batch * (real + offline_per_class(config)) / real)
         made = made_offline(config) if iterations else 0
         return 3 * discriminator * union * iterations + generator * made
-    drawn = [drawn_images(config, iteration) for iteration in range(iterations)]
-    return sum(3 * discriminator * (batch + d) + generator * made_online(config, d) for d in drawn)
+    linear = settings.augmentation_schedule == "linear"
+    drawn = Counter(
+        drawn_images(config, iteration) for iteration in range(iterations if linear else min(iterations, 1))
+    )
+    times = {d: count if linear else iterations for d, count in drawn.items()}
+    return sum(n * (3 * discriminator * (batch + d) + generator * made_online(config, d)) for d, n in times.items())
 
 
 def drawn_images(config: Config, iteration: int) -> int:

@@ -86,6 +86,12 @@ class Config(Section):
         vars(config)["facts"] = facts  # where the cached property looks first
         return config
 
+    def with_seed(self, seed: int) -> "Config":
+        """The same with another seed."""
+        other = self.model_copy(update={"seed": seed})
+        vars(other).pop("signature", None)  # copied with what was cached
+        return other
+
     @property
     def row(self) -> Method:
         """The method's row in the table of methods."""

@@ -39,3 +39,8 @@ def without_kc(config: Config, settings: dict[str, Any]) -> dict[str, Any]:
     if config.classifier.schedule == "constant" and config.classifier.augmentation_schedule in ("constant", None):
         del classifier["iterations"]
     return {**settings, "stage": "classification", "classifier": classifier}
+
+
+def of_stage_1(key: str) -> bool:
+    """Whether a setting, by dotted key, has a part in stage 1, if only in how far it goes."""
+    return not key.startswith("classifier.") or key in ("classifier.batch_size", "classifier.average_decay")

@@ -98,6 +98,18 @@ def run(
     wandb: Annotated[
         Literal["offline", "online", "off"], typer.Option(help="Where W&B runs go; offline needs no account.")
     ] = "offline",
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Where snapshots go: a folder or s3://… that all nodes see; by default --out."
+        ),
+    ] = None,
+    storage_limit: Annotated[
+        float | None, typer.Option(metavar="GB", min=0, help="What snapshots may take together; by default no limit.")
+    ] = None,
+    sharing: Annotated[
+        bool, typer.Option("--sharing/--no-sharing", help="Train what trials have in common once; same numbers.")
+    ] = True,
 ) -> None:
     """Run a study, or go on with it: what is finished is never run again. Ends with report and best configs.
 
@@ -118,7 +130,14 @@ def run(
     check_folders(chosen, console)
     place = Place(out, chosen.name)
     listeners = [LiveTable(console), Tracker(place.wandb, wandb, console)]
-    plan = experiment.run(chosen, place, cluster=experiment.Cluster(address, workers), listeners=listeners)
+    limit = float("inf") if storage_limit is None else storage_limit * 1e9
+    plan = experiment.run(
+        chosen,
+        place,
+        cluster=experiment.Cluster(address, workers),
+        storage=experiment.Storage(storage, limit, sharing),
+        listeners=listeners,
+    )
     if not plan.finished:
         done = f"{len(plan.entries)} of {plan.planned} trials are kept"
         console.print(f"Interrupted; {done}. To go on, give the same command again:\n  {this_command()}")

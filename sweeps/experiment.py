@@ -20,6 +20,8 @@ from typing import Any
 from dagan.problem import InvalidInput, refuse
 from sweeps.ledger import Entry, Ledger, Place, write_atomically
 from sweeps.plan import Plan
+from sweeps.sharing import Sharing
+from sweeps.store import Store
 from sweeps.study import Study
 from sweeps.trial import Trial
 
@@ -48,7 +50,26 @@ class Cluster:
     """Trials at a time; None: as many as fit."""
 
 
-def run(study: Study, place: Place, *, cluster: Cluster | None = None, listeners: Sequence[Any] = ()) -> Plan:
+@dataclass(frozen=True)
+class Storage:
+    """Where snapshots are kept, and what they are for."""
+
+    url: str | None = None
+    """A folder or URL that all nodes see; None: in the folder of the study."""
+    limit: float = float("inf")
+    """Bytes that they may take together."""
+    shared: bool = True
+    """Whether trials go on from each other's; else from their own, after a crash."""
+
+
+def run(
+    study: Study,
+    place: Place,
+    *,
+    cluster: Cluster | None = None,
+    storage: Storage | None = None,
+    listeners: Sequence[Any] = (),
+) -> Plan:
     """Run what the ledger does not have yet; the plan, finished or, after an interruption, not.
 
     Listeners have `__call__(trial, report, entry)`, and `begin(plan)` and `end()` around the whole.
@@ -59,13 +80,18 @@ def run(study: Study, place: Place, *, cluster: Cluster | None = None, listeners
     """
     with place.driving():
         write_atomically(place.study, study.text)
-        plan = Plan(study, Ledger(place.ledger, writing=True), retry=True)
+        storage = storage or Storage()
+        store = Store(storage.url or str(place.snapshots))
+        sharing = Sharing(store.snapshots(), shared=storage.shared, limit=storage.limit)
+        plan = Plan(study, Ledger(place.ledger, writing=True), retry=True, sharing=sharing)
         if not plan.finished:
-            _run(plan, place, cluster or Cluster(), listeners)
+            _run(plan, place, cluster or Cluster(), store, listeners)
+        if plan.finished:
+            store.clear()
     return plan
 
 
-def _run(plan: Plan, place: Place, cluster: Cluster, listeners: Sequence[Any]) -> None:
+def _run(plan: Plan, place: Place, cluster: Cluster, store: Store, listeners: Sequence[Any]) -> None:
     prepare_environment(cluster)
     from ray import tune
 
@@ -77,21 +103,28 @@ def _run(plan: Plan, place: Place, cluster: Cluster, listeners: Sequence[Any]) -
     revision = commit()
 
     def order(trial: Trial) -> dict[str, Any]:
+        beginning = plan.begin(trial)
         return {
             "config": trial.config.model_dump(mode="json"),
             "rungs": trial.rungs,
             "every": plan.study.report_every,
             "commit": revision,
-            "snapshot": str(place.snapshots / f"{trial.signature}.pt"),
-            "pictures": str(place.pictures / f"{trial.signature}.npz") if trial.phase == "confirm" else "",
+            "store": store.url,
+            "shared": plan.sharing.shared,
+            "starts": beginning.starts,
+            "marks": beginning.marks,
+            "pictures": f"{trial.signature}.npz" if trial.phase == "confirm" else "",
         }
 
-    def discard_snapshot(trial: Trial, _report: dict[str, Any], entry: Entry | None) -> None:
-        if entry:
-            (place.snapshots / f"{trial.signature}.pt").unlink(missing_ok=True)
+    def fetch_pictures(trial: Trial, _report: dict[str, Any], entry: Entry | None) -> None:
+        name = f"{trial.signature}.npz"
+        if entry and trial.phase == "confirm" and (content := store.get(name)):
+            place.pictures.mkdir(parents=True, exist_ok=True)
+            (place.pictures / name).write_bytes(content)
+            store.delete(name)
 
-    conductor = Conductor(plan, order)
-    conductor.listeners = [*listeners, discard_snapshot]
+    conductor = Conductor(plan, order, lambda key: store.delete(key.name))
+    conductor.listeners = [*listeners, fetch_pictures]
     with connected(cluster, plan.study.resources.cpu), terminating_gently():
         resources = trial_resources(plan.study)
         slots = fitting(resources, cluster)

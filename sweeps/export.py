@@ -11,7 +11,7 @@ from sweeps.ledger import Entry, Place, write_atomically
 from sweeps.plan import Branch, Plan
 
 HEADER = """\
-# The best config for {method} on {cell}, by mean validation accuracy over the search.
+# {what} for {method} on {cell}{how}.
 # Train it again: sweeps train {file}
 # Keep the trained classifier and generator too: sweeps train {file} --save weights
 """
@@ -28,9 +28,18 @@ def export(plan: Plan, place: Place) -> list[Path]:
         entries = sorted((e for e in branch.of_phase("confirm") if e.status == "completed"), key=lambda e: e.trial)
         if entries:
             cell = branch.cell
-            path = place.best / f"{cell.dataset.name}-n{cell.samples_per_class}-{branch.method}.yaml"
+            point = f"-point{branch.index}" if branch.point else ""
+            path = place.best / f"{cell.dataset.name}-n{cell.samples_per_class}-{branch.method}{point}.yaml"
             place.best.mkdir(parents=True, exist_ok=True)
-            head = HEADER.format(method=branch.method, cell=cell, file=path.name)
+            searched = plan.study.search.budget is not None
+            head = HEADER.format(
+                what="The best config" if searched else "The config",
+                how=(f" with {branch.point}" if branch.point else "")
+                + (", by mean validation accuracy over the search" if searched else ""),
+                method=branch.method,
+                cell=cell,
+                file=path.name,
+            )
             body = yaml.safe_dump(document(plan, branch, entries), sort_keys=False, allow_unicode=True)
             write_atomically(path, head + body)
             files.append(path)

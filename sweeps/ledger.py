@@ -30,15 +30,17 @@ class Entry(BaseModel):
     dataset: str
     samples_per_class: int
     method: str
+    point: str = Field("", description="Of the study's design: its factors' values.")
     seed: int
     trial: int
+    search: str = Field("", description="The hash of all that the search hung on that suggested it.")
     status: Status
     validation_accuracy: float | None = Field(description="0…1")
     test_accuracy: float | None = Field(description="0…1; null in search")
     iterations: int
-    pflop: float
-    pflop_unshared: float
-    wall_seconds: float
+    pflop: float = Field(description="Counted operations done for this trial, 1e15; shared work counts once.")
+    pflop_unshared: float = Field(description="The same, had it been trained from scratch.")
+    wall_seconds: float = Field(description="Of these operations, evaluation not counted.")
     config: dict[str, Any]
     provenance: dict[str, Any]
     error: str | None = None
@@ -61,10 +63,20 @@ class Ledger:
         self.folder, self.writing = folder, writing
         self.damaged: list[Path] = []
         self.entries: dict[str, Entry] = {}
+        self._suggested: dict[tuple[str, int], dict[str, Any]] = {}
         for path in sorted(folder.glob("*.json")):
             entry = self._read(path)
             if entry:
-                self.entries[entry.signature] = entry
+                self._note(entry)
+
+    def _note(self, entry: Entry) -> None:
+        self.entries[entry.signature] = entry
+        if entry.search:
+            self._suggested[entry.search, entry.trial] = entry.config
+
+    def suggested(self, search: str, number: int) -> dict[str, Any] | None:
+        """The config of a search's suggestion, of whatever seed; None where no entry is of it."""
+        return self._suggested.get((search, number))
 
     def _read(self, path: Path) -> Entry | None:
         """One entry; None for a damaged file."""
@@ -82,7 +94,7 @@ class Ledger:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{entry.signature}.json"
         write_atomically(path, json.dumps(entry.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
-        self.entries[entry.signature] = entry
+        self._note(entry)
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -39,7 +39,9 @@ def row(study: Study, cell: Cell, method: str) -> dict[str, Any]:
     """One method of one cell. The cost is the mean over settings drawn at random from the search space."""
     luck = random.Random(study.seed)
     space = study.space(method)
-    search = study.search.budget.trials if space else len(study.search_seeds)
+    search = 0
+    if budget := study.search.budget:
+        search = (budget.trials or 0) if space else len(study.search_seeds)
     costs = []
     for _ in range(DRAWS if space else 1):
         settings = {key: value.draw(luck, whole=is_whole(key)) for key, value in space.items()}

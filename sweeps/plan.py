@@ -2,15 +2,20 @@
 
 No Ray here: a plan replayed over a ledger knows where a study stands, whoever ran it. That is all there is to
 resumption. A method's confirm trials join the plan as soon as its search has ended; nothing waits for other methods.
+Who waits for whose snapshot is decided by `sweeps.sharing`.
 """
 
+import heapq
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dagan.problem import refuse
+from sweeps.design import label
 from sweeps.ledger import Entry, Ledger
 from sweeps.search import MethodSearch
+from sweeps.sharing import Beginning, Rank, Sharing
+from sweeps.store import Key
 from sweeps.study import Cell, Study
 from sweeps.trial import Trial
 
@@ -22,18 +27,22 @@ class RepeatedFailure(RuntimeError):
     """A method fails every time in the same way."""
 
 
+PHASES = ("search", "confirm")
+
+
 @dataclass
 class Branch:
-    """One method in one cell: its search, then its confirm trials."""
+    """One method in one cell, at one point of the design: its search, then its confirm trials."""
 
+    index: int
+    """Its place among the branches of the study."""
     search: MethodSearch
-    confirm: list[Trial]
-    entries: dict[tuple[str, int, int], Entry]
+    confirm: list[Trial] = field(default_factory=list)
+    entries: dict[tuple[str, int, int], Entry] = field(default_factory=dict)
     """By phase, number and seed."""
-    queue: deque[Trial]
-    firsts: dict[str, Trial]
+    firsts: dict[str, Trial] = field(default_factory=dict)
     """By signature, the first trial of each config."""
-    twins: dict[str, list[Trial]]
+    twins: dict[str, list[Trial]] = field(default_factory=dict)
     """By signature, later trials of a config whose first waits or runs. Its end, early or not, will be theirs."""
 
     @property
@@ -45,6 +54,11 @@ class Branch:
     def method(self) -> str:
         """The search's."""
         return self.search.method
+
+    @property
+    def point(self) -> str:
+        """The search's, in words; empty without a design."""
+        return label(self.search.point)
 
     @property
     def planned(self) -> dict[str, int]:
@@ -69,37 +83,65 @@ class Branch:
 class Plan:
     """All trials of a study, handed out as they may start, with the ledger in their back."""
 
-    def __init__(self, study: Study, ledger: Ledger, *, retry: bool = False) -> None:
+    def __init__(self, study: Study, ledger: Ledger, *, retry: bool = False, sharing: Sharing | None = None) -> None:
         """A plan as far as the ledger has it; with `retry`, trials that failed are to run once more."""
         self.study, self.ledger, self.retry = study, ledger, retry
-        self.branches = [
-            Branch(MethodSearch(study, cell, method), [], {}, deque(), {}, {})
+        self.sharing = sharing or Sharing()
+        searches = [
+            MethodSearch(study, cell, method, point, ledger)
             for cell in study.cells
             for method in study.methods
+            for point in study.points(cell, method)
         ]
+        self.branches = [Branch(index, search) for index, search in enumerate(searches)]
+        self._branch_of = {(b.cell.dataset.name, b.cell.samples_per_class, b.method, b.point): b for b in self.branches}
+        self._queues: dict[tuple[str, int, str], list[tuple[Rank, Trial]]] = {
+            (branch.cell.dataset.name, branch.cell.samples_per_class, branch.method): [] for branch in self.branches
+        }
+        """Heaps, by cell and method."""
+        self._parked: dict[str, list[tuple[Rank, Trial]]] = {}
+        """By family, trials that wait for another one's snapshot."""
         self._turn = 0
         for branch in self.branches:
             self._advance(branch)
 
     def branch(self, trial: Trial) -> Branch:
         """Where a trial belongs."""
-        return next(b for b in self.branches if (b.cell, b.method) == (trial.cell, trial.method))
+        return self._branch_of[trial.cell.dataset.name, trial.cell.samples_per_class, trial.method, trial.point]
 
     def next(self) -> Trial | None:
-        """A trial to start now, the branches taking turns; None when all that can run is running."""
-        for offset in range(len(self.branches)):
-            index = (self._turn + offset) % len(self.branches)
-            if self.branches[index].queue:
+        """A trial to start now, methods and cells taking turns; None when all that can run is running.
+
+        A trial for which another one is about to do part of the work is put off until that is done.
+        """
+        queues = list(self._queues.values())
+        for offset in range(len(queues)):
+            index = (self._turn + offset) % len(queues)
+            while queues[index]:
+                rank, trial = heapq.heappop(queues[index])
+                if self.sharing.held(trial):
+                    self._parked.setdefault(self.sharing.family(trial), []).append((rank, trial))
+                    continue
                 self._turn = index + 1
-                return self.branches[index].queue.popleft()
+                return trial
         return None
+
+    def begin(self, trial: Trial) -> Beginning:
+        """A trial starts: from which snapshots it can, and which it is to leave."""
+        return self.sharing.begin(trial)
+
+    def made(self, trial: Trial, key: Key, size: int) -> list[Key]:
+        """A trial has left a snapshot; those that have to go for it."""
+        gone = self.sharing.made(trial, key, size)
+        self._unpark(trial)
+        return gone
 
     def stops(self, trial: Trial, iteration: int, accuracy: float) -> bool:
         """Whether early stopping ends a trial here."""
         return trial.phase == "search" and self.branch(trial).search.stops(trial, iteration, accuracy)
 
-    def record(self, trial: Trial, entry: Entry) -> None:
-        """Write a trial's end into the ledger and go on from there.
+    def record(self, trial: Trial, entry: Entry) -> list[Key]:
+        """Write a trial's end into the ledger and go on from there; the snapshots that nobody needs any more.
 
         Raises:
             RepeatedFailure: the method fails in the same way every time.
@@ -110,7 +152,20 @@ class Plan:
         for twin in branch.twins.pop(trial.signature, []):
             self._place(branch, twin, entry)
         self._advance(branch)
+        if self.study.search.reuse:
+            self.sharing.reserved = set().union(*(branch.search.reserved() for branch in self.branches))
+        garbage = self.sharing.end(trial)
+        self._unpark(trial)
         self._watch(branch)
+        return garbage
+
+    def _unpark(self, trial: Trial) -> None:
+        for rank, waiting in self._parked.pop(self.sharing.family(trial), []):
+            self._queue(rank, waiting)
+
+    def _queue(self, rank: Rank, trial: Trial) -> None:
+        cell = trial.cell
+        heapq.heappush(self._queues[cell.dataset.name, cell.samples_per_class, trial.method], (rank, trial))
 
     @property
     def finished(self) -> bool:
@@ -171,7 +226,9 @@ class Plan:
                 self._place(branch, trial, entry)
                 waiting.extend(self._startable(branch))
             elif trial is first:
-                branch.queue.append(trial)
+                rank = (branch.index, PHASES.index(trial.phase), trial.number, trial.seed)
+                self.sharing.expect(trial, rank)
+                self._queue(rank, trial)
             else:
                 branch.twins.setdefault(trial.signature, []).append(trial)
 
@@ -190,13 +247,16 @@ class Plan:
         best = branch.search.best if branch.search.finished and not branch.confirm else None
         if best is None:
             return
+        settings = {**branch.search.point, **best.settings}
+        config = self.study.config(branch.cell, branch.method, seed=0, phase="confirm", settings=settings)
         for number, seed in enumerate(self.study.confirm_seeds):
-            config = self.study.config(branch.cell, branch.method, seed=seed, phase="confirm", settings=best.settings)
-            branch.confirm.append(Trial(branch.cell, branch.method, "confirm", number, config))
+            own = config.with_seed(seed)
+            branch.confirm.append(Trial(branch.cell, branch.method, "confirm", number, own, point=branch.point))
         yield from branch.confirm
 
     def _watch(self, branch: Branch) -> None:
-        entries = list(branch.entries.values())
+        alike = [b for b in self.branches if (b.cell, b.method) == (branch.cell, branch.method)]
+        entries = [entry for one in alike for entry in one.entries.values()]
         messages = [entry.error for entry in entries if entry.status == "failed"]
         if len(messages) == len(entries) >= REPEATED_FAILURES and len(set(messages)) == 1:
             raise RepeatedFailure(f"{branch.method} ({branch.cell}) failed {len(messages)} times with: {messages[0]}")

@@ -20,7 +20,46 @@ def broken_rules(study: "Study") -> list[Problem]:
     shapeless = base_problems(study)
     if shapeless:
         return found + shapeless
-    return [*found, *parameter_problems(study), *early_stopping_problems(study), *config_problems(study)]
+    return [
+        *found,
+        *design_problems(study),
+        *parameter_problems(study),
+        *early_stopping_problems(study),
+        *config_problems(study),
+    ]
+
+
+def design_problems(study: "Study") -> list[Problem]:
+    """Factors without a design and the reverse, and factors that are another key's to decide."""
+    problems = []
+    if study.design and not study.factors:
+        problems.append(Problem("factors", f"is needed with `design: {study.design}`, but missing."))
+    if study.factors and not study.design:
+        problems.append(Problem("design", "is needed with `factors`: grid, one_factor or leave_one_out."))
+    if study.design and study.compare:
+        remedy = "Its points are compared with one another. Remove `compare`, or make a study without a design."
+        problems.append(Problem("compare", f"cannot be declared together with a design. {remedy}"))
+    for key, values in study.factors.items():
+        where = f"factors.{key}"
+        problems += setting_problems(where, key, study)
+        if key in study.search.parameters:
+            problems.append(Problem(where, "is searched too, by `search.parameters`. Remove one of the two."))
+        elif key in flatten(study.base) and study.design == "grid":
+            problems.append(Problem(where, "is fixed by `base` too. Remove one of the two."))
+        problems += [Problem(where, f"`{value}` is listed twice.") for value in repeated(values)]
+        if study.design == "leave_one_out" and len(values) != 1:
+            problems.append(Problem(where, f"must have one value with leave_one_out, but has {len(values)}."))
+    return problems
+
+
+def setting_problems(where: str, key: str, study: "Study") -> list[Problem]:
+    """A setting that does not exist, is the study's own keys' to decide, or reaches none of the methods."""
+    keys = [key for key in known_keys() if key.split(".")[0] not in ("method", "seed", "data", "compute")]
+    if key not in keys:
+        return [Problem(where, unknown("setting", key, keys))]
+    if not any(reaches(key, method) for method in study.methods if method in METHODS):
+        return [Problem(where, f"reaches none of the methods {', '.join(study.methods)}.")]
+    return []
 
 
 def base_problems(study: "Study") -> list[Problem]:
@@ -104,12 +143,13 @@ def seed_problems(study: "Study") -> list[Problem]:
                 f"search and confirm seeds overlap: {shown}. Confirm seeds must be fresh.",
             )
         )
-    if study.search_seeds and study.search.budget.trials % len(study.search_seeds):
+    budget = study.search.budget.trials if study.search.budget else None
+    if study.search_seeds and budget and budget % len(study.search_seeds):
         problems.append(
             Problem(
                 "search.budget.trials",
                 f"must be a multiple of the {len(study.search_seeds)} search seeds, since each setting is tried"
-                f" with each seed, but is {study.search.budget.trials}.",
+                f" with each seed, but is {budget}.",
             )
         )
     return problems
@@ -117,17 +157,14 @@ def seed_problems(study: "Study") -> list[Problem]:
 
 def parameter_problems(study: "Study") -> list[Problem]:
     """Searched or fixed settings that do not exist, reach nothing, or are another key's to decide."""
-    keys = [key for key in known_keys() if key.split(".")[0] not in ("method", "seed", "data", "compute")]
     problems = []
     for key in study.search.parameters:
-        if key not in keys:
-            problems.append(Problem(f"search.parameters.{key}", unknown("setting", key, keys)))
-        elif not any(reaches(key, method) for method in study.methods if method in METHODS):
-            problems.append(
-                Problem(f"search.parameters.{key}", f"reaches none of the methods {', '.join(study.methods)}.")
-            )
-        elif key in flatten(study.base):
-            problems.append(Problem(f"search.parameters.{key}", "is fixed by `base` too. Remove one of the two."))
+        found = setting_problems(f"search.parameters.{key}", key, study)
+        if not found and key in flatten(study.base):
+            found = [Problem(f"search.parameters.{key}", "is fixed by `base` too. Remove one of the two.")]
+        problems += found
+    if study.search.parameters and study.search.budget is None:
+        problems.append(Problem("search.budget", "is needed with `search.parameters`: {trials: N} or {pflop: X}."))
     problems += [
         Problem(f"base.{key}", f"reaches none of the methods {', '.join(study.methods)}.")
         for key in flatten(study.base)
@@ -158,11 +195,17 @@ def config_problems(study: "Study") -> list[Problem]:
             trials: list[dict[str, Any]] = [{}] + [
                 {key: value} for key, parameter in space.items() for value in parameter.extremes
             ]
+            trials += [
+                {key: value}
+                for key, values in study.factors.items()
+                if key in known and reaches(key, method)
+                for value in values
+            ]
             for settings in trials:
                 try:
                     study.config(cell, method, seed=0, phase="search", settings=settings)
                 except InvalidInput as error:
-                    problems += [relocated(problem, settings) for problem in error.problems]
+                    problems += [relocated(problem, settings, study) for problem in error.problems]
     return list(dict.fromkeys(problems))
 
 
@@ -171,10 +214,11 @@ def repeated(values: Sequence[object]) -> list[object]:
     return [value for value, count in Counter(values).items() if count > 1]
 
 
-def relocated(problem: Problem, settings: Mapping[str, Any]) -> Problem:
+def relocated(problem: Problem, settings: Mapping[str, Any], study: "Study") -> Problem:
     """A config's problem, said of the key of the study file that it comes from."""
     if problem.where in settings:
-        return Problem(f"search.parameters.{problem.where}", problem.message)
+        section = "factors" if problem.where in study.factors else "search.parameters"
+        return Problem(f"{section}.{problem.where}", problem.message)
     if problem.where == "data.samples_per_class":
         return Problem("samples_per_class", problem.message)
     if problem.where.startswith("data.") and problem.where != "data.validation_fraction":

@@ -4,12 +4,16 @@ Decisions repeat (DESIGN §4.6). Suggestion i is asked for when suggestions up t
 of exactly these, in the order of their numbers, however many more are done by then. A trial of suggestion i is
 compared at a rung with its predecessors up to i − w, whose values are thus all known before it starts. So the outcome
 hangs on the study file alone, not on how many workers there were, who finished first, or what was killed on the way.
+Each suggestion has luck of its own, so one that the ledger knows is taken from there, not asked for again.
 """
 
 import hashlib
 import logging
 import math
+import warnings
 from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import median
 from typing import Any
 
 import optuna
@@ -20,15 +24,21 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from dagan.config import is_whole
+from dagan.config import Config, digest_of, is_whole
+from dagan.prefix import of_stage_1
 from dagan.trees import flatten
-from sweeps.ledger import Entry
+from sweeps.charge import Account
+from sweeps.design import Point, label
+from sweeps.ledger import Entry, Ledger
 from sweeps.space import Parameter
+from sweeps.store import Key
 from sweeps.study import Cell, Study
 from sweeps.trial import Trial
 
 STARTUP = 4
 """Suggestions drawn at random before the sampler models what it has seen."""
+REPEATED = 16
+"""So many suggestions in a row that were made before: the space has no more to offer, whatever budget is left."""
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
 
@@ -53,35 +63,71 @@ class Suggestion:
         """Mean validation accuracy over the seeds; None unless all of them completed."""
         values = [entry.validation_accuracy for entry in self.entries.values() if entry.status == "completed"]
         known = [value for value in values if value is not None]
-        return math.fsum(known) / len(known) if len(known) == len(self.trials) else None
+        return math.fsum(known) / len(known) if known and len(known) == len(self.trials) else None
 
 
 class MethodSearch:
-    """All suggestions of one method in one cell."""
+    """All suggestions of one method in one cell, at one point of the design."""
 
-    def __init__(self, study: Study, cell: Cell, method: str) -> None:
-        self.study, self.cell, self.method = study, cell, method
+    def __init__(self, study: Study, cell: Cell, method: str, point: Point, ledger: Ledger) -> None:
+        self.study, self.cell, self.method, self.point = study, cell, method, point
+        self.ledger = ledger
         self.space = study.space(method)
-        # A method without searched settings needs no search: its only setting is the base.
-        budget = study.search.budget.trials // len(study.search_seeds)
-        self.planned = budget if self.space else 1
         self.suggestions: list[Suggestion] = []
-        self._optuna = optuna.create_study(direction="maximize", sampler=self._sampler())
+        self.account = Account()
+        self.closed = study.search.budget is None
+        """Whether there will be no more suggestions."""
+        self.key = digest_of(self._decisive())
+        self._optuna = optuna.create_study(direction="maximize")
         self._asked: list[optuna.trial.Trial] = []
         self._told = 0
-        first = {key: flat for key, flat in self._base().items() if fits(key, self.space[key], flat)}
-        self._optuna.enqueue_trial(first)
+        self._charged = 0
+        self._spent = 0.0
+        self._next: Suggestion | None = None
+        """Asked for, but perhaps beyond the budget."""
 
-    def _sampler(self) -> optuna.samplers.BaseSampler:
-        key = f"{self.study.seed}/{self.cell.dataset.name}/{self.cell.samples_per_class}/{self.method}"
-        seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
-        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP, constant_liar=True)
+    def _decisive(self) -> dict[str, Any]:
+        """All that the suggestions hang on, but for the results of those before: not the budget, which extends."""
+        search = self.study.search.model_dump(mode="json", exclude={"budget", "parameters"})
+        return {
+            "seed": self.study.seed,
+            "base": self._base_config.signature,
+            "space": {key: value.model_dump(mode="json") for key, value in self.space.items()},
+            **search,
+        }
 
-    def _base(self) -> dict[str, Any]:
-        """The searched settings as the defaults have them: what suggestion 0 tries."""
-        config = self.study.config(self.cell, self.method, seed=0, phase="search")
-        flat = flatten(config.model_dump(mode="json"))
-        return {key: flat[key] for key in self.space}
+    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        """The sampler of one suggestion; with `reuse` every second one keeps the best known settings of stage 1."""
+        cell = f"{self.cell.dataset.name}/{self.cell.samples_per_class}/{self.method}/{label(self.point)}"
+        digest = hashlib.sha256(f"{self.study.seed}/{cell}/{number}".encode()).digest()
+        sampler = optuna.samplers.TPESampler(
+            seed=int.from_bytes(digest[:4], "big"), n_startup_trials=STARTUP, constant_liar=True
+        )
+        best = self._best_of(self._known_at(number)) if self.study.search.reuse and number % 2 else None
+        if best is None:
+            return sampler
+        fixed = {key: value for key, value in best.settings.items() if of_stage_1(key)}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.samplers.PartialFixedSampler(fixed, sampler)
+
+    @cached_property
+    def _base_config(self) -> Config:
+        """What suggestion 0 tries: the base, at this point."""
+        return self.study.config(self.cell, self.method, seed=0, phase="search", settings=self.point)
+
+    @property
+    def planned(self) -> int:
+        """How many suggestions there will be; with a budget of operations, at least."""
+        budget = self.study.search.budget
+        if budget is None:
+            return 0
+        # A method without searched settings needs no search: its only setting is the base.
+        if not self.space:
+            return 1
+        if budget.trials:
+            return budget.trials // len(self.study.search_seeds)
+        return len(self.suggestions) + (not self.closed)
 
     @property
     def finished(self) -> bool:
@@ -90,37 +136,78 @@ class MethodSearch:
 
     @property
     def best(self) -> Suggestion | None:
-        """The suggestion with the highest mean validation accuracy, the first of equals; None if none completed."""
-        scored = [item for item in self.suggestions if item.score is not None]
+        """The suggestion with the highest mean validation accuracy, the first of equals; None if none completed.
+
+        Where nothing is searched it is the base.
+        """
+        return self._best_of(self.suggestions) if self.study.search.budget else Suggestion(0, {}, [])
+
+    @staticmethod
+    def _best_of(suggestions: list[Suggestion]) -> Suggestion | None:
+        scored = [item for item in suggestions if item.score is not None]
         return max(scored, key=lambda item: (item.score or 0.0, -item.number), default=None)
 
     def advance(self) -> list[Trial]:
         """The trials that may start now and were not handed out before."""
         trials: list[Trial] = []
-        while len(self.suggestions) < self.planned and self._known(len(self.suggestions)):
-            trials += self._suggest().trials
+        while not self.closed and len(self.suggestions) < self.planned and self._known(len(self.suggestions)):
+            self._next = self._next or self._suggest()
+            affordable = self._affordable(self._next)
+            if affordable is None:
+                break
+            if not affordable:
+                self.closed = True
+                break
+            self.suggestions.append(self._next)
+            trials += self._next.trials
+            self._next = None
         return trials
+
+    def _affordable(self, item: Suggestion) -> bool | None:
+        """Whether the budget has room for a suggestion; None as long as that hangs on trials that have not ended.
+
+        Of the suggestions that need not be known yet the planned cost counts, ended or not, so that it repeats.
+        """
+        budget = self.study.search.budget
+        if budget is None or budget.pflop is None:
+            return True
+        before = [one.settings for one in self.suggestions]
+        recent = range(max(0, item.number - REPEATED), item.number)
+        if item.number > REPEATED and all(before[index] in before[:index] for index in recent):
+            return False
+        ended = [one for one in self.suggestions if one.finished]
+        in_order = len(ended) == len(self.suggestions)
+        for certain in (self._known_at(item.number), self.suggestions if in_order else []):
+            for one in certain[self._charged :]:
+                self._spent += sum(self.account.charge(trial, one.entries[trial.seed]) for trial in one.trials)
+                self._charged += 1
+            ahead = [trial for one in self.suggestions[self._charged :] for trial in one.trials]
+            if self._spent + self.account.estimate(ahead + item.trials) <= budget.pflop:
+                return True
+        return False if in_order else None
 
     def record(self, trial: Trial, entry: Entry) -> None:
         """Note how a trial ended."""
         self.suggestions[trial.number].entries[trial.seed] = entry
 
     def stops(self, trial: Trial, iteration: int, accuracy: float) -> bool:
-        """Whether a trial ends at this rung: it is not among the best 1/eta of itself and its predecessors there.
+        """Whether a trial ends at this rung, compared with its predecessors there that have the same seed.
 
-        A rung decides nothing before eta trials have reached it. Only trials with the same seed are compared.
+        hyperband: it is not among the best 1/eta of itself and them. median: it is worse than their median. A rung
+        decides nothing before eta trials have reached it.
         """
         rule = self.study.search.early_stopping
         if rule is None or iteration not in trial.rungs:
             return False
-        predecessors = self.suggestions[: max(0, trial.number - self.study.search.window + 1)]
         values = [
             value
-            for item in predecessors
+            for item in self._known_at(trial.number)
             if (entry := item.entries.get(trial.seed)) and (value := accuracy_at(entry, iteration)) is not None
         ]
         if len(values) + 1 < rule.eta:
             return False
+        if rule.type == "median":
+            return accuracy < median(values)
         better = sum(value > accuracy for value in values)
         return better >= math.ceil((len(values) + 1) / rule.eta)
 
@@ -132,25 +219,49 @@ class MethodSearch:
         accuracy = last.get("validation_accuracy")
         return accuracy is not None and self.stops(trial, last["iteration"], accuracy)
 
+    def reserved(self) -> set[Key]:
+        """Ends of stage 1 that later suggestions may go on from: those of the best, now or once more is known."""
+        if not self.study.search.reuse or self.finished:
+            return set()
+        known = self._known_at(len(self.suggestions))
+        best = self._best_of(known)
+        lowest = best.score if best and best.score is not None else -1.0
+        ahead = [one for one in self.suggestions[len(known) :] if not one.finished or (one.score or 0.0) > lowest]
+        chosen = ([best] if best else []) + ahead
+        return {trial.path[0] for one in chosen for trial in one.trials if trial.config.gan}
+
+    def _known_at(self, number: int) -> list[Suggestion]:
+        """The suggestions whose results suggestion `number` goes by: up to `number` − w."""
+        return self.suggestions[: max(0, number - self.study.search.window + 1)]
+
     def _known(self, number: int) -> bool:
         """Whether suggestion `number` may be asked for: all up to `number` − w have ended."""
-        return all(item.finished for item in self.suggestions[: max(0, number - self.study.search.window + 1)])
+        return all(item.finished for item in self._known_at(number))
 
     def _suggest(self) -> Suggestion:
         number = len(self.suggestions)
-        for item in self.suggestions[self._told : max(0, number - self.study.search.window + 1)]:
+        for item in self._known_at(number)[self._told :]:
             self._tell(item)
+        known = self.ledger.suggested(self.key, number)
+        if known is None and number == 0:
+            flat = flatten(self._base_config.model_dump(mode="json"))
+            known = {key: flat[key] for key in self.space if fits(key, self.space[key], flat[key])}
+        elif known is not None:
+            known = {key: flatten(known)[key] for key in self.space}
+        if known:
+            self._optuna.enqueue_trial(known)
+        if known is None or len(known) < len(self.space):
+            self._optuna.sampler = self._sampler(number)
         asked = self._optuna.ask({key: distribution(key, value) for key, value in self.space.items()})
         self._asked.append(asked)
         settings = dict(asked.params)
-        trials = []
-        for seed in self.study.search_seeds:
-            config = self.study.config(self.cell, self.method, seed=seed, phase="search", settings=settings)
-            rungs = tuple(self.study.rungs(config))
-            trials.append(Trial(self.cell, self.method, "search", number, config, rungs))
-        suggestion = Suggestion(number, settings, trials)
-        self.suggestions.append(suggestion)
-        return suggestion
+        config = self.study.config(self.cell, self.method, seed=0, phase="search", settings={**self.point, **settings})
+        rungs, point = tuple(self.study.rungs(config)), label(self.point)
+        trials = [
+            Trial(self.cell, self.method, "search", number, config.with_seed(seed), rungs, point, self.key)
+            for seed in self.study.search_seeds
+        ]
+        return Suggestion(number, settings, trials)
 
     def _tell(self, item: Suggestion) -> None:
         asked = self._asked[item.number]

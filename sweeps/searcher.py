@@ -15,6 +15,7 @@ from ray.tune.search import Searcher
 from dagan.problem import InvalidInput, Problem
 from sweeps.ledger import Entry
 from sweeps.plan import Plan
+from sweeps.store import Key
 from sweeps.trial import Trial
 
 MAX_LOSSES = 3
@@ -27,9 +28,9 @@ Listener = Callable[[Trial, dict[str, Any], Entry | None], None]
 class Conductor:
     """The trials that are running right now, between Ray's ids and the plan."""
 
-    def __init__(self, plan: Plan, order: Callable[[Trial], dict[str, Any]]) -> None:
-        """`order` makes what a worker is told of a trial."""
-        self.plan, self.order = plan, order
+    def __init__(self, plan: Plan, order: Callable[[Trial], dict[str, Any]], discard: Callable[[Key], None]) -> None:
+        """`order` makes what a worker is told of a trial; `discard` removes a snapshot."""
+        self.plan, self.order, self.discard = plan, order, discard
         self.running: dict[str, Trial] = {}
         self.last: dict[str, dict[str, Any]] = {}
         self.stopping: set[str] = set()
@@ -50,6 +51,9 @@ class Conductor:
     def report(self, ray_id: str, report: dict[str, Any]) -> bool:
         """Take in a report; whether the trial is to be stopped."""
         trial = self.running[ray_id]
+        for prefix, iteration, size in report.pop("snapshots", []):
+            for key in self.plan.made(trial, Key(prefix, iteration), size):
+                self.discard(key)
         self.last[ray_id] = self.last.get(ray_id, {}) | report
         for listener in self.listeners:
             listener(trial, report, None)
@@ -74,7 +78,8 @@ class Conductor:
         if entry is None:
             return
         try:
-            self.plan.record(trial, entry)
+            for key in self.plan.record(trial, entry):
+                self.discard(key)
         except Exception as error:
             self.failure = error
             raise
@@ -100,11 +105,13 @@ class Conductor:
             "test_accuracy": None,
             "iterations": 0,
             "pflop": 0.0,
+            "pflop_unshared": 0.0,
             "wall_seconds": 0.0,
         }
-        seen = {key: last[key] for key in ("iterations", "pflop", "wall_seconds", "curve") if key in last}
+        spent = ("iterations", "pflop", "pflop_unshared", "wall_seconds", "curve")
+        seen = {key: last[key] for key in spent if key in last}
         values = blank | seen | trial.identity(self.plan.study.name) | outcome
-        return Entry(**values, pflop_unshared=values["pflop"], provenance=last.get("provenance", {}))
+        return Entry(**values, provenance=last.get("provenance", {}))
 
 
 class PlanSearcher(Searcher):

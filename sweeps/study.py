@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from dagan.config import Config
 from dagan.defaults import reaches
@@ -20,8 +20,9 @@ from dagan.problem import InvalidInput, Problem
 from dagan.sections import Section
 from dagan.splits import Phase
 from dagan.trees import flatten, merged, nest, problems_of, there
+from sweeps.design import Design, Point, points
 from sweeps.rules import broken_rules
-from sweeps.space import Parameter
+from sweeps.space import Parameter, Scalar
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=80)]
 """Of a study or a data set: it becomes part of file names."""
@@ -42,26 +43,40 @@ class Dataset(Section):
 
 
 class Budget(Section):
-    """What each method of a cell may spend on its search."""
+    """What each method of a cell may spend on its search: so many trials, or so many counted operations.
 
-    trials: int = Field(ge=1, le=1_000_000)
+    Of operations a method pays what its trials did: shared work once, and no more than they did before they ended.
+    """
+
+    trials: int | None = Field(None, ge=1, le=1_000_000)
+    pflop: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_currency(self) -> "Budget":
+        if (self.trials is None) == (self.pflop is None):
+            raise ValueError("either `trials` or `pflop`")
+        return self
 
 
 class EarlyStopping(Section):
-    """Successive halving within one method of one cell: at stage-2 iterations min_iter · eta^k the best 1/eta go on."""
+    """When a search trial ends before its time, within one method of one cell; at stage-2 iterations min_iter · eta^k.
 
-    type: Literal["hyperband"] = "hyperband"
+    hyperband: successive halving, only the best 1/eta go on. median: who is worse than the median so far ends.
+    """
+
+    type: Literal["hyperband", "median"] = "hyperband"
     min_iter: int = Field(ge=1, le=2**31)
     eta: int = Field(3, ge=2, le=1000)
 
 
 class Search(Section):
-    """The first phase: choose on validation images."""
+    """The first phase: choose on validation images. Without a budget there is none, and the base is what is used."""
 
     parameters: dict[str, Parameter] = Field({})
-    budget: Budget
+    budget: Budget | None = None
     seeds: Seeds = 1
     window: int = Field(4, ge=1)
+    reuse: bool = False
     early_stopping: EarlyStopping | None = None
 
 
@@ -99,7 +114,9 @@ class Study(Section):
     compare: dict[str, list[str]] = Field({})
     smallest_difference: float = Field(0.5, ge=0)
     base: dict[str, Any] = Field({})
-    search: Search
+    design: Design | None = None
+    factors: dict[str, Annotated[list[Scalar], Field(min_length=1)]] = Field({})
+    search: Search = Search()
     confirm: Confirm
     resources: Resources = Resources()
     report_every: int = Field(50, ge=1)
@@ -175,6 +192,15 @@ class Study(Section):
         """The searched settings that the method has."""
         return {key: value for key, value in self.search.parameters.items() if reaches(key, method)}
 
+    def points(self, cell: Cell, method: str) -> list[Point]:
+        """The points of the design, as far as they differ for a method; without a design one, the base."""
+        found: dict[str, Point] = {}
+        for point in points(self.design, self.factors):
+            own = {key: value for key, value in point.items() if reaches(key, method)}
+            config = self.config(cell, method, seed=0, phase="confirm", settings=own)
+            found.setdefault(config.signature, own)
+        return list(found.values())
+
     def config(
         self, cell: Cell, method: str, *, seed: int, phase: Phase, settings: Mapping[str, Any] | None = None
     ) -> Config:
@@ -223,7 +249,6 @@ REQUIRED: dict[str, Any] = {
     "datasets": ["digits"],
     "samples_per_class": [1],
     "methods": ["c"],
-    "search": {"budget": {"trials": 1}},
     "confirm": {"seeds": 1},
 }
 """Stand-ins for needed keys that are missing or wrong, so that the rest of a bad study can still be checked."""

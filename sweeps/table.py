@@ -14,6 +14,8 @@ from sweeps.outline import evidence, sentence
 from sweeps.plan import Branch, Plan
 from sweeps.trial import Trial
 
+NOTICES = 20
+"""So many notices are shown, and no more: a full disk has one for each snapshot."""
 UNUSUAL = ("stopped", "diverged", "oom", "failed")
 
 
@@ -72,6 +74,7 @@ class LiveTable:
         self.console = console
         self.running: Counter[tuple[str, int, str]] = Counter()
         self._active: set[str] = set()
+        self._noticed: set[str] = set()
 
     def begin(self, plan: Plan, slots: int) -> None:
         """The run starts."""
@@ -95,6 +98,10 @@ class LiveTable:
 
     def __call__(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
         """A trial has reported, or ended."""
+        notice = report.get("notice")
+        if notice and notice not in self._noticed and len(self._noticed) < NOTICES:
+            self._noticed.add(notice)
+            self.console.print(f"{trial.name}: {notice}", markup=False)
         key = (trial.cell.dataset.name, trial.cell.samples_per_class, trial.method)
         if entry is None and trial.signature not in self._active:
             self._active.add(trial.signature)

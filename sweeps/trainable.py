@@ -1,15 +1,15 @@
 """What a worker does with one trial. Only this file of `sweeps` trains anything."""
 
+import io
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagan.config import Config
 from dagan.memory import keep_freed_memory
+from sweeps.store import Store
 
 # Ray runs a trial in a thread of its own, and where a thread's memory comes from is decided as it starts.
 keep_freed_memory()
@@ -30,7 +30,7 @@ def train_trial(order: dict[str, Any]) -> None:
 
 
 def reports(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Train one trial, going on from its snapshot where there is one; the last report has its `outcome`.
+    """Train one trial, going on from a snapshot where there is one; the last report has its `outcome`.
 
     A failure of the training is an outcome too, so that a bug is told at once and not tried again and again;
     only a worker that dies is Ray's to start anew.
@@ -57,67 +57,55 @@ def first_line(error: BaseException) -> str:
 
 def _train(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
     from sweeps.provenance import of_training
+    from sweeps.snapshots import Snapshots
 
     config = Config.of(order["config"])
-    snapshot = Path(order["snapshot"])
-    training = resumed(config, snapshot)
-    saved = time.monotonic()
+    snapshots = Snapshots(Store(order["store"]), config, shared=order["shared"])
+    training = snapshots.begun(order["starts"])
     provenance = of_training(training.machine, threads=config.compute.threads, commit=order["commit"])
-    for progress in training.run(every=order["every"], also=order["rungs"]):
-        curve = [asdict(point) for point in training.curve]
-        yield asdict(progress) | {"curve": curve, "provenance": provenance, **training.spent()}
-        # Only now, when it is known that the trial goes on: a snapshot must not lie behind a rung that would stop it.
-        if time.monotonic() - saved > SNAPSHOT_SECONDS:
-            save(training, snapshot)
+    rungs, every = order["rungs"], order["every"]
+    for index, point in enumerate(training.curve):
+        if point.stage == "classification" and point.iteration in rungs:
+            # Who goes on from another trial's snapshot would have been stopped here too.
+            yield (
+                asdict(point)
+                | {"curve": curve(training, index + 1), "provenance": provenance}
+                | snapshots.spent(training, classification=point.iteration)
+            )
+    saved = time.monotonic()
+    for progress in training.run(every=every, also=rungs, marks=snapshots.marks(order["marks"]), keep=snapshots.keep):
+        # A report at the end of a stage is this trial's alone, where others do not end there.
+        others_report = progress.iteration < progress.total or progress.iteration % every == 0
+        if others_report and time.monotonic() - saved > SNAPSHOT_SECONDS:
+            snapshots.keep_for_a_crash()
             saved = time.monotonic()
-    result = asdict(training.result())
+        news = {"curve": curve(training), "provenance": provenance, **snapshots.news()}
+        yield asdict(progress) | news | snapshots.spent(training)
+    if training.status == "diverged":
+        snapshots.keep_divergence()
+    result = asdict(training.result()) | snapshots.spent(training)
     if order["pictures"] and training.generation and result["status"] == "completed":
-        draw_pictures(training, Path(order["pictures"]))
-    snapshot.unlink(missing_ok=True)
-    yield {"outcome": result, "provenance": provenance}
+        Store(order["store"]).put(order["pictures"], pictures(training))
+    yield {"outcome": result, "provenance": provenance, **snapshots.news()}
 
 
-def save(training: "Training", path: Path) -> None:
-    """Write the state of a training beside its snapshot and rename it: a crash leaves the old one or the new one."""
-    import torch
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(training.state(), beside)
-    beside.replace(path)
+def curve(training: "Training", points: int | None = None) -> list[dict[str, Any]]:
+    """The first points of a training's curve, or all, in JSON's types."""
+    return [asdict(point) for point in training.curve[:points]]
 
 
-def resumed(config: Config, path: Path) -> "Training":
-    """A training that goes on from its snapshot, or begins; a damaged snapshot counts as absent."""
-    import torch
-
-    from dagan.training import Training
-
-    training = Training(config)
-    if not path.is_file():
-        return training
-    try:
-        training.restore(torch.load(path, weights_only=True))
-    except Exception:
-        # Whatever torch finds wrong with a file, the training can begin from nothing, so it does.
-        path.unlink(missing_ok=True)
-        return Training(config)
-    return training
-
-
-def draw_pictures(training: "Training", path: Path) -> None:
-    """Keep a few generated images of each class, beside real ones, for the report."""
+def pictures(training: "Training") -> bytes:
+    """A few generated images of each class, beside real ones, for the report: an npz file."""
     import numpy as np
 
     from dagan.pictures import generated_grid, real_grid
 
     classes = training.config.facts.classes
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    file = io.BytesIO()
     np.savez_compressed(
-        beside,
+        file,
         real=real_grid(training.data.train, len(classes)),
         generated=generated_grid(training),
         classes=np.array(classes),
     )
-    beside.replace(path)
+    return file.getvalue()

@@ -1,10 +1,13 @@
 """A trial: one config trained once, and its place in the plan."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from dagan.config import Config
+from dagan.prefix import prefix
 from dagan.splits import Phase
+from sweeps.store import Key
 from sweeps.study import Cell
 
 
@@ -20,6 +23,10 @@ class Trial:
     config: Config
     rungs: tuple[int, ...] = ()
     """Stage-2 iterations at which it may be stopped."""
+    point: str = ""
+    """Of the study's design: its factors' values."""
+    search: str = ""
+    """Of the search that suggested it: the hash of all that its suggestions hang on."""
 
     @property
     def signature(self) -> str:
@@ -31,10 +38,19 @@ class Trial:
         """The config's."""
         return self.config.seed
 
+    @cached_property
+    def path(self) -> tuple[Key, ...]:
+        """The states at the ends of its stages: KG in stage 1, where it has one, and KC in stage 2."""
+        ends = [Key(prefix(self.config, "classification"), self.config.classifier.iterations)]
+        if self.config.gan:
+            ends.insert(0, Key(prefix(self.config, "generation"), self.config.gan.iterations))
+        return tuple(ends)
+
     @property
     def name(self) -> str:
         """Short and readable, for dashboards."""
-        return f"{self.method}-n{self.cell.samples_per_class}-{self.phase}-{self.number}-s{self.seed}"
+        point = f"-{self.point}" if self.point else ""
+        return f"{self.method}{point}-n{self.cell.samples_per_class}-{self.phase}-{self.number}-s{self.seed}"
 
     def identity(self, study: str) -> dict[str, Any]:
         """The columns of the ledger that say which trial this is."""
@@ -45,6 +61,8 @@ class Trial:
             "dataset": self.cell.dataset.name,
             "samples_per_class": self.cell.samples_per_class,
             "method": self.method,
+            "point": self.point,
+            "search": self.search,
             "seed": self.seed,
             "trial": self.number,
             "config": self.config.model_dump(mode="json"),

@@ -93,6 +93,7 @@ def play(study: Study, folder: Path, *, workers: int, luck: random.Random, kill_
     ended = 0
     while not plan.finished:
         while len(running) < workers and (trial := plan.next()):
+            plan.begin(trial)
             running.append(trial)
         assert running, "trials are left, but none could start"
         trial = running.pop(luck.randrange(len(running)))

@@ -1,6 +1,7 @@
 """The plan's decisions: the same whatever the workers do (DESIGN §4.6), played without Ray."""
 
 import random
+from pathlib import Path
 
 import pytest
 from playing import accuracy_of, numbers, plain, play, played_entry, tiny
@@ -71,7 +72,7 @@ def test_trials_of_another_version_of_the_study_are_said_to_be_there(tmp_path):
 
 def test_suggestion_i_waits_for_i_minus_w(tmp_path):
     study = Study.of(plain(search__window=2))
-    search = MethodSearch(study, study.cells[0], "c")
+    search = MethodSearch(study, study.cells[0], "c", {}, Ledger(Path()))
     plan = Plan(study, Ledger(tmp_path))
     first = search.advance()
     assert [trial.number for trial in first] == [0, 1]
@@ -83,20 +84,20 @@ def test_suggestion_i_waits_for_i_minus_w(tmp_path):
 
 def test_the_first_suggestion_is_the_base(tmp_path):
     study = Study.of(plain(search__parameters={"classifier.learning_rate": {"min": 1e-4, "max": 1e-2}}))
-    search = MethodSearch(study, study.cells[0], "c")
+    search = MethodSearch(study, study.cells[0], "c", {}, Ledger(Path()))
     assert search.advance()[0].config.classifier.learning_rate == 3e-4
 
 
-def rung_search(values, *, eta=2, window=1):
+def rung_search(values, *, eta=2, window=1, rule="hyperband"):
     """A search whose suggestions 0, 1, … had these accuracies at iteration 20."""
     study = Study.of(
         plain(
             search__window=window,
             search__budget={"trials": 20},
-            search__early_stopping={"type": "hyperband", "min_iter": 20, "eta": eta},
+            search__early_stopping={"type": rule, "min_iter": 20, "eta": eta},
         )
     )
-    search = MethodSearch(study, study.cells[0], "c")
+    search = MethodSearch(study, study.cells[0], "c", {}, Ledger(Path()))
     trials = search.advance()
     for value in values:
         trial = trials.pop(0)
@@ -127,6 +128,14 @@ def test_successive_halving_by_hand():
     assert not search.stops(trial, 20, 0.6), "a tie is no loss"
     assert search.stops(trial, 20, 0.55)
     assert not search.stops(trial, 30, 0.0), "30 is no rung"
+
+
+def test_the_median_rule_by_hand():
+    search, trial = rung_search([0.5, 0.6, 0.8], rule="median")
+    assert search.stops(trial, 20, 0.59)
+    assert not search.stops(trial, 20, 0.6), "the median itself is no loss"
+    search, trial = rung_search([0.5, 0.6], eta=4, rule="median")
+    assert not search.stops(trial, 20, 0.1), "three at the rung are too few"
 
 
 def test_a_rung_needs_eta_trials_before_it_decides():

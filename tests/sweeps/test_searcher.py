@@ -11,7 +11,9 @@ from sweeps.study import Study
 
 @pytest.fixture
 def conductor(tmp_path):
-    return Conductor(Plan(Study.of(tiny()), Ledger(tmp_path, writing=True)), order=lambda trial: {})
+    return Conductor(
+        Plan(Study.of(tiny()), Ledger(tmp_path, writing=True)), order=lambda trial: {}, discard=lambda key: None
+    )
 
 
 def test_a_lost_trial_is_the_next_to_be_handed_out(conductor):

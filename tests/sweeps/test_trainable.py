@@ -5,14 +5,18 @@ import json
 import numpy as np
 import pytest
 import torch
-from playing import TINY, plain
+from playing import TINY
 
 from dagan import losses
+from dagan.architecture import pflop
+from dagan.config import Config
+from dagan.prefix import prefix
 from dagan.problem import InvalidInput
-from dagan.training import Training
 from sweeps import trainable
 from sweeps.ledger import Entry, Ledger
 from sweeps.plan import Plan
+from sweeps.snapshots import Snapshots
+from sweeps.store import Key, Store
 from sweeps.study import Study
 
 
@@ -26,8 +30,11 @@ def order_of(tmp_path, *, method="dagan_aug", phase="confirm", settings=None):
         "rungs": [25],
         "every": 20,
         "commit": "abc",
-        "snapshot": str(tmp_path / "snapshots" / "s.pt"),
-        "pictures": str(tmp_path / "pictures" / "s.npz") if phase == "confirm" else "",
+        "store": str(tmp_path / "snapshots"),
+        "shared": True,
+        "starts": sorted(Store(str(tmp_path / "snapshots")).snapshots(), key=lambda key: -key.iteration),
+        "marks": [[], []],
+        "pictures": "s.npz" if phase == "confirm" else "",
     }
     return json.loads(json.dumps(order))
 
@@ -50,8 +57,8 @@ def test_reports_and_outcome(tmp_path):
     assert last["outcome"]["status"] == "completed"
     assert last["outcome"]["test_accuracy"] is not None
     assert last["provenance"]["commit"] == "abc"
-    assert not (tmp_path / "snapshots").exists()
-    pictures = np.load(tmp_path / "pictures" / "s.npz")
+    assert [path.name for path in (tmp_path / "snapshots").iterdir()] == ["s.npz"]
+    pictures = np.load(tmp_path / "snapshots" / "s.npz")
     assert pictures["real"].shape == pictures["generated"].shape == (10, 8, 8, 8, 1)
     json.dumps([*progress, last])
 
@@ -60,7 +67,7 @@ def test_search_sees_no_test_images(tmp_path):
     *progress, last = trainable.reports(order_of(tmp_path, phase="search"))
     assert last["outcome"]["test_accuracy"] is None
     assert progress[-1]["validation_accuracy"] == last["outcome"]["validation_accuracy"] is not None
-    assert not (tmp_path / "pictures").exists()
+    assert not (tmp_path / "snapshots").exists()
 
 
 @pytest.mark.parametrize("reports_before_the_crash", [2, 3, 4])
@@ -68,28 +75,60 @@ def test_a_trial_goes_on_from_its_snapshot(tmp_path, monkeypatch, reports_before
     *_, straight = trainable.reports(order_of(tmp_path))
     monkeypatch.setattr(trainable, "SNAPSHOT_SECONDS", 0)
     crashed = trainable.reports(order_of(tmp_path))
-    for _ in range(reports_before_the_crash):
-        next(crashed)
+    seen = [next(crashed) for _ in range(reports_before_the_crash)]
     crashed.close()
-    assert list((tmp_path / "snapshots").iterdir()) == [tmp_path / "snapshots" / "s.pt"]
+    store = Store(str(tmp_path / "snapshots"))
+    assert [list(key) for key in store.snapshots()] == [list(seen[-1]["snapshots"][0][:2])], "the latest alone is kept"
     *rest, resumed = trainable.reports(order_of(tmp_path))
-    # The last report before the crash comes again: whether it would have stopped the trial was not known.
-    assert len(rest) == 5 - reports_before_the_crash
+    # A rung that lies behind is told of again: whether it would have stopped the trial was perhaps not known.
+    again = [report["iteration"] for report in rest if "snapshots" not in report]
+    assert again == ([25] if reports_before_the_crash > 2 else [])
+    assert len(rest) - len(again) == 4 - reports_before_the_crash
     assert timeless(resumed["outcome"]) == timeless(straight["outcome"])
-    assert list((tmp_path / "snapshots").iterdir()) == []
+    assert resumed["outcome"]["pflop"] == straight["outcome"]["pflop"], "what it had done itself is its own"
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "of another config"])
 def test_a_damaged_snapshot_counts_as_absent(tmp_path, damage):
     *_, straight = trainable.reports(order_of(tmp_path))
-    path = tmp_path / "snapshots" / "s.pt"
-    other = Training(Study.of(plain()).config(Study.of(plain()).cells[0], "c", seed=0, phase="search"))
-    trainable.save(other, path)
-    if damage != "of another config":
-        path.write_bytes(path.read_bytes()[:5000] if damage == "cut" else b"")
-    *progress, last = trainable.reports(order_of(tmp_path))
+    order, store = order_of(tmp_path), Store(str(tmp_path / "snapshots"))
+    config = Config.of(order["config"])
+    key = Key(prefix(config, "generation"), 20)
+    other = Snapshots(store, Config.of({"method": "c"}), shared=True)
+    other.begun([])
+    other.keep("classification")
+    (written,) = store.snapshots()
+    content = store.get(written.name)
+    store.put(key.name, {"cut": content[:5000], "empty": b"", "of another config": content}[damage])
+    *progress, last = trainable.reports(order | {"starts": [key]})
     assert len(progress) == 4
     assert timeless(last["outcome"]) == timeless(straight["outcome"])
+    assert key not in store.snapshots(), "a damaged snapshot is removed"
+
+
+def test_others_go_on_from_what_a_trial_was_asked_to_leave(tmp_path):
+    first = order_of(tmp_path) | {"marks": [[10, 20], [30]]}
+    *progress, last = trainable.reports(first)
+    made = [Key(prefix, iteration) for report in (*progress, last) for prefix, iteration, _ in report["snapshots"]]
+    assert [key.iteration for key in made] == [10, 20, 30]
+    settings = {"classifier.iterations": 80, "gan.iterations": 20}
+    *_, scratch = trainable.reports(order_of(tmp_path, settings=settings) | {"starts": []})
+    *rest, shared = trainable.reports(order_of(tmp_path, settings=settings) | {"starts": [made[2]]})
+    assert timeless(shared["outcome"]) | {"pflop": 0} == timeless(scratch["outcome"]) | {"pflop": 0}
+    assert shared["outcome"]["pflop_unshared"] == scratch["outcome"]["pflop"]
+    own = pflop(Config.of(first["config"]), stage="classification", iterations=50)
+    assert shared["outcome"]["pflop"] == pytest.approx(own)
+    assert shared["outcome"]["wall_seconds"] < scratch["outcome"]["wall_seconds"]
+    assert rest[0]["iteration"] == 25, "the rung that lies behind"
+
+
+def test_a_store_that_cannot_be_written_costs_the_snapshot_not_the_trial(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    order = order_of(tmp_path, phase="search") | {"marks": [[10], []], "store": str(tmp_path / "file")}
+    *progress, last = trainable.reports(order)
+    assert last["outcome"]["status"] == "completed"
+    assert all(report["snapshots"] == [] for report in progress)
+    assert any("could not be kept" in report.get("notice", "") for report in progress)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +170,6 @@ def test_a_collapse_is_a_warning_of_the_outcome_that_the_ledger_keeps(tmp_path, 
     study = Study.of(TINY)
     plan = Plan(study, Ledger(tmp_path / "ledger"))
     trial = plan.next()
-    entry = Entry(**trial.identity(study.name) | last["outcome"], pflop_unshared=0.0, provenance={})
+    entry = Entry(**trial.identity(study.name) | last["outcome"], provenance={})
     plan.ledger.write(entry)
     assert Ledger(tmp_path / "ledger").entries[trial.signature].warning == warning
