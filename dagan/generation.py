@@ -36,7 +36,8 @@ class Generation:
             some = starting_images(train, streams, self.separate)
             d.fit_weight_norm(some.images, some.labels)
             g.fit_weight_norm(self.latents(len(some), streams.fresh("start.latents")), some.labels)
-        d.to(memory_format=MEMORY_FORMAT)
+        for network in (d, g):
+            network.to(memory_format=MEMORY_FORMAT)
         common = {"beta1": self.gan.beta1, "weight_decay": self.gan.weight_decay}
         # Taken even where stage 2 starts fresh: a warm start can then go on from the same stage 1.
         judged = config.classifier.average_decay if config.row.continues else 0.0

@@ -10,13 +10,14 @@ images and labels come in turn, one of each class, then the next of each.
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu, linear, one_hot
+from torch.nn.functional import conv2d, leaky_relu, linear, one_hot
 
 from dagan.architecture import Layer, Stage, discriminator_layers, generator_layers, networks_side_by_side
 from dagan.config import Config
 from dagan.draws import dropout, noisy
 from dagan.roles import Discriminator, Generator
 from dagan.shapes import Features, Images, Labels, Latents, Logits
+from dagan.transposed import transposed_convolution
 
 SLOPE = 0.2
 INITIAL_STD = 0.05
@@ -49,8 +50,9 @@ class Weighted(nn.Module):
         if layer.kind == "conv":
             return conv2d(inputs, weight, self.bias, layer.stride, layer.padding, groups=self.groups)
         if layer.kind == "transposed":
-            outside = layer.stride + 2 * layer.padding - layer.kernel  # so that the size is multiplied by the stride
-            return conv_transpose2d(inputs, weight, self.bias, layer.stride, layer.padding, outside, self.groups)
+            return transposed_convolution(
+                inputs, weight, self.bias, stride=layer.stride, padding=layer.padding, groups=self.groups
+            )
         if self.groups == 1:
             return linear(inputs, weight, self.bias)
         apart = inputs.reshape(len(inputs), self.groups, -1)

@@ -111,7 +111,7 @@ def load(folder: Path | str, *, device: str = "auto") -> Weights:
         classifier = TrainedClassifier(config, network.to(memory_format=MEMORY_FORMAT), here, lambda: statistics)
     if "generator.safetensors" in document["files"] and (drawing := networks.generator(config, start)):
         fill(drawing, folder / "generator.safetensors", document)
-        generator = TrainedGenerator(config, drawing, here)
+        generator = TrainedGenerator(config, drawing.to(memory_format=MEMORY_FORMAT), here)
     return Weights(config, document["recorded"], classifier, generator)
 
 
