@@ -43,7 +43,7 @@ def study(tmp_path):
         "search": {
             "parameters": {
                 "gan.iterations": {"values": [5, 10]},
-                "classifier.iterations": {"values": [20, 40]},
+                "classifier.iterations": {"min": 20, "max": 40},
             },
             "budget": {"trials": 2},
         },
