@@ -28,7 +28,7 @@ def export(plan: Plan, place: Place) -> list[Path]:
         entries = sorted((e for e in branch.of_phase("confirm") if e.status == "completed"), key=lambda e: e.trial)
         if entries:
             cell = branch.cell
-            point = f"-point{branch.index}" if branch.point else ""
+            point = f"-point-{plan.group(branch.confirm[0]).branches.index(branch)}" if branch.point else ""
             path = place.best / f"{cell.dataset.name}-n{cell.samples_per_class}-{branch.method}{point}.yaml"
             place.best.mkdir(parents=True, exist_ok=True)
             searched = plan.study.search.budget is not None

@@ -30,7 +30,9 @@ class Entry(BaseModel):
     dataset: str
     samples_per_class: int
     method: str
-    point: str = Field("", description="Of the study's design: its factors' values.")
+    point: str = Field(
+        "", description="Of the design: its factors' values; empty for the one that the others are compared with."
+    )
     seed: int
     trial: int
     search: str = Field("", description="The hash of all that the search hung on that suggested it.")

@@ -6,7 +6,7 @@ Who waits for whose snapshot is decided by `sweeps.sharing`.
 """
 
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -57,8 +57,8 @@ class Branch:
 
     @property
     def point(self) -> str:
-        """The search's, in words; empty without a design."""
-        return label(self.search.point)
+        """The search's, in words; empty for the one that the others are compared with, and without a design."""
+        return self.search.label
 
     @property
     def planned(self) -> dict[str, int]:
@@ -80,6 +80,32 @@ class Branch:
         return len(self.entries) == sum(self.planned.values())
 
 
+@dataclass(frozen=True)
+class Group:
+    """All branches of one method in one cell: one, but where a design has more points."""
+
+    branches: tuple[Branch, ...]
+
+    @property
+    def cell(self) -> Cell:
+        """The branches'."""
+        return self.branches[0].cell
+
+    @property
+    def method(self) -> str:
+        """The branches'."""
+        return self.branches[0].method
+
+    @property
+    def planned(self) -> Counter[str]:
+        """Trials per phase."""
+        return sum((Counter(branch.planned) for branch in self.branches), Counter())
+
+    def of_phase(self, phase: str) -> list[Entry]:
+        """The entries of a phase."""
+        return [entry for branch in self.branches for entry in branch.of_phase(phase)]
+
+
 class Plan:
     """All trials of a study, handed out as they may start, with the ledger in their back."""
 
@@ -88,10 +114,10 @@ class Plan:
         self.study, self.ledger, self.retry = study, ledger, retry
         self.sharing = sharing or Sharing()
         searches = [
-            MethodSearch(study, cell, method, point, ledger)
+            MethodSearch(study, cell, method, point, ledger, label=label(point) if index else "")
             for cell in study.cells
             for method in study.methods
-            for point in study.points(cell, method)
+            for index, point in enumerate(study.points(cell, method))
         ]
         self.branches = [Branch(index, search) for index, search in enumerate(searches)]
         self._branch_of = {(b.cell.dataset.name, b.cell.samples_per_class, b.method, b.point): b for b in self.branches}
@@ -104,6 +130,20 @@ class Plan:
         self._turn = 0
         for branch in self.branches:
             self._advance(branch)
+
+    @property
+    def groups(self) -> list[Group]:
+        """The branches by cell and method."""
+        found: dict[tuple[str, int, str], list[Branch]] = {}
+        for branch in self.branches:
+            key = (branch.cell.dataset.name, branch.cell.samples_per_class, branch.method)
+            found.setdefault(key, []).append(branch)
+        return [Group(tuple(branches)) for branches in found.values()]
+
+    def group(self, trial: Trial) -> Group:
+        """Where a trial belongs, the points of a design together."""
+        own = self.branch(trial)
+        return Group(tuple(b for b in self.branches if (b.cell, b.method) == (own.cell, own.method)))
 
     def branch(self, trial: Trial) -> Branch:
         """Where a trial belongs."""

@@ -28,7 +28,7 @@ from dagan.config import Config, digest_of, is_whole
 from dagan.prefix import of_stage_1
 from dagan.trees import flatten
 from sweeps.charge import Account
-from sweeps.design import Point, label
+from sweeps.design import Point
 from sweeps.ledger import Entry, Ledger
 from sweeps.space import Parameter
 from sweeps.store import Key
@@ -69,8 +69,9 @@ class Suggestion:
 class MethodSearch:
     """All suggestions of one method in one cell, at one point of the design."""
 
-    def __init__(self, study: Study, cell: Cell, method: str, point: Point, ledger: Ledger) -> None:
-        self.study, self.cell, self.method, self.point = study, cell, method, point
+    def __init__(self, study: Study, cell: Cell, method: str, point: Point, ledger: Ledger, *, label: str = "") -> None:
+        """`label` names the point; empty for the one that the others are compared with, and without a design."""
+        self.study, self.cell, self.method, self.point, self.label = study, cell, method, point, label
         self.ledger = ledger
         self.space = study.space(method)
         self.suggestions: list[Suggestion] = []
@@ -98,7 +99,7 @@ class MethodSearch:
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
         """The sampler of one suggestion; with `reuse` every second one keeps the best known settings of stage 1."""
-        cell = f"{self.cell.dataset.name}/{self.cell.samples_per_class}/{self.method}/{label(self.point)}"
+        cell = f"{self.cell.dataset.name}/{self.cell.samples_per_class}/{self.method}/{self.label}"
         digest = hashlib.sha256(f"{self.study.seed}/{cell}/{number}".encode()).digest()
         sampler = optuna.samplers.TPESampler(
             seed=int.from_bytes(digest[:4], "big"), n_startup_trials=STARTUP, constant_liar=True
@@ -256,9 +257,9 @@ class MethodSearch:
         self._asked.append(asked)
         settings = dict(asked.params)
         config = self.study.config(self.cell, self.method, seed=0, phase="search", settings={**self.point, **settings})
-        rungs, point = tuple(self.study.rungs(config)), label(self.point)
+        rungs = tuple(self.study.rungs(config))
         trials = [
-            Trial(self.cell, self.method, "search", number, config.with_seed(seed), rungs, point, self.key)
+            Trial(self.cell, self.method, "search", number, config.with_seed(seed), rungs, self.label, self.key)
             for seed in self.study.search_seeds
         ]
         return Suggestion(number, settings, trials)

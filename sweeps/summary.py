@@ -20,14 +20,14 @@ def summarise(plan: Plan, place: Place) -> "Report":
     planned = [
         {
             "phase": phase,
-            "dataset": branch.cell.dataset.name,
-            "samples_per_class": branch.cell.samples_per_class,
-            "method": branch.method,
+            "dataset": group.cell.dataset.name,
+            "samples_per_class": group.cell.samples_per_class,
+            "method": group.method,
             # Twins, two suggestions that came to the same setting, are one training and one row.
-            "trials": trials - len(branch.of_phase(phase)) + len({e.signature for e in branch.of_phase(phase)}),
+            "trials": trials - len(group.of_phase(phase)) + len({e.signature for e in group.of_phase(phase)}),
         }
-        for branch in plan.branches
-        for phase, trials in branch.planned.items()
+        for group in plan.groups
+        for phase, trials in group.planned.items()
     ]
     found = write_report(
         place.root,

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from sweeps.ledger import Entry
 from sweeps.outline import evidence, sentence
-from sweeps.plan import Branch, Plan
+from sweeps.plan import Group, Plan
 from sweeps.trial import Trial
 
 NOTICES = 20
@@ -20,7 +20,7 @@ UNUSUAL = ("stopped", "diverged", "oom", "failed")
 
 
 def progress_table(plan: Plan, running: Counter[tuple[str, int, str]] | None = None) -> Table:
-    """One row per method of a cell: how far search and confirm are, and what they found.
+    """One row per method of a cell, all points of a design together: how far search and confirm are, what they found.
 
     With `running`, the number of its trials that run right now, too.
     """
@@ -31,16 +31,16 @@ def progress_table(plan: Plan, running: Counter[tuple[str, int, str]] | None = N
     for name in ("search", "validation", "confirm", "test", *(["running"] if running is not None else [])):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("unusual", overflow="fold")
-    for branch in plan.branches:
-        cell, planned = branch.cell, branch.planned
-        search, confirm = branch.of_phase("search"), branch.of_phase("confirm")
-        now = running[cell.dataset.name, cell.samples_per_class, branch.method] if running is not None else 0
+    for group in plan.groups:
+        cell, planned = group.cell, group.planned
+        search, confirm = group.of_phase("search"), group.of_phase("confirm")
+        now = running[cell.dataset.name, cell.samples_per_class, group.method] if running is not None else 0
         table.add_row(
             cell.dataset.name,
             str(cell.samples_per_class),
-            branch.method,
-            f"{len(search)}/{planned['search']}",
-            best_validation(branch),
+            group.method,
+            f"{len(search)}/{planned['search']}" if planned["search"] else "·",
+            best_validation(group),
             f"{len(confirm)}/{planned['confirm']}",
             mean_test(confirm),
             *([str(now or "·")] if running is not None else []),
@@ -49,9 +49,9 @@ def progress_table(plan: Plan, running: Counter[tuple[str, int, str]] | None = N
     return table
 
 
-def best_validation(branch: Branch) -> str:
-    """The best mean validation accuracy so far, in %."""
-    best = branch.search.best
+def best_validation(group: Group) -> str:
+    """The best mean validation accuracy so far, in %; of several points of a design, each with its own, none."""
+    best = group.branches[0].search.best if len(group.branches) == 1 else None
     return f"{100 * best.score:.1f} %" if best and best.score is not None else "·"
 
 
@@ -129,14 +129,14 @@ class LiveTable:
             self.live.update(table, refresh=True)
 
     def _line(self, ended: Trial) -> None:
-        branch = self.plan.branch(ended)
-        done = branch.of_phase(ended.phase)
-        if len(done) < branch.planned[ended.phase]:
+        group = self.plan.group(ended)
+        done = group.of_phase(ended.phase)
+        if len(done) < group.planned[ended.phase]:
             return
-        found = f"best validation {best_validation(branch)}" if ended.phase == "search" else f"test {mean_test(done)}"
+        found = f"best validation {best_validation(group)}" if ended.phase == "search" else f"test {mean_test(done)}"
         odd = unusual(done)
         note = f" ({odd})" if odd else ""
-        self.console.print(f"{branch.cell}, {branch.method}: {ended.phase} done, {found}{note}. {self._caption()}")
+        self.console.print(f"{group.cell}, {group.method}: {ended.phase} done, {found}{note}. {self._caption()}")
 
     def _caption(self) -> str:
         done = len(self.plan.entries)

@@ -24,7 +24,7 @@ class Trial:
     rungs: tuple[int, ...] = ()
     """Stage-2 iterations at which it may be stopped."""
     point: str = ""
-    """Of the study's design: its factors' values."""
+    """Of the study's design: its factors' values; empty for the one that the others are compared with."""
     search: str = ""
     """Of the search that suggested it: the hash of all that its suggestions hang on."""
 
