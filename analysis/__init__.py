@@ -1,9 +1,9 @@
 """A table in, a table out: the evidence of a sweep as means, intervals, tests, figures and a report.
 
->>> from analysis import compare, load, write_report
+>>> from analysis import compare, load, report
 >>> results = load("results/digits")
 >>> compare(results, {"dagan_aug": ["c_aug"]})
->>> write_report("results/digits")
+>>> report(results, "report", compare={"dagan_aug": ["c_aug"]})
 """
 
 from importlib import import_module
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.accounting import best_suggestions, costs, counts, search_progress
+    from analysis.accuracy_table import table
     from analysis.comparison import compare, means
     from analysis.confirmation import confirmed
     from analysis.errors import ResultsError
-    from analysis.report import Report, write_report
+    from analysis.papers import published
+    from analysis.publication import Report, report, write_report
     from analysis.results import load, load_curves, write_tables
     from analysis.statistics import (
         Interval,
@@ -32,7 +34,9 @@ _HOMES = {
     **dict.fromkeys(("compare", "means"), "comparison"),
     "ResultsError": "errors",
     "confirmed": "confirmation",
-    **dict.fromkeys(("Report", "write_report"), "report"),
+    **dict.fromkeys(("Report", "report", "write_report"), "publication"),
+    "published": "papers",
+    "table": "accuracy_table",
     **dict.fromkeys(("load", "load_curves", "write_tables"), "results"),
     **dict.fromkeys(("Interval", "detectable_difference", "holm", "seeds_needed"), "statistics"),
     **dict.fromkeys(("sign_flip_p", "smallest_attainable_p", "t_interval"), "statistics"),
@@ -52,11 +56,14 @@ __all__ = [
     "load",
     "load_curves",
     "means",
+    "published",
+    "report",
     "search_progress",
     "seeds_needed",
     "sign_flip_p",
     "smallest_attainable_p",
     "t_interval",
+    "table",
     "write_report",
     "write_tables",
 ]

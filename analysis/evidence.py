@@ -11,6 +11,7 @@ from analysis.answer import Answer, answer
 from analysis.comparison import compare, means
 from analysis.confirmation import confirmed
 from analysis.curves import average_curves, of_trials
+from analysis.entries import curves as curves_of
 from analysis.errors import ResultsError
 from analysis.results import load, load_curves
 from analysis.study import Study, load_study
@@ -48,13 +49,27 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Col
 
     With `signatures` only these trials count: a study file that was changed leaves others behind in the ledger.
     """
-    study = load_study(directory)
-    results, curves = load(directory), load_curves(directory)
+    study, results = load_study(directory), load(directory)
     if signatures is not None:
+        attributes = results.attrs
         results = results[results["signature"].isin(signatures)].reset_index(drop=True)
-        curves = curves[curves["signature"].isin(signatures)].reset_index(drop=True)
+        results.attrs |= attributes
+    # Of a hundred thousand trials the curves of few are drawn, and only those are read.
+    drawn = {*_chosen(results)["signature"], *_completed(results)["signature"]}
+    return weigh(study, results, planned, load_curves(directory, signatures=drawn))
+
+
+def weigh(
+    study: Study, results: pd.DataFrame, planned: pd.DataFrame | None = None, curves: pd.DataFrame | None = None
+) -> Evidence:
+    """The evidence of results that have been read; without `curves` as from `load_curves` none are shown.
+
+    Raises:
+        ResultsError: There are no results.
+    """
     if results.empty:
-        raise ResultsError(f"{directory} must hold a finished trial, but its ledger has none. Run the study first.")
+        raise ResultsError(f"{study.name} must hold a finished trial, but there is none. Run the study first.")
+    curves = curves_of([]) if curves is None else curves
     measured, tally = means(results), counts(results, planned)
     comparisons = compare(results, study.compare, study.smallest_difference)
     return Evidence(
@@ -69,6 +84,11 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Col
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
         answer=answer(study, measured, comparisons, tally),
     )
+
+
+def _chosen(results: pd.DataFrame) -> pd.DataFrame:
+    keys = ["dataset", "samples_per_class", "method", "trial"]
+    return results[results["phase"] == "search"].merge(best_suggestions(results)[keys], on=keys)
 
 
 def _completed(results: pd.DataFrame) -> pd.DataFrame:

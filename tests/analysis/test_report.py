@@ -3,17 +3,21 @@
 import re
 import subprocess
 import sys
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import ResultsError, load, write_report
+from analysis import ResultsError, load, report, write_report
+from analysis.accuracy_table import AccuracyTable, accuracy_tables
 from analysis.evidence import gather
+from analysis.illustrations import LEGIBLE, legible_methods
 from analysis.pictures import grid, load_pictures, png
-from analysis.report import escape_markdown
-from analysis.tables import accuracy_tables, choices
+from analysis.tables import choices
+from analysis.typesetting import escape_markdown
 
 from .conftest import METHODS, entry, write_entry, write_pictures, write_study
 
@@ -65,7 +69,7 @@ def test_report_of_a_whole_study(usual):
         assert "sweeps run digits" in text
         assert "0123abc" in text
         assert "gan.feature_matching_weight" in text
-    assert sum(tag == "svg" for tag, _ in page.elements) == 2 + 2 + 2 + 4
+    assert sum(tag == "svg" for tag, _ in page.elements) == 2 + 1 + 2 + 2 + 4
     assert sum(tag == "img" for tag, _ in page.elements) == 2 * 2 * 10 * 2
     assert any("better" in line for line in usual.lines)
 
@@ -73,12 +77,12 @@ def test_report_of_a_whole_study(usual):
 def test_the_page_needs_nothing_else(usual):
     page, _ = read(usual)
     source = "".join(f"{tag} {attributes}" for tag, attributes in page.elements)
-    assert "script" not in {tag for tag, _ in page.elements}
+    assert [attributes for tag, attributes in page.elements if tag == "script"] == [{}]  # one, inline
     assert not {"link", "iframe", "object", "embed"} & {tag for tag, _ in page.elements}
     for tag, attributes in page.elements:
         for name, value in attributes.items():
             if name in ("src", "href", "xlink:href", "srcset", "data", "action"):
-                local = ("#", "data:image/png;base64,", "results.", "report.md")
+                local = ("#", "data:image/png;base64,", "results.", "report.md", "tables/", "figures/")
                 assert str(value).startswith(local), (tag, name, value)
             assert not name.startswith("on")
     assert "@import" not in source
@@ -96,8 +100,11 @@ def test_ids_are_unique_and_references_resolve(usual):
 def test_figure_files_of_the_markdown_twin_exist(usual):
     linked = re.findall(r"\]\((figures/[^)]*)\)", usual.markdown.read_text())
     assert linked
-    assert {usual.markdown.parent / link for link in linked} == set(usual.figures)
-    assert all(path.is_file() for path in usual.figures)
+    shown = {usual.markdown.parent / link for link in linked if link != "figures/"}
+    copies = {path for path in usual.figures if path.with_suffix(".svg") in usual.figures} - shown
+    assert shown | copies == set(usual.figures)
+    assert {path.with_suffix(".png") for path in shown if path.suffix == ".svg"} == copies
+    assert all(path.stat().st_size for path in usual.figures)
 
 
 def test_tables_beside_the_report_are_the_results(usual):
@@ -144,16 +151,72 @@ def test_text_from_users_injects_nothing(make_study, usual, text):
     page, markdown = read(write_report(directory))
     allowed = {tag for tag, _ in read(usual)[0].elements}
     assert {tag for tag, _ in page.elements} <= allowed
+    assert [tag for tag, _ in page.elements].count("script") == 1
     assert not [a for _, attributes in page.elements for a in attributes if a.startswith("on")]
     assert all(not v or "evil" not in v for _, a in page.elements for k, v in a.items() if k in ("href", "src"))
     assert " ".join(text.split()) in " ".join(page.text.split())
     assert "{{ 7 * 7 }}" in page.text or "7 * 7" not in text
     assert "<script" not in markdown
     assert "<img" not in markdown
-    assert not re.search(r"(?<!\\)\]\((?!figures/|results\.)", markdown)
+    assert not re.search(r"(?<!\\)\]\((?!figures/|results\.|tables/)", markdown)
     assert "\n# heading" not in markdown
     widths = [re.sub(r"\\.", "", row).count("|") for row in markdown.splitlines() if row.startswith("| evil")]
     assert len(set(widths)) <= 1
+
+
+def test_the_page_allows_its_one_script_and_no_other(usual):
+    page, _ = read(usual)
+    policy = next(a["content"] for tag, a in page.elements if tag == "meta" and "http-equiv" in a)
+    script = re.search(r"<script>(.*?)</script>", usual.html.read_text(), re.DOTALL).group(1)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+
+
+def test_points_say_which_trial_they_are(usual):
+    source = usual.html.read_text()
+    titles = re.findall(r'<circle class="point"[^>]*><title>([^<]*)</title></circle>', source)
+    assert any(re.fullmatch(r"c, 5 per class, seed 1003: \d+\.\d %", title) for title in titles)
+    assert any(title.startswith("dagan_aug, suggestion 5: ") for title in titles)
+    assert any("n = 8" in title for title in titles)  # a paired difference
+
+
+def test_warnings_of_a_collapse_are_counted(make_study):
+    directory = make_study(sizes=(5,), trials=2)
+    for trial in (8, 9):
+        write_entry(
+            directory, entry(method="dagan", trial=trial, signature=f"w{trial}", warning="images collapsed <b>")
+        )
+    page, markdown = read(write_report(directory))
+    assert "2 trials with a warning (dagan, confirm): images collapsed <b>" in page.text
+    assert "2 trials with a warning (dagan, confirm): images collapsed &lt;b&gt;" in markdown
+
+
+def test_a_report_of_merged_tables(make_study, tmp_path):
+    first = make_study(sizes=(5,), trials=2)
+    second = make_study(name="other", dataset="mnist", sizes=(20,), trials=2)
+    written = report([first, second], tmp_path / "out", question="Both?", compare={"dagan_aug": ["c_aug"]})
+    page, markdown = read(written)
+    assert "digits and other" in page.text
+    assert "dagan_aug is better than c_aug at every size" in page.text
+    assert "run again" not in page.text + markdown
+    again = report(load(written.parquet), tmp_path / "again", question="Both?", compare={"dagan_aug": ["c_aug"]})
+    assert again.lines == written.lines
+
+
+def test_hundreds_of_methods_stay_legible(make_study):
+    names = tuple(f"variant_{k:03d}" for k in range(150))
+    levels = {name: 0.5 + 0.001 * k for k, name in enumerate(names)}
+    family = {names[7]: [names[3]]}
+    directory = make_study(methods=names, levels=levels, compare=family, sizes=(5,), trials=1, seeds=2)
+    evidence = gather(directory)
+    shown = legible_methods(evidence)
+    assert len(shown) == LEGIBLE
+    assert {names[3], names[7], names[149], names[142]} <= set(shown)
+    page, _ = read(write_report(directory))
+    assert "Figures show 10 of the 150 methods" in page.text
+    assert all(name in page.text for name in names)
+    assert any("tall" in str(a.get("class")) for _, a in page.elements)
 
 
 def test_markdown_escapes():
@@ -169,21 +232,24 @@ def test_dagan_need_not_win(make_study):
     assert "The mean is highest for c_aug throughout" in page.text
 
 
+def tables_of(directory) -> list[AccuracyTable]:
+    evidence = gather(directory)
+    return accuracy_tables(evidence.results, evidence.means, evidence.comparisons, evidence.study.methods)
+
+
 def test_no_difference_is_said_with_the_seeds_it_would_take(make_study):
     levels = dict.fromkeys(METHODS, 0.65)
     directory = make_study(levels=levels, compare={"dagan_aug": ["c"]}, sizes=(5,))
     page, _ = read(write_report(directory))
-    assert "No difference between dagan_aug and c could be shown" in page.text
-    assert re.search(r"about \d+ seeds would be needed to find 0.5 points", page.text)
-    tables = accuracy_tables(gather(directory))
+    assert "No difference could be shown between dagan_aug and c; n =" in page.text
+    assert re.search(r"n = \d+ seeds would be needed for 0.5 points, there are 8", page.text)
+    tables = tables_of(directory)
     assert not any(entry.best for table in tables for _, entries in table.rows for entry in entries)
 
 
 def test_best_is_marked_only_where_the_evidence_allows(make_study):
     marked = {
-        method: [entry.best for entry in entries]
-        for table in accuracy_tables(gather(make_study()))
-        for method, entries in table.rows
+        method: [entry.best for entry in entries] for table in tables_of(make_study()) for method, entries in table.rows
     }
     assert marked == {"c": [False] * 2, "c_aug": [False] * 2, "dagan": [False] * 2, "dagan_aug": [True] * 2}
 
@@ -193,13 +259,13 @@ def test_a_study_that_is_still_searching(make_study):
     page, _ = read(report)
     assert "The question is open" in page.text
     assert "too high to be evidence" in page.text
-    assert "Best configurations so far" in page.text
+    assert "the best configurations so far" in page.text
     assert report.lines[0].startswith("The question is open")
 
 
 def test_a_single_seed(make_study):
     page, _ = read(write_report(make_study(seeds=1, sizes=(5,))))
-    assert "has a single seed, so no interval and no test" in page.text
+    assert "There is a single seed, so no interval and no test in any of the 3 declared comparisons" in page.text
     assert page.text.count("no interval") >= 4 + 3  # every mean, every difference
     assert "± nan" not in page.text
 
@@ -235,7 +301,7 @@ def test_nothing_disappears(make_study):
         "1 out of memory",
         "1 failed",
         "2 missing",
-        "1 damaged ledger file",
+        "1 damaged file",
         "it was oom",
     ):
         assert words in " ".join(page.text.split())
@@ -257,8 +323,7 @@ def test_choices_leave_out_luck_and_machine(make_study):
 
 def test_many_cells_are_counted_instead_of_told(make_study):
     page, _ = read(write_report(make_study(sizes=(5, 10, 20), trials=2, seeds=10)))
-    assert "dagan_aug against c_aug: better in 3 of 3 cells" in page.text
-    assert "with 5, 10 and 20 per class" in page.text
+    assert "dagan_aug is better than c_aug at every size (+" in page.text
 
 
 @pytest.mark.parametrize("channels", [1, 3])
