@@ -4,6 +4,7 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +95,15 @@ def _read(file: Path, runs: dict[str, TrackedRun], parse: Callable[[bytes], Any]
 
 def _parser() -> Callable[[bytes], Any]:
     try:
-        from wandb.proto.wandb_internal_pb2 import Record
+        record = import_module("wandb.proto.wandb_internal_pb2").Record
+        undecodable = import_module("google.protobuf.message").DecodeError
     except ImportError as error:
         raise ResultsError("reading W&B runs needs the package wandb. pip install wandb") from error
-    from google.protobuf.message import DecodeError
 
     def parse(content: bytes) -> Any:
         try:
-            return Record.FromString(content)
-        except DecodeError as error:
+            return record.FromString(content)
+        except undecodable as error:
             raise ValueError(f"a record that cannot be decoded: {error}") from error
 
     return parse

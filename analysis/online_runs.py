@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from typing import Any, Protocol
 
 from analysis.entries import fault
@@ -38,7 +39,7 @@ def project_runs(project: str) -> Iterable[OnlineRun]:
         ResultsError: wandb is not installed, nobody is logged in, or there is no such project.
     """
     try:
-        import wandb
+        wandb: Any = import_module("wandb")
     except ImportError as error:
         raise ResultsError("reading a W&B project needs the package wandb. pip install wandb") from error
     try:

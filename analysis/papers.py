@@ -20,18 +20,22 @@ def beside(means: pd.DataFrame) -> pd.DataFrame:
 
     The last epoch counts where there are several; a number without samples per class stands beside every size.
     """
-    last = _read().drop_duplicates(["dataset", "samples_per_class", "method"], keep="last")
+    last = _read().drop_duplicates(["dataset", "samples_per_class", "method"], keep="last").to_dict("records")
     known = {
-        (row.dataset, None if pd.isna(row.samples_per_class) else int(row.samples_per_class), row.method): row
-        for row in last.itertuples()
+        (
+            row["dataset"],
+            None if pd.isna(row["samples_per_class"]) else int(row["samples_per_class"]),
+            row["method"],
+        ): row
+        for row in last
     }
     found = [
         known.get((dataset, int(size), method)) or known.get((dataset, None, method))
         for dataset, size, method in zip(means["dataset"], means["samples_per_class"], means["method"], strict=True)
     ]
     return means.assign(
-        published=[row.accuracy / 100 if row else float("nan") for row in found],
-        source=[f"{row.source}, {row.table}" if row else "" for row in found],
+        published=[row["accuracy"] / 100 if row else float("nan") for row in found],
+        source=[f"{row['source']}, {row['table']}" if row else "" for row in found],
     )
 
 
