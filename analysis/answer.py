@@ -1,5 +1,6 @@
 """The answer to a study's question from the evidence alone: a paragraph, and a few lines for a terminal."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -103,7 +104,8 @@ def _numbers(row: Row, study: Study) -> str:
     measured = f"({points(row['difference'])} points"
     if row["n"] == 1:
         return f"{measured})"
-    measured = f"{measured}, 95 % interval {interval(row['low'], row['high'])}"
+    limits = interval(row["low"], row["high"])
+    measured = f"{measured}, {limits if math.isnan(row['low']) else f'95 % interval {limits}'}"
     if row["verdict"] == "too few seeds":
         return f"{measured}, {plural(row['n'], 'seed')})"
     tested = f"{measured}, corrected {p_statement(row['p_holm'])}"
@@ -170,8 +172,8 @@ def _best_lines(measured: pd.DataFrame) -> Iterator[str]:
 
 def _mean(row: Row) -> str:
     mean = f"{percent(row['mean'])} %"
-    if row["n"] == 1:
-        return f"{mean}, one seed, no interval"
+    if math.isnan(row["low"]):
+        return f"{mean}, {'one seed' if row['n'] == 1 else plural(row['n'], 'equal seed')}, no interval"
     limits = f"{percent(row['low'])} to {percent(row['high'])}"
     return f"{mean}, 95 % interval {limits}, {plural(row['n'], 'seed')}"
 

@@ -11,12 +11,12 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis import tables, wording
-from analysis.comparison import ALPHA
+from analysis.claims import ALPHA
 from analysis.evidence import Evidence, gather
 from analysis.illustrations import MOST, Illustration, PictureSheet, figures, picture_sheets
 from analysis.methods import look
 from analysis.results import write_tables
-from analysis.statistics import DRAWS, EXACT_LIMIT
+from analysis.sign_flips import DRAWS, EXACT_LIMIT
 
 
 @dataclass(frozen=True)

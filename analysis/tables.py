@@ -61,9 +61,9 @@ def _accuracy_table(evidence: Evidence, dataset: str) -> AccuracyTable:
 
 def _entry(row: Mapping[Any, Any], most: int, winners: set[tuple[str, int, str]]) -> Entry:
     best = (row["dataset"], row["samples_per_class"], row["method"]) in winners
-    if row["n"] == 1:
+    if math.isnan(row["low"]):  # one seed, or seeds that all gave the same
         return Entry(percent(row["mean"]), note="no interval", best=best)
-    half = f"{100 * (row['high'] - row['mean']):.1f}"
+    half = f"{100 * max(row['high'] - row['mean'], row['mean'] - row['low']):.1f}"  # one side may be cut
     return Entry(percent(row["mean"]), half, f"n = {row['n']}" if row["n"] < most else "", best)
 
 
