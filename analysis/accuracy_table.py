@@ -1,5 +1,6 @@
 """The table of a paper: methods × samples per class, mean ± interval, bold only where the evidence allows."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -137,9 +138,9 @@ def _accuracy_table(
 def _entry(row: Mapping[Any, Any], most: int, winners: set[tuple[int, str]]) -> Entry:
     best = (row["samples_per_class"], row["method"]) in winners
     published = "" if pd.isna(row["published"]) else percent(row["published"])
-    if row["n"] == 1:
+    if math.isnan(row["low"]):  # one seed, or seeds that all gave the same
         return Entry(percent(row["mean"]), note="no interval", best=best, published=published)
-    half = f"{100 * (row['high'] - row['mean']):.1f}"
+    half = f"{100 * max(row['high'] - row['mean'], row['mean'] - row['low']):.1f}"  # one side may be cut
     note = f"n = {row['n']}" if row["n"] < most else ""
     return Entry(percent(row["mean"]), half, note, best, published)
 

@@ -1,5 +1,6 @@
 """The answer to a study's question from the evidence alone: a paragraph, and a few lines for a terminal."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -84,7 +85,7 @@ def _shown(rows: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[str]:
 
 
 def _not_shown(rows: pd.DataFrame, comparisons: pd.DataFrame, study: Study) -> str:
-    needed = rows.loc[rows["seeds_needed"] > rows["n"], "seeds_needed"]
+    needed = rows.loc[(rows["seeds_needed"] > rows["n"]) & (rows["seeds_needed"] < math.inf), "seeds_needed"]
     seeds = ""
     if len(needed):
         extent = _extent(f"{needed.min():,.0f}", f"{needed.max():,.0f}")
@@ -159,8 +160,8 @@ def _best_lines(measured: pd.DataFrame) -> Iterator[str]:
 
 def _mean(row: Row) -> str:
     mean = f"{percent(row['mean'])} %"
-    if row["n"] == 1:
-        return f"{mean}, one seed, no interval"
+    if math.isnan(row["low"]):
+        return f"{mean}, {'one seed' if row['n'] == 1 else plural(row['n'], 'equal seed')}, no interval"
     limits = f"{percent(row['low'])} to {percent(row['high'])}"
     return f"{mean}, 95 % interval {limits}, {plural(row['n'], 'seed')}"
 

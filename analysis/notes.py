@@ -1,8 +1,8 @@
 """How the numbers of a report were measured: which interval, which test, what was corrected."""
 
-from analysis.comparison import ALPHA
+from analysis.claims import ALPHA
 from analysis.evidence import Evidence
-from analysis.statistics import DRAWS, EXACT_LIMIT
+from analysis.sign_flips import DRAWS, EXACT_LIMIT
 from analysis.wording import plural
 
 

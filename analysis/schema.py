@@ -56,7 +56,7 @@ def in_order(table: pd.DataFrame, by: Sequence[str], declared: Sequence[str] = (
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    table = table.assign(**{name: pd.NA for name in NEWER if name not in table})
+    table = table.reindex(columns=[*table.columns, *(name for name in NEWER if name not in table)])
     if missing := [name for name in COLUMNS if name not in table]:
         raise ResultsError(
             f"results must have the columns {', '.join(COLUMNS)}, but {', '.join(missing)} are missing. "

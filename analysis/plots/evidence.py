@@ -1,5 +1,6 @@
 """The figures of the evidence: means with intervals, paired differences, contributions of an ablation's factors."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -105,6 +106,6 @@ def _seeds(axes: Axes, trials: pd.DataFrame, sizes: list[Any], shift: float, met
 
 
 def _mean(row: Row) -> str:
-    limits = "no interval" if row["n"] == 1 else f"{percent(row['low'])} to {percent(row['high'])}"
+    limits = "no interval" if math.isnan(row["low"]) else f"{percent(row['low'])} to {percent(row['high'])}"
     seeds = plural(int(row["n"]), "seed")
     return f"{row['method']}, {row['samples_per_class']:,} per class: {percent(row['mean'])} % ({limits}), {seeds}"

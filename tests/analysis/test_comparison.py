@@ -9,7 +9,7 @@ from scipy import stats
 
 from analysis import compare, load, means
 from analysis.accounting import best_suggestions, costs, counts, search_progress
-from analysis.comparison import ALPHA
+from analysis.claims import ALPHA
 from analysis.schema import COLUMNS, tidy
 
 from .conftest import METHODS
@@ -29,6 +29,7 @@ def table(accuracies: dict[str, list[float | None]], *, size: int = 5, phase: st
     return tidy(pd.DataFrame(rows))
 
 
+CLEAR = [0.80, 0.81, 0.79, 0.82, 0.78, 0.80, 0.83, 0.77, 0.80, 0.81, 0.79, 0.80]
 BASE = [0.50, 0.52, 0.48, 0.51, 0.49, 0.53, 0.47, 0.50]
 
 
@@ -52,7 +53,21 @@ def test_a_clear_difference_is_better_one_way_and_worse_the_other():
 def test_significant_but_too_small_to_matter():
     row = one([b + g for b, g in zip(BASE, [0.002, 0.003] * 4, strict=True)], BASE)
     assert row["verdict"] == "better, but smaller than 0.5 points"
-    assert one(BASE, [b + 0.002 for b in BASE])["verdict"] == "worse, but smaller than 0.5 points"
+    row = one(BASE, [b + g for b, g in zip(BASE, [0.002, 0.003] * 4, strict=True)])
+    assert row["verdict"] == "worse, but smaller than 0.5 points"
+
+
+def test_a_difference_of_exactly_the_smallest_one_reaches_it():
+    gain = [0.004, 0.006] * 5
+    assert one([0.5 + g for g in gain], [0.5] * 10, smallest=0.5)["verdict"] == "better"
+    assert one([0.5 + g for g in gain], [0.5] * 10, smallest=0.51)["verdict"].startswith("better, but")
+
+
+def test_differences_without_spread_are_no_evidence():
+    row = one([0.8] * 8, [0.5] * 8)
+    assert math.isnan(row["low"])
+    assert (row["p"], row["verdict"]) == (2 / 2**8, "no difference shown")
+    assert row["note"] == "no interval: all 8 values are equal"
 
 
 def test_noise_shows_nothing_and_says_how_many_seeds_would():
@@ -68,19 +83,19 @@ def test_noise_shows_nothing_and_says_how_many_seeds_would():
 def test_five_seeds_are_too_few_whatever_they_say():
     row = one([0.9] * 5, [0.1] * 5)
     assert (row["p"], row["verdict"]) == (0.0625, "too few seeds")
-    assert row["note"] == "all 5 values are equal"
+    assert row["note"] == "no interval: all 5 values are equal"
 
 
 def test_the_correction_decides_what_is_too_few():
     # 2 / 2^6 = 0.031 passes alone, but not as one of two.
-    results = pd.concat([table({"dagan": [0.8] * 6, "c": [0.5] * 6}, size=size) for size in (5, 20)])
+    results = pd.concat([table({"dagan": CLEAR[:6], "c": [0.5] * 6}, size=size) for size in (5, 20)])
     assert compare(results[results["samples_per_class"] == 5], {"dagan": ["c"]})["verdict"].item() == "better"
     assert compare(results, {"dagan": ["c"]})["verdict"].tolist() == ["too few seeds"] * 2
 
 
 def test_a_cell_with_many_seeds_helps_one_with_few():
     # Holm: the second p is corrected by 1 once the first is out of the way, and 0.031 < 0.05.
-    few, many = (table({"dagan": [0.8] * n, "c": [0.5] * n}, size=n) for n in (6, 12))
+    few, many = (table({"dagan": CLEAR[:n], "c": [0.5] * n}, size=n) for n in (6, 12))
     assert compare(pd.concat([few, many]), {"dagan": ["c"]})["verdict"].tolist() == ["better", "better"]
 
 

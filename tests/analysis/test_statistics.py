@@ -8,15 +8,10 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from analysis.statistics import (
-    detectable_difference,
-    holm,
-    seeds_needed,
-    sign_flip_p,
-    smallest_attainable_p,
-    spread,
-    t_interval,
-)
+from analysis.corrections import holm
+from analysis.intervals import spread, t_interval
+from analysis.power import detectable_difference, seeds_needed
+from analysis.sign_flips import sign_flip_p, smallest_attainable_p
 
 
 def test_t_interval_by_hand():
@@ -52,10 +47,11 @@ def test_one_value_has_no_interval_and_none_no_mean():
     assert none.note == "no values"
 
 
-def test_equal_values_are_said_to_be_equal():
+def test_equal_values_have_no_interval():
     interval = t_interval([0.1 + 0.2, 0.3, 0.3])  # differ by rounding only
-    assert interval.low == interval.high
-    assert interval.note == "all 3 values are equal"
+    assert math.isnan(interval.low)  # one of zero width would look like certainty
+    assert math.isnan(interval.high)
+    assert interval.note == "no interval: all 3 values are equal"
     assert spread([0.3, 0.1 + 0.2]) == 0
 
 
