@@ -16,6 +16,8 @@ from analysis.errors import ResultsError
 from analysis.results import load, load_curves
 from analysis.study import Study, load_study
 
+CURVES = 32  # confirm trials of a cell and method whose curves are averaged; more would not move the mean
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -55,7 +57,7 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Col
         results = results[results["signature"].isin(signatures)].reset_index(drop=True)
         results.attrs |= attributes
     # Of a hundred thousand trials the curves of few are drawn, and only those are read.
-    drawn = {*_chosen(results)["signature"], *_completed(results)["signature"]}
+    drawn = {*_chosen(results)["signature"], *_of_first_seeds(_completed(results))["signature"]}
     return weigh(study, results, planned, load_curves(directory, signatures=drawn))
 
 
@@ -84,6 +86,10 @@ def weigh(
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
         answer=answer(study, measured, comparisons, tally),
     )
+
+
+def _of_first_seeds(trials: pd.DataFrame) -> pd.DataFrame:
+    return trials.groupby(["dataset", "samples_per_class", "method"], sort=False).head(CURVES)
 
 
 def _chosen(results: pd.DataFrame) -> pd.DataFrame:
