@@ -13,13 +13,24 @@ def confirmed(results: pd.DataFrame) -> pd.DataFrame:
     for the method.
 
     Raises:
-        ResultsError: A seed was confirmed twice and no `provenance.finished_at` says which is the newer.
+        ResultsError: Two studies confirmed a seed with different settings, or a seed was confirmed twice and no
+            `provenance.finished_at` says which is the newer.
     """
     trials = results[results["phase"] == "confirm"]
     keys = ["dataset", "samples_per_class", "method"]
     repeated = trials.duplicated([*keys, "seed"], keep=False)
     if not repeated.any():
         return trials
+    # One training that two studies share is one trial; two trainings of one seed are not one evidence.
+    trials = trials.drop_duplicates([*keys, "seed", "signature"])
+    repeated = trials.duplicated([*keys, "seed"], keep=False)
+    studies = trials[repeated].groupby([*keys, "seed"])["study"].unique()
+    for at, names in studies.items():
+        if len(names) > 1:
+            raise ResultsError(
+                f"a seed must be confirmed by one study, but {' and '.join(names)} both confirmed {at[0]} n={at[1]} "
+                f"{at[2]} seed {at[3]} with different settings. Keep one: results[results['study'] == '{names[0]}']."
+            )
     if "provenance.finished_at" not in trials or trials.loc[repeated, "provenance.finished_at"].isna().any():
         first = trials[repeated].iloc[0]
         raise ResultsError(

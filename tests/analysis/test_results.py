@@ -196,6 +196,17 @@ def test_a_later_choice_replaces_the_earlier_one(make_study):
         confirmed(results.drop(columns="provenance.finished_at"))
 
 
+def test_two_studies_of_one_cell_are_no_common_evidence(make_study):
+    first, second = make_study(sizes=(5,), seeds=2), make_study(name="other", sizes=(5,), seeds=2)
+    both = load(first, second)
+    with pytest.raises(ResultsError, match=r"digits and other both confirmed digits n=5 c seed 1000.*Keep one"):
+        confirmed(both)
+    assert len(confirmed(both[both["study"] == "other"])) == 8
+    shared = both[both["study"] == "digits"]
+    shared = pd.concat([shared, shared.assign(study="copy")], ignore_index=True)  # the same trainings, told of twice
+    assert len(confirmed(shared)) == 8
+
+
 def test_of_one_choice_confirmed_twice_the_newer_trial_counts(make_study):
     directory = make_study(sizes=(5,), seeds=2)
     for name, year in (("newest", 2028), ("older", 2027)):
