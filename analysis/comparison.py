@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.claims import ALPHA, judged
 from analysis.confirmation import confirmed
@@ -14,7 +15,7 @@ from analysis.corrections import benjamini_hochberg
 from analysis.errors import ResultsError
 from analysis.intervals import Numbers, bca_limits, cut, interval_note, spreads, t_limits
 from analysis.methods import PAPER_ORDER, ordered
-from analysis.paired import MEASURED, paired_statistics
+from analysis.paired import paired_statistics
 from analysis.samples import of_equal_size
 
 CELL = ["dataset", "samples_per_class"]
@@ -115,17 +116,45 @@ def _rows(results: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
 
 def _differences(trials: pd.DataFrame, rows: pd.DataFrame, *, bootstrap: bool = True) -> pd.DataFrame:
     """The rows (dataset, samples_per_class, method, baseline) with what their paired seeds say."""
-    measured = _measured(trials)[[*CELL, "method", "seed", "test_accuracy"]]
+    differences, unpaired = _paired(_measured(trials), rows)
+    said = paired_statistics(differences.set_index("comparison")["difference"], len(rows), bootstrap=bootstrap)
+    table = rows.assign(n=said["n"], unpaired=unpaired)
+    return pd.concat([table, said.drop(columns="n")], axis=1)
+
+
+def measured_accuracies(results: pd.DataFrame) -> pd.DataFrame:
+    """The evidence itself: dataset, samples_per_class, method, seed and test_accuracy of completed confirm trials."""
+    columns = [*CELL, "method", "seed", "test_accuracy"]
+    return _measured(confirmed(results))[columns].reset_index(drop=True)
+
+
+def paired_differences(results: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
+    """The paired differences themselves, one row per cell, pair and seed that both methods completed.
+
+    Columns: dataset, samples_per_class, method, baseline, seed, difference (method − baseline in −1..1).
+    """
+    _check(pairs, results)
+    rows = _rows(results, pairs)
+    differences, _ = _paired(measured_accuracies(results), rows)
+    named = rows.loc[differences["comparison"]].reset_index(drop=True)
+    return pd.concat([named, differences[["seed", "difference"]]], axis=1)
+
+
+def _paired(measured: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """The columns comparison (row number), seed, difference; and of each row the seeds that one side lacks."""
     wanted = rows.reset_index(names="comparison")
-    left = wanted.merge(measured, on=[*CELL, "method"])[["comparison", "seed", "test_accuracy"]]
-    right = wanted.drop(columns="method").rename(columns={"baseline": "method"}).merge(measured, on=[*CELL, "method"])
-    both = left.merge(right[["comparison", "seed", "test_accuracy"]], on=["comparison", "seed"])
-    differences = (both["test_accuracy_x"] - both["test_accuracy_y"]).set_axis(both["comparison"])
-    said = paired_statistics(differences, len(rows), bootstrap=bootstrap)
-    runs = sum(np.bincount(side["comparison"], minlength=len(rows)) for side in (left, right))
-    table = rows.assign(n=said["n"], unpaired=runs - 2 * said["n"])
-    columns = [name for name in MEASURED if name in said and name != "n"]
-    return pd.concat([table, said[columns]], axis=1)
+    sides = []
+    for side in ("method", "baseline"):
+        named = wanted[[*CELL, side, "comparison"]].rename(columns={side: "method"})
+        found = named.merge(measured[[*CELL, "method", "seed", "test_accuracy"]], on=[*CELL, "method"])
+        sides.append(found[["comparison", "seed", "test_accuracy"]])
+    both = sides[0].merge(sides[1], on=["comparison", "seed"])
+    both["difference"] = both["test_accuracy_x"] - both["test_accuracy_y"]
+    runs, pairs = (
+        [np.bincount(side["comparison"].astype(int), minlength=len(rows)) for side in group]
+        for group in (sides, [both])
+    )
+    return both[["comparison", "seed", "difference"]], runs[0] + runs[1] - 2 * pairs[0]
 
 
 def _measured(trials: pd.DataFrame) -> pd.DataFrame:

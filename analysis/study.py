@@ -22,6 +22,7 @@ class Study:
     smallest_difference: float = 0.5  # percentage points
     confirm_seeds: int | None = None
     parameters: tuple[str, ...] = ()  # the searched keys, as in `gan.iterations`
+    space: Mapping[str, Any] = field(default_factory=dict)  # key → its form in the file, read by `analysis.space`
     digest: str = ""  # of the file, first 12 hexadecimal digits of SHA-256
 
 
@@ -45,6 +46,7 @@ def load_study(directory: Path) -> Study:
         smallest_difference=float(raw.get("smallest_difference", 0.5)),
         confirm_seeds=confirm.get("seeds"),
         parameters=tuple(str(key) for key in search.get("parameters") or ()),
+        space=dict(search.get("parameters") or {}),
         digest=hashlib.sha256(content).hexdigest()[:12],
     )
 
