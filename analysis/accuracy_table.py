@@ -126,8 +126,8 @@ def _accuracy_table(
         winners = _winners(measured, comparisons)
         told = beside(measured)
         sources = tuple(dict.fromkeys(source for source in told["source"] if source))
-        most = measured["n"].max()
-        entries = {(r["method"], r["samples_per_class"]): _entry(r, most, winners) for r in told.to_dict("records")}
+        usual = measured["n"].mode().max()
+        entries = {(r["method"], r["samples_per_class"]): _entry(r, usual, winners) for r in told.to_dict("records")}
     names = ordered(results["method"], methods)
     rows = tuple((name, tuple(entries.get((name, size), NOTHING) for size in sizes)) for name in names)
     counted = sorted(set(measured["n"]))
@@ -135,13 +135,13 @@ def _accuracy_table(
     return AccuracyTable(str(results["dataset"].iloc[0]), sizes, rows, measured.empty, seeds, sources)
 
 
-def _entry(row: Mapping[Any, Any], most: int, winners: set[tuple[int, str]]) -> Entry:
+def _entry(row: Mapping[Any, Any], usual: int, winners: set[tuple[int, str]]) -> Entry:
     best = (row["samples_per_class"], row["method"]) in winners
     published = "" if pd.isna(row["published"]) else percent(row["published"])
     if math.isnan(row["low"]):  # one seed, or seeds that all gave the same
         return Entry(percent(row["mean"]), note="no interval", best=best, published=published)
     half = f"{100 * max(row['high'] - row['mean'], row['mean'] - row['low']):.1f}"  # one side may be cut
-    note = f"n = {row['n']}" if row["n"] < most else ""
+    note = f"n = {row['n']}" if row["n"] != usual else ""
     return Entry(percent(row["mean"]), half, note, best, published)
 
 

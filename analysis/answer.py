@@ -73,15 +73,17 @@ def _compared(study: Study, comparisons: pd.DataFrame, measured: pd.DataFrame) -
 
 
 def _shown(rows: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[str]:
-    groups = list(rows.groupby(["method", "baseline", "verdict"], sort=False))
-    for (method, baseline, verdict), group in groups[:NAMED]:
-        direction, _, limit = str(verdict).partition(", ")
+    """One sentence per method, direction and place, over all its baselines there."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for (method, baseline, verdict), group in rows.groupby(["method", "baseline", "verdict"], sort=False):
         gain = _extent(points(group["difference"].min()), points(group["difference"].max()))
-        where = _where(group, comparisons)
-        yield f"{method} is {direction} than {baseline}{where} ({gain} points{', ' + limit if limit else ''})."
-    if len(groups) > NAMED:
-        rest = pd.concat([group for _, group in groups[NAMED:]])
-        yield f"{plural(len(rest), 'more difference')} shown, in the table below."
+        of = f"{baseline} ({gain} points)"
+        alike.setdefault((str(method), str(verdict), _where(group, comparisons)), []).append(of)
+    for (method, verdict, where), baselines in list(alike.items())[:NAMED]:
+        direction, _, limit = verdict.partition(", ")
+        yield f"{method} is {direction} than {listed(baselines)}{where}{', ' + limit if limit else ''}."
+    if rest := sum(map(len, list(alike.values())[NAMED:])):
+        yield f"{plural(rest, 'more comparison')} shown to differ, in the table below."
 
 
 def _not_shown(rows: pd.DataFrame, comparisons: pd.DataFrame, study: Study) -> str:
@@ -143,13 +145,12 @@ def _best(measured: pd.DataFrame) -> Iterator[str]:
 
 
 def _gaps(counts: pd.DataFrame) -> Iterator[str]:
-    outcomes = {"diverged": "diverged", "oom": "ran out of memory", "failed": "failed"}
-    outcomes |= {"missing": "in the plan without a result yet"}
-    for phase, words in (("search", "Search"), ("confirm", "Confirm, and so not in the means")):
+    outcomes = {"diverged": "diverged", "oom": "ran out of memory", "failed": "failed", "missing": "missing"}
+    for phase, where in (("search", "of the search"), ("confirm", "to confirm, so not in the means")):
         total = counts.loc[counts["phase"] == phase, list(outcomes)].sum()
-        lost = [f"{plural(int(total[k]), 'trial')} {text}" for k, text in outcomes.items() if total[k] > 0]
+        lost = [f"{int(total[k]):,} {text}" for k, text in outcomes.items() if total[k] > 0]
         if lost:
-            yield f"{words}: {listed(lost)}."
+            yield f"Trials {where}: {listed(lost)}."
 
 
 def _best_lines(measured: pd.DataFrame) -> Iterator[str]:

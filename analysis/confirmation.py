@@ -24,13 +24,13 @@ def confirmed(results: pd.DataFrame) -> pd.DataFrame:
     # One training that two studies share is one trial; two trainings of one seed are not one evidence.
     trials = trials.drop_duplicates([*keys, "seed", "signature"])
     repeated = trials.duplicated([*keys, "seed"], keep=False)
-    studies = trials[repeated].groupby([*keys, "seed"])["study"].unique()
-    for at, names in studies.items():
-        if len(names) > 1:
-            raise ResultsError(
-                f"a seed must be confirmed by one study, but {' and '.join(names)} both confirmed {at[0]} n={at[1]} "
-                f"{at[2]} seed {at[3]} with different settings. Keep one: results[results['study'] == '{names[0]}']."
-            )
+    told = trials[repeated].groupby([*keys, "seed"])["study"].unique().reset_index()
+    for row in told[told["study"].map(len) > 1].to_dict("records"):
+        raise ResultsError(
+            f"a seed must be confirmed by one study, but {' and '.join(row['study'])} both confirmed {row['dataset']} "
+            f"n={row['samples_per_class']} {row['method']} seed {row['seed']} with different settings. "
+            f"Keep one: results[results['study'] == '{row['study'][0]}']."
+        )
     if "provenance.finished_at" not in trials or trials.loc[repeated, "provenance.finished_at"].isna().any():
         first = trials[repeated].iloc[0]
         raise ResultsError(

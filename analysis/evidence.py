@@ -2,21 +2,32 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 
+from analysis.ablation import contributions
 from analysis.accounting import best_suggestions, costs, counts, search_progress
 from analysis.answer import Answer, answer
+from analysis.bounds import edges
+from analysis.budget import budget_curves
+from analysis.cells import aggregate
 from analysis.comparison import compare, means
 from analysis.confirmation import confirmed
 from analysis.curves import average_curves, of_trials
 from analysis.entries import curves as curves_of
 from analysis.errors import ResultsError
+from analysis.importances import importance
+from analysis.response import responses
 from analysis.results import load, load_curves
+from analysis.space import suggestions
 from analysis.study import Study, load_study
 
 CURVES = 32  # confirm trials of a cell and method whose curves are averaged; more would not move the mean
+
+
+CELLS = 12  # of which parameter importance is computed
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,13 @@ class Evidence:
     counts: pd.DataFrame
     costs: pd.DataFrame
     progress: pd.DataFrame
+    budgets: pd.DataFrame
+    responses: pd.DataFrame
+    importance: pd.DataFrame
+    edges: pd.DataFrame
+    aggregate: pd.DataFrame  # over cells; empty for one cell
+    ablation: pd.DataFrame
+    suggestions: pd.DataFrame
     search_curves: pd.DataFrame  # of the best suggestion of each search
     confirm_curves: pd.DataFrame
     answer: Answer
@@ -82,10 +100,30 @@ def weigh(
         counts=tally,
         costs=costs(results),
         progress=search_progress(results),
+        budgets=budget_curves(results),
+        responses=responses(results, study.parameters),
+        importance=_importance(results, study),
+        edges=edges(results, study.space),
+        aggregate=_over_cells(results),
+        ablation=contributions(results, study.factors) if study.factors else pd.DataFrame(),
+        suggestions=suggestions(results),
         search_curves=average_curves(of_trials(curves, best_suggestions(results), "search")),
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
         answer=answer(study, measured, comparisons, tally),
     )
+
+
+def _importance(results: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Of the first cells: it takes a moment for each search, and figures show no more."""
+    if find_spec("optuna") is None or not study.space:
+        return pd.DataFrame(columns=["dataset", "samples_per_class", "method", "parameter", "importance", "n"])
+    cells = results[["dataset", "samples_per_class"]].drop_duplicates().head(CELLS)
+    return importance(results.merge(cells, on=["dataset", "samples_per_class"]), study.space)
+
+
+def _over_cells(results: pd.DataFrame) -> pd.DataFrame:
+    table = aggregate(results)
+    return table[table["n"] > 0] if table["cells"].max() > 1 else table.head(0)
 
 
 def _of_first_seeds(trials: pd.DataFrame) -> pd.DataFrame:

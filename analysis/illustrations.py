@@ -40,13 +40,17 @@ class Section:
 
 
 def figures(evidence: Evidence) -> dict[str, Section]:
-    """All figures by section: accuracy, differences, cost, search, learning, losses."""
+    """All figures by section, in the order in which a report shows them."""
     shown = legible_methods(evidence)
     cells = len(evidence.cells)
     return {
         "accuracy": _section("accuracy", _accuracy(evidence, shown), evidence.results["dataset"].nunique()),
         "differences": _section("differences", _differences(evidence), evidence.comparisons["dataset"].nunique()),
         "cost": _section("cost", _cost(evidence, shown), 1),
+        "ablation": _section("ablation", _ablation(evidence), 0),
+        "budgets": _section("budgets", _budgets(evidence, shown), cells),
+        "effects": _section("effects", _effects(evidence, shown), 0),
+        "importance": _section("importance", _importance(evidence, shown), 0),
         "search": _section("search", _search(evidence, shown), cells),
         "learning": _section("learning", _learning(evidence, shown), cells),
         "losses": _section("losses", _losses(evidence, shown), 0),
@@ -90,6 +94,38 @@ def _differences(evidence: Evidence) -> Drawn:
 
 def _cost(evidence: Evidence, shown: list[str]) -> Drawn:
     yield "Compute of each method", plots.cost(_of(evidence.costs, shown), evidence.study.methods)
+
+
+def _ablation(evidence: Evidence) -> Drawn:
+    if evidence.ablation.empty:
+        return
+    for (dataset, size, method), rows in evidence.ablation.groupby(
+        ["dataset", "samples_per_class", "method"], sort=False
+    ):
+        yield f"{method}, {dataset}, {size:,} per class", plots.contributions(rows, evidence.study.smallest_difference)
+
+
+def _budgets(evidence: Evidence, shown: list[str]) -> Drawn:
+    for title, rows in _by_cell(_of(evidence.budgets, shown).dropna(subset="expected")):
+        yield title, plots.budget_curves(rows, evidence.study.methods)
+
+
+def _effects(evidence: Evidence, shown: list[str]) -> Drawn:
+    tried = _of(evidence.suggestions, shown)
+    tried = tried[tried["completed"]]
+    for title, rows in _by_cell(_of(evidence.responses, shown).dropna(subset="mean")):
+        for parameter, part in rows.groupby("parameter", sort=False):
+            here = tried[(tried["dataset"] == part["dataset"].iloc[0])]
+            here = here[here["samples_per_class"] == part["samples_per_class"].iloc[0]]
+            dots = here.rename(columns={f"config.{parameter}": "value", "accuracy": "validation_accuracy"})
+            dots = dots[["method", "value", "validation_accuracy", "trial"]].dropna()
+            dots = dots if len(dots) <= DOTS else None
+            yield f"{parameter}: {title}", plots.parameter_effects(part, str(parameter), evidence.study.methods, dots)
+
+
+def _importance(evidence: Evidence, shown: list[str]) -> Drawn:
+    for title, rows in _by_cell(_of(evidence.importance, shown).dropna(subset="importance")):
+        yield title, plots.importance(rows, evidence.study.methods)
 
 
 def _search(evidence: Evidence, shown: list[str]) -> Drawn:

@@ -23,6 +23,7 @@ class Study:
     confirm_seeds: int | None = None
     parameters: tuple[str, ...] = ()  # the searched keys, as in `gan.iterations`
     space: Mapping[str, Any] = field(default_factory=dict)  # key → its form in the file, read by `analysis.space`
+    factors: tuple[str, ...] = ()  # the keys of an ablation
     digest: str = ""  # of the file, first 12 hexadecimal digits of SHA-256
 
 
@@ -47,6 +48,7 @@ def load_study(directory: Path) -> Study:
         confirm_seeds=confirm.get("seeds"),
         parameters=tuple(str(key) for key in search.get("parameters") or ()),
         space=dict(search.get("parameters") or {}),
+        factors=tuple(str(key) for key in raw.get("factors") or ()),
         digest=hashlib.sha256(content).hexdigest()[:12],
     )
 

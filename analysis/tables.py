@@ -12,6 +12,7 @@ from analysis.confirmation import confirmed
 from analysis.evidence import Evidence
 from analysis.wording import listed, plural, tflop
 
+END = {"low": "lower end", "high": "upper end"}
 CELL = ["dataset", "samples_per_class"]
 
 
@@ -41,6 +42,15 @@ def choices(evidence: Evidence) -> Choices:
         values = tuple(_distinct(group[f"config.{column}"]) for column in columns)
         rows.append((str(dataset), int(str(size)), str(method), values))
     return Choices(columns, tuple(rows), is_confirmed)
+
+
+def ends(edges: pd.DataFrame) -> dict[tuple[str, int, str, str], str]:
+    """Which best values lie at an end of what was searched: `lower end` or `upper end` by cell, method and key."""
+    return {
+        (row["dataset"], row["samples_per_class"], row["method"], row["parameter"]): END[row["edge"]]
+        for row in edges.to_dict("records")
+        if row["edge"]
+    }
 
 
 def _telling(trials: pd.DataFrame, searched: Sequence[str]) -> tuple[str, ...]:

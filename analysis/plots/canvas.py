@@ -14,7 +14,7 @@ from analysis.methods import look
 # Three colours stand for roles, so that a page can give them light and dark values (see `inline_svg`).
 INK, MUTED, PAPER = "#1c2026", "#6b7280", "#fefefe"
 WIDTH = 4.7  # inches; a phone shows the whole of it, and the text stays readable
-LINE = 84  # characters of a note on a figure of that width
+LINE = 76  # characters of a note on a figure of that width
 TOLD = "told:"
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

@@ -60,13 +60,13 @@ def forest(comparisons: pd.DataFrame, smallest_difference: float, methods: Seque
         style = look(row["method"], ordered(rows["method"], methods))
         shown = row["verdict"].startswith(("better", "worse"))
         _difference(axes, place, row, style.colour, style.marker, filled=shown)
-    bare_rows(axes, [f"{r.method} {MINUS} {r.baseline}, {r.samples_per_class:,} per class" for r in rows.itertuples()])
-    axes.set_xlabel("difference in test accuracy, points")
+    bare_rows(axes, [f"{r.method} {MINUS} {r.baseline}, {r.samples_per_class:,}" for r in rows.itertuples()])
+    axes.set_xlabel("difference, points")
     kind = f"95 % Student t intervals, n = {extent(rows['n'])} paired seeds"
     if rows["n"].max() == 1:
         kind = "one paired seed: no interval"
     band = f"band: below {smallest_difference:g} points, too small to matter"
-    note(figure, f"{kind}; filled: significant after correction;\n{band}")
+    note(figure, f"test accuracy at so many images per class; {kind}; filled: significant after correction; {band}")
     return figure
 
 
@@ -80,9 +80,9 @@ def contributions(ablation: pd.DataFrame, smallest_difference: float = 0.5) -> F
     for place, row in enumerate(rows.to_dict("records")):
         _difference(axes, place, row, INK, "o", filled=bool(row["low"] > 0 or row["high"] < 0))
     bare_rows(axes, [f"{row.factor}: {row.level}" for row in rows.itertuples()])
-    axes.set_xlabel("difference to the base configuration, points")
+    axes.set_xlabel("difference to the base, points")
     kind = f"95 % intervals, n = {extent(rows['n'])} paired seeds; filled: the interval excludes zero"
-    note(figure, f"{kind};\nband: below {smallest_difference:g} points, too small to matter")
+    note(figure, f"test accuracy; {kind}; band: below {smallest_difference:g} points, too small to matter")
     return figure
 
 

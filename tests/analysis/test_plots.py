@@ -26,7 +26,8 @@ def titles(figure) -> list[str]:
 
 BUDGET = pd.DataFrame(
     [
-        {"method": m, "trials": k, "pflop": 0.002 * k, "expected_best": 0.6 + 0.01 * k, "low": 0.55, "high": 0.7}
+        {"method": m, "tried": k, "of": 4, "pflop": 0.002 * k, "expected": 0.6 + 0.01 * k}
+        | {"low": 0.55 if k == 1 else np.nan, "high": 0.7 if k == 1 else np.nan}
         for m in METHODS
         for k in (1, 2, 4)
     ]
@@ -34,13 +35,13 @@ BUDGET = pd.DataFrame(
 EFFECTS = pd.DataFrame(
     [
         {"method": "dagan", "value": value, "mean": 0.6, "low": 0.55, "high": 0.65, "n": 4}
-        for value in (0.001, 0.01, 0.1)
+        for value in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
     ]
 )
 IMPORTANCE = pd.DataFrame(
     [("c", "classifier.rate", 0.9), ("dagan", "classifier.rate", 0.3), ("dagan", "gan.iterations", 0.7)],
     columns=["method", "parameter", "importance"],
-)
+).assign(n=12)
 ABLATION = pd.DataFrame(
     [
         ("loss", "joint", -0.02, -0.03, -0.01, 8),
@@ -55,7 +56,7 @@ TRIALS = pd.DataFrame({"method": "dagan", "value": [0.002, 0.05], "validation_ac
 TELLING = {
     "budget": ["compute of the search, TFLOP", "expected best validation, %", "95 %", "n = 4"],
     "effects": ["gan.weight", "validation accuracy, %", "95 %", "n = 4"],
-    "importance": ["gan.iterations", "variation explained, %", "n = 1", "no interval"],
+    "importance": ["gan.iterations", "importance, %", "n = 12", "no interval"],
     "contributions": ["loss: joint", "head: K+1", "points", "95 %", "n = 8"],
 }
 
@@ -86,8 +87,14 @@ def test_budget_is_in_tflop_and_its_points_say_so():
 
 
 def test_a_parameter_over_decades_is_drawn_logarithmically_and_words_as_places():
-    assert plots.parameter_effects(EFFECTS, "gan.weight").axes[0].get_xscale() == "log"
-    named = EFFECTS.assign(value=["joint", "pairwise", "none"])
+    drawn = plots.parameter_effects(EFFECTS, "gan.weight")
+    assert drawn.axes[0].get_xscale() == "log"
+    assert "0.01" in words(drawn)
+    assert "math" not in plots.svg(drawn)
+    few = plots.parameter_effects(EFFECTS.head(2), "gan.weight")
+    assert few.axes[0].get_xscale() == "linear"
+    assert "0.001 0.002" in words(few)
+    named = EFFECTS.head(3).assign(value=["joint", "pairwise", "none"])
     axes = plots.parameter_effects(named, "gan.loss").axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["joint", "pairwise", "none"]
     assert titles(plots.parameter_effects(EFFECTS, "gan.weight", trials=TRIALS)) == [
