@@ -48,6 +48,7 @@ class Evidence:
     aggregate: pd.DataFrame  # over cells; empty for one cell
     ablation: pd.DataFrame
     suggestions: pd.DataFrame
+    remarks: tuple[str, ...]  # why something that was asked for is not there
     search_curves: pd.DataFrame  # of the best suggestion of each search
     confirm_curves: pd.DataFrame
     answer: Answer
@@ -92,6 +93,7 @@ def weigh(
     curves = curves_of([]) if curves is None else curves
     measured, tally = means(results), counts(results, planned)
     comparisons = compare(results, study.compare, study.smallest_difference)
+    ablation, remarks = _ablation(results, study)
     return Evidence(
         study=study,
         results=results,
@@ -105,7 +107,8 @@ def weigh(
         importance=_importance(results, study),
         edges=edges(results, study.space),
         aggregate=_over_cells(results),
-        ablation=contributions(results, study.factors) if study.factors else pd.DataFrame(),
+        ablation=ablation,
+        remarks=remarks,
         suggestions=suggestions(results),
         search_curves=average_curves(of_trials(curves, best_suggestions(results), "search")),
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
@@ -119,6 +122,16 @@ def _importance(results: pd.DataFrame, study: Study) -> pd.DataFrame:
         return pd.DataFrame(columns=["dataset", "samples_per_class", "method", "parameter", "importance", "n"])
     cells = results[["dataset", "samples_per_class"]].drop_duplicates().head(CELLS)
     return importance(results.merge(cells, on=["dataset", "samples_per_class"]), study.space)
+
+
+def _ablation(results: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    if not study.factors:
+        return pd.DataFrame(), ()
+    base = {key: level for key, level in study.factors.items() if level is not None}
+    try:
+        return contributions(results, list(study.factors), base, study.smallest_difference), ()
+    except ResultsError as error:  # a report without its ablation is still a report
+        return pd.DataFrame(), (f"no ablation: {error}",)
 
 
 def _over_cells(results: pd.DataFrame) -> pd.DataFrame:

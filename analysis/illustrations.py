@@ -169,6 +169,7 @@ def _section(kind: str, drawn: Drawn, cells: int) -> Section:
     for place, (title, figure) in enumerate(islice(drawn, MOST), start=1):
         name = f"{kind}-{place}-{slug(title)}"
         file = plots.svg(figure)
+        figure.set_layout_engine("none")  # laid out is laid out: the PNG need not do it again
         inline = plots.inline_svg(file, f"{kind}: {title}", prefix=f"{kind}{place}")
         illustrations.append(Illustration(name, title, inline, file, plots.png(figure)))
     return Section(tuple(illustrations), max(0, cells - MOST) if len(illustrations) == MOST else 0)

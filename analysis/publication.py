@@ -113,6 +113,7 @@ def _context(evidence: Evidence, sheets: list[PictureSheet]) -> dict[str, Any]:
         "answer": evidence.answer.paragraph,
         "totals": tables.totals(evidence),
         "damaged": evidence.results.attrs["damaged"],
+        "remarks": evidence.remarks,
         "repeated": evidence.results.attrs.get("repeated", 0),
         "superseded": evidence.superseded,
         "accuracy": accuracy_table.accuracy_tables(

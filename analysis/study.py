@@ -23,7 +23,7 @@ class Study:
     confirm_seeds: int | None = None
     parameters: tuple[str, ...] = ()  # the searched keys, as in `gan.iterations`
     space: Mapping[str, Any] = field(default_factory=dict)  # key → its form in the file, read by `analysis.space`
-    factors: tuple[str, ...] = ()  # the keys of an ablation
+    factors: Mapping[str, Any] = field(default_factory=dict)  # key of an ablation → its base level, None: unsaid
     digest: str = ""  # of the file, first 12 hexadecimal digits of SHA-256
 
 
@@ -48,9 +48,16 @@ def load_study(directory: Path) -> Study:
         confirm_seeds=confirm.get("seeds"),
         parameters=tuple(str(key) for key in search.get("parameters") or ()),
         space=dict(search.get("parameters") or {}),
-        factors=tuple(str(key) for key in raw.get("factors") or ()),
+        factors={str(key): _level(raw.get("base"), str(key)) for key in raw.get("factors") or ()},
         digest=hashlib.sha256(content).hexdigest()[:12],
     )
+
+
+def _level(base: object, key: str) -> Any:
+    """What `base` of the file says of a dotted key."""
+    for name in key.split("."):
+        base = base.get(name) if isinstance(base, Mapping) else None
+    return base
 
 
 def _mapping(content: bytes, path: Path) -> dict[str, Any]:

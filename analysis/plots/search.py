@@ -105,10 +105,8 @@ def parameter_effects(
     axes.set(xlabel=parameter, ylabel="validation accuracy, %")
     legend(figure, shown)
     counted = extent(effects["n"])
-    note(
-        figure,
-        f"means of neighbouring values, 95 % intervals (may leave the figure); n = {counted} trials; no evidence",
-    )
+    kind = "means of neighbouring values with 95 % intervals, which may leave the figure"
+    note(figure, f"{kind}; n = {counted} trials each; no evidence")
     return figure
 
 

@@ -204,6 +204,27 @@ def test_a_report_of_merged_tables(make_study, tmp_path):
     assert again.lines == written.lines
 
 
+def test_an_ablation_shows_what_each_factor_contributes(make_study):
+    directory = make_study(methods=("dagan",), compare={}, sizes=(5,), trials=1, seeds=0)
+    for year, (level, gain) in enumerate((("joint", -0.05), ("pairwise", 0.0))):
+        for seed in range(8):
+            one = entry(method="dagan", trial=seed, signature=f"{level}{seed}")
+            one["config"]["gan"] |= {"loss": level}
+            one["test_accuracy"] += gain + 0.001 * (seed % 3)
+            one["provenance"] |= {"finished_at": f"202{year}-01-01T00:00:00+00:00"}
+            write_entry(directory, one)
+    study = directory / "study.yaml"
+    text = study.read_text() + "factors: {gan.loss: [pairwise, joint]}\n"
+    study.write_text(text)
+    page, _ = read(write_report(directory))
+    assert "no ablation: the base level of `gan.loss` must be told apart" in page.text
+    study.write_text(text + "base: {gan: {loss: pairwise}}\n")
+    page, _ = read(write_report(directory))
+    assert gather(directory).ablation[["factor", "level", "n"]].values.tolist() == [["gan.loss", "joint", 8]]
+    assert "What each factor contributes" in page.text
+    assert "gan.loss: joint" in page.text
+
+
 def test_hundreds_of_methods_stay_legible(make_study):
     names = tuple(f"variant_{k:03d}" for k in range(150))
     levels = {name: 0.5 + 0.001 * k for k, name in enumerate(names)}

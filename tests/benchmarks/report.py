@@ -27,7 +27,12 @@ METHODS = ("c", "c_aug", "vanilla_gan", "vanilla_gan_aug", "cgan", "cgan_aug", "
 METHODS += ("dagan_aug",)
 SIZES, DATASETS = (50, 100, 200, 500, 1000), ("cifar10", "svhn", "mnist", "kdef", "fashion_mnist")
 FAMILY = {"dagan_aug": ["c_aug", "semi_gan_aug"], "dagan": ["c", "semi_gan"]}
-SEARCHED = ("gan.iterations", "gan.feature_matching_weight", "classifier.iterations", "classifier.learning_rate")
+SEARCHED = {
+    "gan.iterations": {"values": [500, 1000, 2000]},
+    "gan.feature_matching_weight": {"min": 0.05, "max": 5.0},
+    "classifier.iterations": {"values": [1000, 2500]},
+    "classifier.learning_rate": {"distribution": "log_uniform_values", "min": 1e-4, "max": 3.2e-3},
+}
 
 
 def entries(rows: int) -> Iterator[dict[str, Any]]:
@@ -68,7 +73,7 @@ def write_study(folder: Path, rows: int) -> Path:
     """A study folder with a ledger of so many files."""
     (folder / "ledger").mkdir(parents=True)
     study = {"name": "big", "methods": list(METHODS), "compare": FAMILY}
-    study |= {"search": {"parameters": {key: {} for key in SEARCHED}}}
+    study |= {"search": {"parameters": SEARCHED}}
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     for entry in entries(rows):
         (folder / "ledger" / f"{entry['signature']}.json").write_text(json.dumps(entry, indent=1))
