@@ -47,9 +47,10 @@ def _curve(search: pd.DataFrame) -> pd.DataFrame:
     expected, error, none = expected_best(accuracy, tried)
     of = len(accuracy)
     supported = (tried * SUPPORTED <= of) & (of >= FEWEST)
-    half = np.where(supported & (error > 0), stats.t.ppf(0.975, max(of - 1, 1)) * error, math.nan)
-    degenerate = np.where(error == 0, "no interval: all values are equal", "no interval: too few completed")
-    notes = np.where(supported, np.where(error > 0, "", degenerate), _unsupported(of))
+    varied = error > 1e-12  # less is rounding: all values are equal
+    half = np.where(supported & varied, stats.t.ppf(0.975, max(of - 1, 1)) * error, math.nan)
+    degenerate = np.where(np.isnan(error), "no interval: too few completed", "no interval: all values are equal")
+    notes = np.where(supported, np.where(varied, "", degenerate), _unsupported(of))
     return pd.DataFrame(
         {
             "tried": tried,

@@ -15,14 +15,11 @@ from analysis.sign_flips import smallest_attainable_p
 ALPHA = 0.05
 
 
-def judged(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame:
-    """The table of `paired_statistics` as one declared family, with corrected p values, verdicts and power.
+def claimed(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame:
+    """The table of `analysis.paired.paired_statistics` as one declared family, with what may be claimed.
 
-    Adds p_holm (corrected over all rows, empty ones included); p_holm_attainable (the least p_holm that the numbers of
-    pairs allow); detectable_difference (0..1: what a sign-flip test of so many pairs finds in 80 % of studies) and
-    seeds_needed (the pairs with which it finds `smallest_difference`), both at Bonferroni's α, so rather too many, and
-    with `sd` for the truth (inf: impossible; nan: sd is zero or unknown); verdict. `smallest_difference` is in
-    percentage points.
+    Adds p_holm (corrected over all rows, empty ones included), p_holm_attainable (the least p_holm that the numbers of
+    pairs allow) and verdict. `smallest_difference` is in percentage points.
 
     A difference is claimed only if p_holm < 0.05, the interval excludes zero and the difference reaches
     `smallest_difference`.
@@ -31,11 +28,22 @@ def judged(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame:
     table["p_holm"] = holm(table["p"])
     # Holm is monotone: with every pair at its least attainable p, no row can do better than this.
     table["p_holm_attainable"] = holm([smallest_attainable_p(n) for n in table["n"]])
+    table["verdict"] = [verdict(row, smallest_difference) for row in table.to_dict("records")]
+    return table
+
+
+def judged(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame:
+    """The table of `claimed`, and what these and other numbers of pairs could show.
+
+    Adds detectable_difference (0..1: what a sign-flip test of so many pairs finds in 80 % of studies) and seeds_needed
+    (the pairs with which it finds `smallest_difference`), both at Bonferroni's α, so rather too many, and with `sd` for
+    the truth (inf: impossible; nan: sd is zero or unknown).
+    """
+    table = claimed(measured, smallest_difference)
     alpha = ALPHA / max(len(table), 1)
     sd = table["sd"].where(table["sd"] > 0)  # without spread nothing is known of what other seeds would say
     table["detectable_difference"] = detectable_each(sd, table["n"].to_numpy(), alpha=alpha)
     table["seeds_needed"] = _seeds_needed(sd, smallest_difference, alpha)
-    table["verdict"] = [verdict(row, smallest_difference) for row in table.to_dict("records")]
     return table
 
 

@@ -66,7 +66,7 @@ def compare(
     percentage points. Columns: dataset, samples_per_class, method, baseline, unpaired (seeds that only one of the two
     completed); those of `analysis.paired.paired_statistics` (n, difference = method − baseline in −1..1, sd, low,
     high, bca_low, bca_high, d_z, ahead, ahead_low, ahead_high, p, test, note); those of `analysis.claims.judged`
-    (p_holm over all rows, p_holm_attainable, detectable_difference, seeds_needed, verdict).
+    (p_holm over all rows, p_holm_attainable, verdict, detectable_difference, seeds_needed).
 
     Raises:
         ResultsError: A method is neither in the results nor in the study nor one of the paper's, is compared with
