@@ -11,15 +11,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import ResultsError, load, report, write_report
+from analysis import ResultsError, load, publication, report, write_report
 from analysis.accuracy_table import AccuracyTable, accuracy_tables
 from analysis.evidence import gather
-from analysis.illustrations import LEGIBLE, legible_methods
+from analysis.illustrations import LEGIBLE, Section, figures, legible_methods
 from analysis.pictures import grid, load_pictures, png
 from analysis.tables import choices
 from analysis.typesetting import escape_markdown
 
 from .conftest import METHODS, entry, write_entry, write_pictures, write_study
+
+words_alone = pytest.mark.usefixtures("without_figures")
+
+
+@pytest.fixture
+def without_figures(monkeypatch):
+    """Figures take most of a report's time; the tests of its words do without."""
+    sections = ("accuracy", "differences", "cost", "ablation", "budgets", "effects", "importance", "search")
+    empty = {name: Section() for name in (*sections, "learning", "losses")}
+    monkeypatch.setattr(publication, "figures", lambda evidence: empty)
+
 
 VOID = {"meta", "img", "wbr", "br", "hr", "link", "input"}
 
@@ -95,6 +106,11 @@ def test_ids_are_unique_and_references_resolve(usual):
     references = re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', source)
     assert references
     assert {first or second for first, second in references} <= set(ids)
+
+
+def test_the_sections_without_figures_are_those_with(make_study, without_figures):
+    real = figures(gather(make_study(methods=("c",), compare={}, sizes=(5,), trials=1, seeds=1)))
+    assert publication.figures(None).keys() == real.keys()
 
 
 def test_figure_files_of_the_markdown_twin_exist(usual):
@@ -181,6 +197,7 @@ def test_points_say_which_trial_they_are(usual):
     assert any("n = 8" in title for title in titles)  # a paired difference
 
 
+@words_alone
 def test_warnings_of_a_collapse_are_counted(make_study):
     directory = make_study(sizes=(5,), trials=2)
     for trial in (8, 9):
@@ -192,6 +209,7 @@ def test_warnings_of_a_collapse_are_counted(make_study):
     assert "2 trials with a warning (dagan, confirm): images collapsed &lt;b&gt;" in markdown
 
 
+@words_alone
 def test_a_report_of_merged_tables(make_study, tmp_path):
     first = make_study(sizes=(5,), trials=2)
     second = make_study(name="other", dataset="mnist", sizes=(20,), trials=2)
@@ -245,6 +263,7 @@ def test_markdown_escapes():
     assert "://" not in escape_markdown("https://example.org")
 
 
+@words_alone
 def test_dagan_need_not_win(make_study):
     levels = {"c": 0.70, "c_aug": 0.75, "dagan": 0.60, "dagan_aug": 0.66}
     report = write_report(make_study(levels=levels, trials=2))
@@ -258,6 +277,7 @@ def tables_of(directory) -> list[AccuracyTable]:
     return accuracy_tables(evidence.results, evidence.means, evidence.comparisons, evidence.study.methods)
 
 
+@words_alone
 def test_no_difference_is_said_with_the_seeds_it_would_take(make_study):
     levels = dict.fromkeys(METHODS, 0.65)
     directory = make_study(levels=levels, compare={"dagan_aug": ["c"]}, sizes=(5,))
@@ -275,6 +295,7 @@ def test_best_is_marked_only_where_the_evidence_allows(make_study):
     assert marked == {"c": [False] * 2, "c_aug": [False] * 2, "dagan": [False] * 2, "dagan_aug": [True] * 2}
 
 
+@words_alone
 def test_a_study_that_is_still_searching(make_study):
     report = write_report(make_study(seeds=0, sizes=(5,)))
     page, _ = read(report)
@@ -284,6 +305,7 @@ def test_a_study_that_is_still_searching(make_study):
     assert report.lines[0].startswith("The question is open")
 
 
+@words_alone
 def test_a_single_seed(make_study):
     page, _ = read(write_report(make_study(seeds=1, sizes=(5,))))
     assert "There is a single seed, so no interval and no test in any of the 3 declared comparisons" in page.text
@@ -291,6 +313,7 @@ def test_a_single_seed(make_study):
     assert "± nan" not in page.text
 
 
+@words_alone
 def test_one_method_without_generator_and_without_comparisons(make_study):
     page, markdown = read(write_report(make_study(methods=("c",), compare={}, sizes=(5,))))
     assert "There is one method, so nothing to compare" in page.text
@@ -298,11 +321,13 @@ def test_one_method_without_generator_and_without_comparisons(make_study):
     assert "Declared comparisons" not in page.text + markdown
 
 
+@words_alone
 def test_no_declared_comparison(make_study):
     page, _ = read(write_report(make_study(compare={}, sizes=(5,))))
     assert "declares no comparisons" in page.text
 
 
+@words_alone
 def test_nothing_disappears(make_study):
     directory = make_study(sizes=(5,))
     for trial, status in enumerate(("diverged", "oom", "failed"), start=8):
@@ -342,6 +367,7 @@ def test_choices_leave_out_luck_and_machine(make_study):
     assert values[5, "dagan"][:2] == ("400", "1.55")
 
 
+@words_alone
 def test_many_cells_are_counted_instead_of_told(make_study):
     page, _ = read(write_report(make_study(sizes=(5, 10, 20), trials=2, seeds=10)))
     said = (
@@ -364,6 +390,7 @@ def test_pictures_keep_their_pixels(tmp_path, channels):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04rubbish", None])
+@words_alone
 def test_damaged_pictures_are_left_out(make_study, content):
     directory = make_study(sizes=(5,), seeds=1, pictures=True)
     damaged = list(directory.glob("pictures/*.npz"))
