@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -45,6 +46,15 @@ def ended(one: Trial, status: str = "completed", **changes) -> Entry:
     return Entry(**one.identity("tiny"), status=status, **values | changes)
 
 
+def wait_for(trials: int, folder: Path) -> None:
+    """Until W&B's own process has written what it was given: on a busy machine that is after `finish`."""
+    for _ in range(300):
+        if len(load(folder)) >= trials:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"W&B has written no {trials} runs: {load(folder).attrs['damaged']}")
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Path:
     """A study folder with a ledger and the W&B runs of the same trials, written by the tracker itself."""
@@ -62,6 +72,7 @@ def study(tmp_path_factory) -> Path:
     tracker(interrupted, {"curve": ended(interrupted).curve}, None)
     tracker.end()
     assert not tracker.broken
+    wait_for(len(entries), folder / "wandb")
     return folder
 
 
@@ -104,6 +115,7 @@ def test_a_trial_that_went_on_in_a_second_run_is_one_row(tmp_path):
     for number, file in enumerate([*run_files(tmp_path / "first"), *run_files(tmp_path / "second")]):
         file.parent.rename(gathered / f"offline-run-2026010{number}_000000-{one.signature}")
     assert len(run_files(gathered)) == 2
+    wait_for(1, gathered)
     assert load(gathered)["status"].tolist() == ["completed"]
     assert load_curves(gathered)["iteration"].tolist() == [10, 20, 10, 20]
 
