@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from analysis.paired import share_limits
 from analysis.schema import STATUSES, in_order
 
 OUTCOMES = ("planned", *STATUSES, "missing")
@@ -42,6 +43,26 @@ def costs(results: pd.DataFrame) -> pd.DataFrame:
     table = groups[spent].sum()
     table.insert(0, "trials", groups.size())
     return in_order(table.reset_index(), ["phase", "method"], results.attrs.get("methods", ()))
+
+
+def outcome_shares(results: pd.DataFrame) -> pd.DataFrame:
+    """How often trials of each phase, cell and method diverged, were stopped, failed or ran out of memory.
+
+    Columns: phase, dataset, samples_per_class, method, outcome, trials (all), count (with this outcome), share, low,
+    high (95 % Clopper–Pearson). Outcomes that did not occur have rows too: none of 8 still allows a share of 37 %.
+    """
+    keys = ["phase", "dataset", "samples_per_class", "method"]
+    found = results.groupby([*keys, "status"], sort=False).size().unstack("status", fill_value=0)
+    found = found.reindex(columns=list(STATUSES), fill_value=0).astype(int)
+    trials = found.sum(axis="columns").to_frame("trials").reset_index()
+    counted = found.reset_index().melt(keys, var_name="outcome", value_name="count")
+    table = counted.merge(trials, on=keys)
+    table["share"] = table["count"] / table["trials"]
+    table["low"], table["high"] = share_limits(table["count"].to_numpy(), table["trials"].to_numpy())
+    by = ["dataset", "samples_per_class", "method", "phase"]
+    return in_order(table, by, results.attrs.get("methods", ()))[
+        [*keys, "outcome", "trials", "count", "share", "low", "high"]
+    ]
 
 
 def search_progress(results: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """The answer to a study's question from the evidence alone: a paragraph, and a few lines for a terminal."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from analysis.study import Study
 from analysis.wording import interval, listed, p_statement, percent, plural, points
 
 CELL = ["dataset", "samples_per_class"]
-DETAILED = 8  # comparisons up to which each has its own numbers; beyond, each pair's cells are counted
+NAMED = 4  # groups of comparisons that the paragraph names; the table below it has them all
 Row = Mapping[Any, Any]
 
 
@@ -34,10 +35,9 @@ def answer(study: Study, means: pd.DataFrame, comparisons: pd.DataFrame, counts:
         opening = "The question is open: no confirm trial has been completed yet."
         sentences = [opening, f"The search has completed {plural(searched, 'trial')}.", *gaps]
         return Answer(" ".join(sentences), tuple(sentences))
-    sentences = [*_in_short(comparisons), *_compared(study, comparisons, measured), *_best(measured), *gaps]
+    sentences = [*_compared(study, comparisons, measured), *_best(measured), *gaps]
     lines = [*_in_short(comparisons), *_best_lines(measured), *_comparison_lines(comparisons), *gaps]
-    paragraph = _said_once(" ".join(sentences), {"95 % interval ": "", "corrected p ": "p "})
-    return Answer(paragraph, tuple(lines))
+    return Answer(" ".join(sentences), tuple(lines))
 
 
 def _in_short(comparisons: pd.DataFrame) -> Iterator[str]:
@@ -56,14 +56,6 @@ def _in_short(comparisons: pd.DataFrame) -> Iterator[str]:
         yield f"Of the {family}, {better or 'none'} shown better, {worse or 'none'} shown worse."
 
 
-def _said_once(text: str, shorter: Mapping[str, str]) -> str:
-    """The text with each phrase shortened after its first appearance, as a writer would."""
-    for phrase, short in shorter.items():
-        first, found, rest = text.partition(phrase)
-        text = first + found + rest.replace(phrase, short)
-    return text
-
-
 def _compared(study: Study, comparisons: pd.DataFrame, measured: pd.DataFrame) -> Iterator[str]:
     if comparisons.empty:
         if measured["method"].nunique() == 1:
@@ -71,69 +63,69 @@ def _compared(study: Study, comparisons: pd.DataFrame, measured: pd.DataFrame) -
         else:
             yield "The study declares no comparisons, so no difference was tested."
         return
-    one_dataset = comparisons["dataset"].nunique() == 1
-    for (method, baseline), rows in comparisons.groupby(["method", "baseline"], sort=False):
-        if len(comparisons) > DETAILED:
-            yield f"{method} against {baseline}: {_tally(rows, study, one_dataset)}."
-            continue
-        clauses: dict[str, list[str]] = {}
-        for row in rows.to_dict("records"):
-            clause = f"{_cell(row, one_dataset)} {_numbers(row, study)}"
-            clauses.setdefault(_opening(row["n"], row["verdict"], method, baseline), []).append(clause)
-        for opening, alike in clauses.items():
-            yield f"{opening} {listed(alike, most=DETAILED)}."
+    shown = comparisons["verdict"].str.startswith(("better", "worse"))
+    yield from _shown(comparisons[shown], comparisons)
+    open_ones = comparisons[~shown]
+    for verdict, say in (("no difference shown", _not_shown), ("too few seeds", _too_few)):
+        rows = open_ones[open_ones["verdict"] == verdict]
+        if len(rows):
+            yield say(rows, comparisons, study)
 
 
-def _opening(pairs: int, verdict: str, method: object, baseline: object) -> str:
-    if pairs == 0:
-        return f"{method} and {baseline} have no seed in common"
-    if pairs == 1:
-        return f"{method} against {baseline} has a single seed, so no interval and no test,"
-    if verdict == "too few seeds":
-        return f"Too few seeds to show any difference between {method} and {baseline}"
-    if verdict == "no difference shown":
-        return f"No difference between {method} and {baseline} could be shown"
-    direction, _, limit = verdict.partition(", ")
-    return f"{method} is {direction} than {baseline}{', ' + limit + ',' if limit else ''}"
+def _shown(rows: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[str]:
+    """One sentence per method, direction and place, over all its baselines there."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for (method, baseline, verdict), group in rows.groupby(["method", "baseline", "verdict"], sort=False):
+        gain = _extent(points(group["difference"].min()), points(group["difference"].max()))
+        of = f"{baseline} ({gain} points)"
+        alike.setdefault((str(method), str(verdict), _where(group, comparisons)), []).append(of)
+    for (method, verdict, where), baselines in list(alike.items())[:NAMED]:
+        direction, _, limit = verdict.partition(", ")
+        yield f"{method} is {direction} than {listed(baselines)}{where}{', ' + limit if limit else ''}."
+    if rest := sum(map(len, list(alike.values())[NAMED:])):
+        yield f"{plural(rest, 'more comparison')} shown to differ, in the table below."
 
 
-def _numbers(row: Row, study: Study) -> str:
-    if row["n"] == 0:
-        return "yet"
-    measured = f"({points(row['difference'])} points"
-    if row["n"] == 1:
-        return f"{measured})"
-    measured = f"{measured}, 95 % interval {interval(row['low'], row['high'])}"
-    if row["verdict"] == "too few seeds":
-        return f"{measured}, {plural(row['n'], 'seed')})"
-    tested = f"{measured}, corrected {p_statement(row['p_holm'])}"
-    if row["verdict"] == "no difference shown" and row["seeds_needed"] > row["n"]:
-        needed = f"{row['seeds_needed']:,.0f} seeds would be needed to find {study.smallest_difference:g} points"
-        return f"{tested}; about {needed})"
-    return f"{tested})"
+def _not_shown(rows: pd.DataFrame, comparisons: pd.DataFrame, study: Study) -> str:
+    needed = rows.loc[(rows["seeds_needed"] > rows["n"]) & (rows["seeds_needed"] < math.inf), "seeds_needed"]
+    seeds = ""
+    if len(needed):
+        extent = _extent(f"{needed.min():,.0f}", f"{needed.max():,.0f}")
+        have = _extent(str(rows["n"].min()), str(rows["n"].max()))
+        seeds = f"; n = {extent} seeds would be needed for {study.smallest_difference:g} points, there are {have}"
+    return f"No difference could be shown {_between(rows, comparisons)}{seeds}."
 
 
-def _tally(rows: pd.DataFrame, study: Study, one_dataset: bool) -> str:
-    parts = []
-    for verdict in sorted(rows["verdict"].unique(), key=_rank):
-        group = rows[rows["verdict"] == verdict]
-        part = f"{verdict} in {len(group)} of {plural(len(rows), 'cell')}"
-        differences = group["difference"].dropna()
-        if len(differences):
-            part += f" ({_extent(points(differences.min()), points(differences.max()))} points)"
-        if _rank(verdict) < 2:
-            part += f", {_cells(group, one_dataset)}"
-        needed = group.loc[group["seeds_needed"] > group["n"], "seeds_needed"]
-        if verdict == "no difference shown" and len(needed):
-            extent = _extent(f"{needed.min():,.0f}", f"{needed.max():,.0f}")
-            part += f", where it would take {extent} seeds to find {study.smallest_difference:g} points"
-        parts.append(part)
-    return "; ".join(parts)
+def _too_few(rows: pd.DataFrame, comparisons: pd.DataFrame, study: Study) -> str:
+    if (rows["n"] == 0).all():
+        return f"No seed has been completed by both methods yet {_between(rows, comparisons)}."
+    if (rows["n"] <= 1).all():
+        return f"There is a single seed, so no interval and no test {_between(rows, comparisons)}."
+    have = _extent(str(rows["n"].min()), str(rows["n"].max()))
+    return f"Too few seeds (n = {have}) to show any difference {_between(rows, comparisons)}."
 
 
-def _rank(verdict: str) -> int:
-    order = ("better", "worse", "better, but", "worse, but", "no difference shown", "too few seeds")
-    return max(place for place, start in enumerate(order) if verdict.startswith(start))
+def _between(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
+    """Which comparisons these are, as briefly as it is clear."""
+    if len(rows) == len(comparisons) > 1:
+        return f"in any of the {len(rows)} declared comparisons"
+    pairs = [
+        f"{method} and {baseline}{_where(group, comparisons)}"
+        for (method, baseline), group in rows.groupby(["method", "baseline"], sort=False)
+    ]
+    if len(pairs) > NAMED:
+        return f"in the other {plural(len(rows), 'comparison')}"
+    return f"between {listed(pairs)}" if len(pairs) == 1 else f"between {'; '.join(pairs)}"
+
+
+def _where(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
+    """The cells of rows; nothing to say if these are all that there are."""
+    cells = comparisons[CELL].drop_duplicates()
+    if len(cells) == 1:
+        return ""
+    if len(rows[CELL].drop_duplicates()) == len(cells):
+        return " at every size"
+    return f" {_cells(rows, comparisons['dataset'].nunique() == 1)}"
 
 
 def _extent(low: str, high: str) -> str:
@@ -153,13 +145,12 @@ def _best(measured: pd.DataFrame) -> Iterator[str]:
 
 
 def _gaps(counts: pd.DataFrame) -> Iterator[str]:
-    outcomes = {"diverged": "diverged", "oom": "ran out of memory", "failed": "failed"}
-    outcomes |= {"missing": "in the plan without a result yet"}
-    for phase, words in (("search", "Search"), ("confirm", "Confirm, and so not in the means")):
+    outcomes = {"diverged": "diverged", "oom": "ran out of memory", "failed": "failed", "missing": "missing"}
+    for phase, where in (("search", "of the search"), ("confirm", "to confirm, so not in the means")):
         total = counts.loc[counts["phase"] == phase, list(outcomes)].sum()
-        lost = [f"{plural(int(total[k]), 'trial')} {text}" for k, text in outcomes.items() if total[k] > 0]
+        lost = [f"{int(total[k]):,} {text}" for k, text in outcomes.items() if total[k] > 0]
         if lost:
-            yield f"{words}: {listed(lost)}."
+            yield f"Trials {where}: {listed(lost)}."
 
 
 def _best_lines(measured: pd.DataFrame) -> Iterator[str]:
@@ -170,8 +161,8 @@ def _best_lines(measured: pd.DataFrame) -> Iterator[str]:
 
 def _mean(row: Row) -> str:
     mean = f"{percent(row['mean'])} %"
-    if row["n"] == 1:
-        return f"{mean}, one seed, no interval"
+    if math.isnan(row["low"]):
+        return f"{mean}, {'one seed' if row['n'] == 1 else plural(row['n'], 'equal seed')}, no interval"
     limits = f"{percent(row['low'])} to {percent(row['high'])}"
     return f"{mean}, 95 % interval {limits}, {plural(row['n'], 'seed')}"
 
@@ -187,14 +178,9 @@ def _comparison_lines(comparisons: pd.DataFrame) -> Iterator[str]:
         yield f"{pair}: {measured}{tested}, {row['verdict']}"
 
 
-def _cell(row: Row, one_dataset: bool) -> str:
-    size = f"with {row['samples_per_class']:,} per class"
-    return size if one_dataset else f"{size} of {row['dataset']}"
-
-
 def _cells(rows: pd.DataFrame, one_dataset: bool) -> str:
     parts = []
     for dataset, group in rows.groupby("dataset", sort=False):
-        sizes = listed([f"{size:,}" for size in group["samples_per_class"]], most=6)
+        sizes = listed([f"{size:,}" for size in group["samples_per_class"].unique()], most=6)
         parts.append(f"with {sizes} per class" + ("" if one_dataset else f" of {dataset}"))
     return listed(parts)

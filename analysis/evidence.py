@@ -2,18 +2,32 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 
+from analysis.ablation import contributions
 from analysis.accounting import best_suggestions, costs, counts, search_progress
 from analysis.answer import Answer, answer
+from analysis.bounds import edges
+from analysis.budget import budget_curves
+from analysis.cells import aggregate
 from analysis.comparison import compare, means
 from analysis.confirmation import confirmed
 from analysis.curves import average_curves, of_trials
+from analysis.entries import curves as curves_of
 from analysis.errors import ResultsError
+from analysis.importances import importance
+from analysis.response import responses
 from analysis.results import load, load_curves
+from analysis.space import suggestions
 from analysis.study import Study, load_study
+
+CURVES = 32  # confirm trials of a cell and method whose curves are averaged; more would not move the mean
+
+
+CELLS = 12  # of which parameter importance is computed
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,14 @@ class Evidence:
     counts: pd.DataFrame
     costs: pd.DataFrame
     progress: pd.DataFrame
+    budgets: pd.DataFrame
+    responses: pd.DataFrame
+    importance: pd.DataFrame
+    edges: pd.DataFrame
+    aggregate: pd.DataFrame  # over cells; empty for one cell
+    ablation: pd.DataFrame
+    suggestions: pd.DataFrame
+    remarks: tuple[str, ...]  # why something that was asked for is not there
     search_curves: pd.DataFrame  # of the best suggestion of each search
     confirm_curves: pd.DataFrame
     answer: Answer
@@ -48,15 +70,30 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Col
 
     With `signatures` only these trials count: a study file that was changed leaves others behind in the ledger.
     """
-    study = load_study(directory)
-    results, curves = load(directory), load_curves(directory)
+    study, results = load_study(directory), load(directory)
     if signatures is not None:
+        attributes = results.attrs
         results = results[results["signature"].isin(signatures)].reset_index(drop=True)
-        curves = curves[curves["signature"].isin(signatures)].reset_index(drop=True)
+        results.attrs |= attributes
+    # Of a hundred thousand trials the curves of few are drawn, and only those are read.
+    drawn = {*_chosen(results)["signature"], *_of_first_seeds(_completed(results))["signature"]}
+    return weigh(study, results, planned, load_curves(directory, signatures=drawn))
+
+
+def weigh(
+    study: Study, results: pd.DataFrame, planned: pd.DataFrame | None = None, curves: pd.DataFrame | None = None
+) -> Evidence:
+    """The evidence of results that have been read; without `curves` as from `load_curves` none are shown.
+
+    Raises:
+        ResultsError: There are no results.
+    """
     if results.empty:
-        raise ResultsError(f"{directory} must hold a finished trial, but its ledger has none. Run the study first.")
+        raise ResultsError(f"{study.name} must hold a finished trial, but there is none. Run the study first.")
+    curves = curves_of([]) if curves is None else curves
     measured, tally = means(results), counts(results, planned)
     comparisons = compare(results, study.compare, study.smallest_difference)
+    ablation, remarks = _ablation(results, study)
     return Evidence(
         study=study,
         results=results,
@@ -65,10 +102,50 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Col
         counts=tally,
         costs=costs(results),
         progress=search_progress(results),
+        budgets=budget_curves(results),
+        responses=responses(results, study.parameters),
+        importance=_importance(results, study),
+        edges=edges(results, study.space),
+        aggregate=_over_cells(results),
+        ablation=ablation,
+        remarks=remarks,
+        suggestions=suggestions(results),
         search_curves=average_curves(of_trials(curves, best_suggestions(results), "search")),
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
         answer=answer(study, measured, comparisons, tally),
     )
+
+
+def _importance(results: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Of the first cells: it takes a moment for each search, and figures show no more."""
+    if find_spec("optuna") is None or not study.space:
+        return pd.DataFrame(columns=["dataset", "samples_per_class", "method", "parameter", "importance", "n"])
+    cells = results[["dataset", "samples_per_class"]].drop_duplicates().head(CELLS)
+    return importance(results.merge(cells, on=["dataset", "samples_per_class"]), study.space)
+
+
+def _ablation(results: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    if not study.factors:
+        return pd.DataFrame(), ()
+    base = {key: level for key, level in study.factors.items() if level is not None}
+    try:
+        return contributions(results, list(study.factors), base, study.smallest_difference), ()
+    except ResultsError as error:  # a report without its ablation is still a report
+        return pd.DataFrame(), (f"no ablation: {error}",)
+
+
+def _over_cells(results: pd.DataFrame) -> pd.DataFrame:
+    table = aggregate(results)
+    return table[table["n"] > 0] if table["cells"].max() > 1 else table.head(0)
+
+
+def _of_first_seeds(trials: pd.DataFrame) -> pd.DataFrame:
+    return trials.groupby(["dataset", "samples_per_class", "method"], sort=False).head(CURVES)
+
+
+def _chosen(results: pd.DataFrame) -> pd.DataFrame:
+    keys = ["dataset", "samples_per_class", "method", "trial"]
+    return results[results["phase"] == "search"].merge(best_suggestions(results)[keys], on=keys)
 
 
 def _completed(results: pd.DataFrame) -> pd.DataFrame:

@@ -1,9 +1,9 @@
-"""The figures and pictures of a report, named and captioned, as inline elements and as files."""
+"""The figures of a report, named and captioned, as inline elements and as files."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import islice
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,29 +12,23 @@ from analysis import plots
 from analysis.confirmation import confirmed
 from analysis.evidence import Evidence
 from analysis.methods import ordered
-from analysis.pictures import Pictures, Pixels, data_uri, grid, load_pictures, png, strip
 
 MOST = 12  # figures per section; a study of many cells is read from its tables
+LEGIBLE = 10  # methods per figure
+ROWS = 40  # comparisons per figure
+DOTS = 2_000  # single seeds per figure; more would hide one another
+Drawn = Iterator[tuple[str, Figure]]
 
 
 @dataclass(frozen=True)
 class Illustration:
-    """One figure: `title` is plain text for a caption, `inline` SVG for a page, `file` SVG to stand alone."""
+    """One figure: `title` is plain text for a caption, `inline` SVG for a page, `svg` and `png` to stand alone."""
 
     name: str
     title: str
     inline: str
-    file: str
-
-
-@dataclass(frozen=True)
-class PictureSheet:
-    """Pictures of one cell and method: `rows` of (class, real, generated) data addresses, `file` a PNG."""
-
-    name: str
-    title: str
-    rows: tuple[tuple[str, str, str], ...]
-    file: bytes
+    svg: str
+    png: bytes
 
 
 @dataclass(frozen=True)
@@ -46,75 +40,110 @@ class Section:
 
 
 def figures(evidence: Evidence) -> dict[str, Section]:
-    """All figures by section: accuracy, differences, search, learning, losses."""
-    methods = evidence.study.methods
+    """All figures by section, in the order in which a report shows them."""
+    shown = legible_methods(evidence)
+    cells = len(evidence.cells)
     return {
-        "accuracy": _section("accuracy", _accuracy(evidence)),
-        "differences": _section("differences", _differences(evidence)),
-        "search": _section(
-            "search",
-            [
-                (title, plots.search_progress(rows, methods))
-                for title, rows in _by_cell(evidence.progress.dropna(subset="best"))
-            ],
-        ),
-        "learning": _section("learning", _learning(evidence)),
-        "losses": _section(
-            "losses",
-            [
-                (f"{method}, {title}", plots.losses(part))
-                for title, rows in _by_cell(_loss_curves(evidence))
-                for method, part in rows.groupby("method", sort=False)
-            ],
-        ),
+        "accuracy": _section("accuracy", _accuracy(evidence, shown), evidence.results["dataset"].nunique()),
+        "differences": _section("differences", _differences(evidence), evidence.comparisons["dataset"].nunique()),
+        "cost": _section("cost", _cost(evidence, shown), 1),
+        "ablation": _section("ablation", _ablation(evidence), 0),
+        "budgets": _section("budgets", _budgets(evidence, shown), cells),
+        "effects": _section("effects", _effects(evidence, shown), 0),
+        "importance": _section("importance", _importance(evidence, shown), 0),
+        "search": _section("search", _search(evidence, shown), cells),
+        "learning": _section("learning", _learning(evidence, shown), cells),
+        "losses": _section("losses", _losses(evidence, shown), 0),
     }
 
 
-def picture_sheets(evidence: Evidence, directory: Path) -> list[PictureSheet]:
-    """Pictures of each cell and method with a generator, from the completed confirm trial of the lowest seed.
+def legible_methods(evidence: Evidence) -> list[str]:
+    """The methods that figures show, in order: all, or of more than `LEGIBLE` the compared ones, then the best.
 
-    The lowest seed, not the best one: pictures chosen by accuracy would flatter. At most `MOST` sheets.
+    The best are those with the highest mean rank over the cells.
     """
+    methods = ordered(evidence.results["method"], evidence.study.methods)
+    if len(methods) <= LEGIBLE:
+        return methods
+    family = evidence.study.compare
+    declared = [name for method, baselines in family.items() for name in (method, *baselines)]
+    ranks = evidence.means.groupby(["dataset", "samples_per_class"])["mean"].rank(ascending=False)
+    by_rank = ranks.groupby(evidence.means["method"]).mean().sort_values(kind="stable")
+    chosen = dict.fromkeys(name for name in (*declared, *by_rank.index, *methods) if name in set(methods))
+    return ordered(islice(chosen, LEGIBLE), evidence.study.methods)
+
+
+def _accuracy(evidence: Evidence, shown: list[str]) -> Drawn:
+    means = evidence.means[(evidence.means["n"] > 0) & evidence.means["method"].isin(shown)]
     trials = confirmed(evidence.results)
-    trials = trials[trials["status"] == "completed"].sort_values("seed", kind="stable")
-    sheets: list[PictureSheet] = []
-    for dataset, size in evidence.cells:
-        here = trials[(trials["dataset"] == dataset) & (trials["samples_per_class"] == size)]
-        for method in ordered(here["method"], evidence.study.methods):
-            if len(sheets) < MOST and (sheet := _first_sheet(here[here["method"] == method], directory)):
-                sheets.append(sheet)
-    return sheets
+    trials = trials[(trials["status"] == "completed") & trials["test_accuracy"].notna()]
+    trials = trials[trials["method"].isin(shown)]
+    for dataset, rows in means.groupby("dataset", sort=False):
+        seeds = trials[trials["dataset"] == dataset]
+        dots = seeds if rows["n"].max() > 1 and len(seeds) <= DOTS else None
+        yield str(dataset), plots.accuracy_by_size(rows, evidence.study.methods, dots)
 
 
-def _first_sheet(trials: pd.DataFrame, directory: Path) -> PictureSheet | None:
-    for trial in trials.to_dict("records"):
-        pictures = load_pictures(directory / "pictures" / f"{_safe(trial['signature'])}.npz")
-        if pictures is not None:
-            title = f"{trial['method']}, {trial['dataset']}, {trial['samples_per_class']:,} per class"
-            return _sheet(f"{title}, seed {trial['seed']}", str(trial["signature"]), pictures)
-    return None
-
-
-def _accuracy(evidence: Evidence) -> list[tuple[str, Figure]]:
-    return [
-        (str(dataset), plots.accuracy_by_size(rows, evidence.study.methods))
-        for dataset, rows in evidence.means[evidence.means["n"] > 0].groupby("dataset", sort=False)
-    ]
-
-
-def _differences(evidence: Evidence) -> list[tuple[str, Figure]]:
+def _differences(evidence: Evidence) -> Drawn:
     comparable = evidence.comparisons[evidence.comparisons["n"] > 0]
-    smallest, methods = evidence.study.smallest_difference, evidence.study.methods
-    return [
-        (str(dataset), plots.forest(rows, smallest, methods))
-        for dataset, rows in comparable.groupby("dataset", sort=False)
-    ]
+    for dataset, rows in comparable.groupby("dataset", sort=False):
+        title = f"{dataset}, the first {ROWS} of {len(rows)} comparisons" if len(rows) > ROWS else str(dataset)
+        figure = plots.forest(rows.head(ROWS), evidence.study.smallest_difference, evidence.study.methods)
+        yield title, figure
 
 
-def _learning(evidence: Evidence) -> list[tuple[str, Figure]]:
-    curves = evidence.search_curves
+def _cost(evidence: Evidence, shown: list[str]) -> Drawn:
+    yield "Compute of each method", plots.cost(_of(evidence.costs, shown), evidence.study.methods)
+
+
+def _ablation(evidence: Evidence) -> Drawn:
+    if evidence.ablation.empty:
+        return
+    for (dataset, size, method), rows in evidence.ablation.groupby(
+        ["dataset", "samples_per_class", "method"], sort=False
+    ):
+        yield f"{method}, {dataset}, {size:,} per class", plots.contributions(rows, evidence.study.smallest_difference)
+
+
+def _budgets(evidence: Evidence, shown: list[str]) -> Drawn:
+    for title, rows in _by_cell(_of(evidence.budgets, shown).dropna(subset="expected")):
+        yield title, plots.budget_curves(rows, evidence.study.methods)
+
+
+def _effects(evidence: Evidence, shown: list[str]) -> Drawn:
+    tried = _of(evidence.suggestions, shown)
+    tried = tried[tried["completed"]]
+    for title, rows in _by_cell(_of(evidence.responses, shown).dropna(subset="mean")):
+        for parameter, part in rows.groupby("parameter", sort=False):
+            here = tried[(tried["dataset"] == part["dataset"].iloc[0])]
+            here = here[here["samples_per_class"] == part["samples_per_class"].iloc[0]]
+            dots = here.rename(columns={f"config.{parameter}": "value", "accuracy": "validation_accuracy"})
+            dots = dots[["method", "value", "validation_accuracy", "trial"]].dropna()
+            dots = dots if len(dots) <= DOTS else None
+            yield f"{parameter}: {title}", plots.parameter_effects(part, str(parameter), evidence.study.methods, dots)
+
+
+def _importance(evidence: Evidence, shown: list[str]) -> Drawn:
+    for title, rows in _by_cell(_of(evidence.importance, shown).dropna(subset="importance")):
+        yield title, plots.importance(rows, evidence.study.methods)
+
+
+def _search(evidence: Evidence, shown: list[str]) -> Drawn:
+    for title, rows in _by_cell(_of(evidence.progress, shown).dropna(subset="best")):
+        yield title, plots.search_progress(rows, evidence.study.methods)
+
+
+def _learning(evidence: Evidence, shown: list[str]) -> Drawn:
+    curves = _of(evidence.search_curves, shown)
     drawn = curves[(curves["stage"] == "classification") & curves["validation_accuracy"].notna()]
-    return [(title, plots.learning_curves(rows, evidence.study.methods)) for title, rows in _by_cell(drawn)]
+    for title, rows in _by_cell(drawn):
+        yield title, plots.learning_curves(rows, evidence.study.methods)
+
+
+def _losses(evidence: Evidence, shown: list[str]) -> Drawn:
+    for title, rows in _by_cell(_of(_loss_curves(evidence), shown)):
+        for method, part in rows.groupby("method", sort=False):
+            yield f"{method}, {title}", plots.losses(part)
 
 
 def _loss_curves(evidence: Evidence) -> pd.DataFrame:
@@ -126,39 +155,26 @@ def _loss_curves(evidence: Evidence) -> pd.DataFrame:
     return drawn.sort_values("method", key=lambda names: names.map(places.index), kind="stable")
 
 
+def _of(table: pd.DataFrame, shown: Iterable[str]) -> pd.DataFrame:
+    return table[table["method"].isin(list(shown))]
+
+
 def _by_cell(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     for (dataset, size), rows in table.groupby(["dataset", "samples_per_class"], sort=True):
         yield f"{dataset}, {size:,} per class", rows
 
 
-def _section(kind: str, drawn: list[tuple[str, Figure]]) -> Section:
+def _section(kind: str, drawn: Drawn, cells: int) -> Section:
     illustrations = []
-    for place, (title, figure) in enumerate(drawn[:MOST], start=1):
-        name = f"{kind}-{place}-{_slug(title)}"
+    for place, (title, figure) in enumerate(islice(drawn, MOST), start=1):
+        name = f"{kind}-{place}-{slug(title)}"
         file = plots.svg(figure)
+        figure.set_layout_engine("none")  # laid out is laid out: the PNG need not do it again
         inline = plots.inline_svg(file, f"{kind}: {title}", prefix=f"{kind}{place}")
-        illustrations.append(Illustration(name, title, inline, file))
-    return Section(tuple(illustrations), max(0, len(drawn) - MOST))
+        illustrations.append(Illustration(name, title, inline, file, plots.png(figure)))
+    return Section(tuple(illustrations), max(0, cells - MOST) if len(illustrations) == MOST else 0)
 
 
-def _sheet(title: str, signature: str, pictures: Pictures) -> PictureSheet:
-    rows = tuple(
-        (label, _strip_uri(real), _strip_uri(generated))
-        for label, real, generated in zip(pictures.classes, pictures.real, pictures.generated, strict=True)
-    )
-    file = png(grid(pictures), least=32 * len(pictures.classes))
-    name = f"pictures-{_slug(title)}-{_slug(signature)[:8]}"
-    return PictureSheet(name, title, rows, file)
-
-
-def _strip_uri(images: Pixels) -> str:
-    return data_uri(png(strip(images), least=28))
-
-
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """A text as part of a file's name."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "figure"
-
-
-def _safe(signature: object) -> str:
-    # A signature is a hash; whatever else a table says must not name a file elsewhere.
-    return re.sub(r"[^\w-]", "_", str(signature))

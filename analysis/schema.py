@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.errors import ResultsError
 from analysis.methods import ordered
 
-TEXT = ("signature", "study", "phase", "dataset", "method", "status", "error")
+TEXT = ("signature", "study", "phase", "dataset", "method", "status", "error", "warning")
 COUNTS = ("samples_per_class", "seed", "trial", "iterations")
 NUMBERS = ("validation_accuracy", "test_accuracy", "pflop", "pflop_unshared", "wall_seconds")
 COLUMNS = (
@@ -20,11 +20,14 @@ COLUMNS = (
         "pflop_unshared",
         "wall_seconds",
         "error",
+        "warning",
     ),
 )
+NEWER = ("warning",)  # empty in tables from before there was such a column
 STATUSES = ("completed", "stopped", "diverged", "oom", "failed")
 PHASES = ("search", "confirm")
 IDENTITY = ("phase", "dataset", "samples_per_class", "method", "trial", "seed")
+TRIAL = ("study", "signature", *IDENTITY)  # what no two rows share
 
 
 def tidy(table: pd.DataFrame) -> pd.DataFrame:
@@ -53,6 +56,7 @@ def in_order(table: pd.DataFrame, by: Sequence[str], declared: Sequence[str] = (
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.reindex(columns=[*table.columns, *(name for name in NEWER if name not in table)])
     if missing := [name for name in COLUMNS if name not in table]:
         raise ResultsError(
             f"results must have the columns {', '.join(COLUMNS)}, but {', '.join(missing)} are missing. "
@@ -105,7 +109,7 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
             "`test_accuracy` must be empty in search rows, but some have one: the test set was not sealed. "
             "Such a study cannot be evidence; search again without test images."
         )
-    repeated = table.duplicated(["study", "signature", *IDENTITY])
+    repeated = table.duplicated(list(TRIAL))
     if repeated.any():
         again = table[repeated].iloc[0]
         raise ResultsError(

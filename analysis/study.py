@@ -22,6 +22,8 @@ class Study:
     smallest_difference: float = 0.5  # percentage points
     confirm_seeds: int | None = None
     parameters: tuple[str, ...] = ()  # the searched keys, as in `gan.iterations`
+    space: Mapping[str, Any] = field(default_factory=dict)  # key → its form in the file, read by `analysis.space`
+    factors: Mapping[str, Any] = field(default_factory=dict)  # key of an ablation → its base level, None: unsaid
     digest: str = ""  # of the file, first 12 hexadecimal digits of SHA-256
 
 
@@ -45,8 +47,17 @@ def load_study(directory: Path) -> Study:
         smallest_difference=float(raw.get("smallest_difference", 0.5)),
         confirm_seeds=confirm.get("seeds"),
         parameters=tuple(str(key) for key in search.get("parameters") or ()),
+        space=dict(search.get("parameters") or {}),
+        factors={str(key): _level(raw.get("base"), str(key)) for key in raw.get("factors") or ()},
         digest=hashlib.sha256(content).hexdigest()[:12],
     )
+
+
+def _level(base: object, key: str) -> Any:
+    """What `base` of the file says of a dotted key."""
+    for name in key.split("."):
+        base = base.get(name) if isinstance(base, Mapping) else None
+    return base
 
 
 def _mapping(content: bytes, path: Path) -> dict[str, Any]:

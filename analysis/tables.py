@@ -1,7 +1,7 @@
 """The tables of a report as plain rows of text, for HTML and Markdown alike; neither is escaped here."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,74 +10,10 @@ import pandas as pd
 from analysis.accounting import best_suggestions
 from analysis.confirmation import confirmed
 from analysis.evidence import Evidence
-from analysis.methods import ordered
-from analysis.wording import listed, percent, plural, quantity
+from analysis.wording import listed, plural, tflop
 
+END = {"low": "lower end", "high": "upper end"}
 CELL = ["dataset", "samples_per_class"]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One number of the accuracy table, in per cent; `best` only where the evidence allows."""
-
-    value: str
-    half: str = ""
-    note: str = ""
-    best: bool = False
-
-
-@dataclass(frozen=True)
-class AccuracyTable:
-    """Methods × samples per class of one dataset; `validation` marks numbers of the search: no evidence."""
-
-    dataset: str
-    sizes: tuple[int, ...]
-    rows: tuple[tuple[str, tuple[Entry, ...]], ...]
-    validation: bool
-
-
-def accuracy_tables(evidence: Evidence) -> list[AccuracyTable]:
-    """One table per dataset: test accuracy or, before any confirm trial, the best validation accuracy."""
-    return [_accuracy_table(evidence, dataset) for dataset in evidence.results["dataset"].unique()]
-
-
-def _accuracy_table(evidence: Evidence, dataset: str) -> AccuracyTable:
-    results = evidence.results[evidence.results["dataset"] == dataset]
-    measured = evidence.means[(evidence.means["dataset"] == dataset) & (evidence.means["n"] > 0)]
-    sizes = tuple(int(size) for size in results["samples_per_class"].unique())
-    methods = ordered(results["method"], evidence.study.methods)
-    keys = ["method", "samples_per_class"]
-    if measured.empty:
-        best = best_suggestions(results).set_index(keys)["validation_accuracy"]
-        entries = {key: Entry(percent(value)) for key, value in best.items()}
-    else:
-        winners = _winners(measured, evidence.comparisons)
-        most = measured["n"].max()
-        rows = measured.to_dict("records")
-        entries = {(r["method"], r["samples_per_class"]): _entry(r, most, winners) for r in rows}
-    table = tuple((m, tuple(entries.get((m, size), Entry("–")) for size in sizes)) for m in methods)
-    return AccuracyTable(dataset, sizes, table, validation=measured.empty)
-
-
-def _entry(row: Mapping[Any, Any], most: int, winners: set[tuple[str, int, str]]) -> Entry:
-    best = (row["dataset"], row["samples_per_class"], row["method"]) in winners
-    if row["n"] == 1:
-        return Entry(percent(row["mean"]), note="no interval", best=best)
-    half = f"{100 * (row['high'] - row['mean']):.1f}"
-    return Entry(percent(row["mean"]), half, f"n = {row['n']}" if row["n"] < most else "", best)
-
-
-def _winners(measured: pd.DataFrame, comparisons: pd.DataFrame) -> set[tuple[str, int, str]]:
-    """The best means that won every declared comparison they took part in, and took part in one at least."""
-    winners = set()
-    for row in measured.loc[measured.groupby(CELL)["mean"].idxmax()].to_dict("records"):
-        key, name = (row["dataset"], row["samples_per_class"]), row["method"]
-        here = comparisons[(comparisons["dataset"] == key[0]) & (comparisons["samples_per_class"] == key[1])]
-        as_method, as_baseline = here[here["method"] == name], here[here["baseline"] == name]
-        won = [*(as_method["verdict"] == "better"), *(as_baseline["verdict"] == "worse")]
-        if won and all(won):
-            winners.add((*key, name))
-    return winners
 
 
 @dataclass(frozen=True)
@@ -106,6 +42,15 @@ def choices(evidence: Evidence) -> Choices:
         values = tuple(_distinct(group[f"config.{column}"]) for column in columns)
         rows.append((str(dataset), int(str(size)), str(method), values))
     return Choices(columns, tuple(rows), is_confirmed)
+
+
+def ends(edges: pd.DataFrame) -> dict[tuple[str, int, str, str], str]:
+    """Which best values lie at an end of what was searched: `lower end` or `upper end` by cell, method and key."""
+    return {
+        (row["dataset"], row["samples_per_class"], row["method"], row["parameter"]): END[row["edge"]]
+        for row in edges.to_dict("records")
+        if row["edge"]
+    }
 
 
 def _telling(trials: pd.DataFrame, searched: Sequence[str]) -> tuple[str, ...]:
@@ -164,13 +109,13 @@ def totals(evidence: Evidence) -> list[tuple[str, int, bool]]:
             line.append((names.get(name, name), int(summed[name]), bool(worrying)))
     if evidence.results.attrs["damaged"]:
         files = len(evidence.results.attrs["damaged"])
-        line.append(("damaged ledger file" if files == 1 else "damaged ledger files", files, True))
+        line.append(("damaged file" if files == 1 else "damaged files", files, True))
     return line
 
 
 def cost_rows(evidence: Evidence) -> list[dict[Any, Any]]:
     """Cost of each phase and method with the saving by shared work, in words ready to print."""
     return [
-        row | {"pflop": quantity(row["pflop"]), "pflop_unshared": quantity(row["pflop_unshared"])}
+        row | {"tflop": tflop(row["pflop"]), "tflop_unshared": tflop(row["pflop_unshared"])}
         for row in evidence.costs.to_dict("records")
     ]

@@ -61,3 +61,8 @@ def quantity(value: float) -> str:
     if math.isnan(value):
         return "–"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def tflop(pflop: float) -> str:
+    """A cost, kept in PFLOP, as it is read everywhere: in TFLOP, 10^12 counted operations."""
+    return quantity(1000 * pflop)

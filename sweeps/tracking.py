@@ -71,8 +71,10 @@ class Tracker:
                     "test_accuracy",
                     "iterations",
                     "pflop",
+                    "pflop_unshared",
                     "wall_seconds",
                     "error",
+                    "warning",
                 },
                 exclude_none=True,
             )

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
+
+from analysis.schema import COLUMNS, tidy
 
 METHODS = ("c", "c_aug", "dagan", "dagan_aug")
 LEVELS = {"c": 0.60, "c_aug": 0.66, "dagan": 0.63, "dagan_aug": 0.71}
@@ -148,3 +151,17 @@ def write_pictures(path: Path, channels: int = 1) -> None:
     clean = np.broadcast_to(base[:, None, :, :, None], shape)
     noisy = [np.clip(clean + random.normal(0, spread, shape), 0, 255).astype(np.uint8) for spread in (10, 60)]
     np.savez(path, real=noisy[0], generated=noisy[1], classes=np.array([str(k) for k in range(10)]))
+
+
+def table(accuracies: dict[str, list[float | None]], *, size: int = 5, phase: str = "confirm") -> pd.DataFrame:
+    """Results with one row per method and seed; None stands for a diverged trial."""
+    rows = [
+        dict.fromkeys(COLUMNS)
+        | {"signature": f"{method}-{size}-{seed}", "study": "s", "phase": phase, "dataset": "digits"}
+        | {"samples_per_class": size, "method": method, "seed": seed, "trial": seed}
+        | {"validation_accuracy" if phase == "search" else "test_accuracy": value, "pflop": 0.5}
+        | {"status": "diverged" if value is None else "completed"}
+        for method, values in accuracies.items()
+        for seed, value in enumerate(values)
+    ]  # fmt: skip
+    return tidy(pd.DataFrame(rows))

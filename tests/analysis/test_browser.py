@@ -1,8 +1,10 @@
 """The report in a real Chromium: it shows without network or scripts, and fits a laptop and a phone."""
 
+import json
 import re
 import shutil
 import subprocess
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 from PIL import Image
 
 from analysis import write_report
+
+from .conftest import write_study
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"]
@@ -29,9 +33,9 @@ def chromium(folder: Path, page: Path, *flags: str) -> str:
     return answer.stdout
 
 
-@pytest.fixture
-def page(make_study):
-    return write_report(make_study(pictures=True)).html
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    return write_report(write_study(tmp_path_factory.mktemp("results") / "digits", pictures=True)).html
 
 
 def test_the_page_shows_its_words(page, tmp_path):
@@ -53,3 +57,35 @@ def test_the_page_fits_and_is_legible(page, tmp_path, width, dark):
     assert (background < 60) if dark else (background > 230)
     assert (abs(grey - background) > 90).mean() > 0.01, "hardly anything stands out from the background"
     assert abs(grey[:, -4:] - background).max() < 60, "something runs over the right edge"
+
+
+# What a reader does, done by a script of the test in a copy of the page that allows it.
+ACT = """
+const table = document.querySelector("table.accuracy"), heads = table.tHead.rows[0].cells;
+heads[1].querySelector("button").click();
+const methods = [...table.tBodies[0].rows].map((row) => row.cells[0].textContent.trim());
+const point = document.querySelector("circle.point");
+point.dispatchEvent(new PointerEvent("pointerover", {bubbles: true}));
+document.title = JSON.stringify({methods, sorted: heads[1].ariaSort, tip: document.getElementById("tip").textContent,
+  hidden: document.getElementById("tip").hidden, wide: document.documentElement.scrollWidth - innerWidth});
+"""
+
+
+def test_columns_sort_and_points_tell(page, tmp_path):
+    acting = tmp_path / "acting.html"
+    unlocked = re.sub(r"<meta http-equiv[^>]*>", "", page.read_text())
+    acting.write_text(unlocked.replace("</body>", f"<script>{ACT}</script></body>"))
+    shown = chromium(tmp_path, acting, "--dump-dom")
+    state = json.loads(unescape(re.search("<title>(.*?)</title>", shown).group(1)))
+    assert state["methods"] == ["c", "dagan", "c_aug", "dagan_aug"]  # by their means
+    assert state["sorted"] == "ascending"
+    assert re.match(r"\w+, 5 per class.*: \d+\.\d %", state["tip"])
+    assert not state["hidden"]
+    assert state["wide"] <= 0
+
+
+def test_the_policy_lets_the_pages_script_run_and_no_other(page, tmp_path):
+    assert '<div id="tip"' in chromium(tmp_path, page, "--dump-dom")
+    injected = tmp_path / "injected.html"
+    injected.write_text(page.read_text().replace("</body>", "<script>document.title = 'owned'</script></body>"))
+    assert "<title>digits: report</title>" in chromium(tmp_path, injected, "--dump-dom")

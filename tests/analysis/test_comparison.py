@@ -1,34 +1,22 @@
 """Comparisons of made-up seeds: by hand where that is possible, by simulation where it is not."""
 
 import math
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
-from analysis import compare, load, means
+from analysis import ResultsError, compare, explore, load, means
 from analysis.accounting import best_suggestions, costs, counts, search_progress
-from analysis.comparison import ALPHA
-from analysis.schema import COLUMNS, tidy
+from analysis.claims import ALPHA
+from analysis.power import detectable_difference
 
-from .conftest import METHODS
+from .conftest import METHODS, table
 
-
-def table(accuracies: dict[str, list[float | None]], *, size: int = 5, phase: str = "confirm") -> pd.DataFrame:
-    """Results with one row per method and seed; None stands for a diverged trial."""
-    rows = [
-        dict.fromkeys(COLUMNS)
-        | {"signature": f"{method}-{size}-{seed}", "study": "s", "phase": phase, "dataset": "digits"}
-        | {"samples_per_class": size, "method": method, "seed": seed, "trial": seed}
-        | {"test_accuracy": value, "pflop": 0.5}
-        | {"status": "diverged" if value is None else "completed"}
-        for method, values in accuracies.items()
-        for seed, value in enumerate(values)
-    ]  # fmt: skip
-    return tidy(pd.DataFrame(rows))
-
-
+CLEAR = [0.80, 0.81, 0.79, 0.82, 0.78, 0.80, 0.83, 0.77, 0.80, 0.81, 0.79, 0.80]
 BASE = [0.50, 0.52, 0.48, 0.51, 0.49, 0.53, 0.47, 0.50]
 
 
@@ -52,7 +40,21 @@ def test_a_clear_difference_is_better_one_way_and_worse_the_other():
 def test_significant_but_too_small_to_matter():
     row = one([b + g for b, g in zip(BASE, [0.002, 0.003] * 4, strict=True)], BASE)
     assert row["verdict"] == "better, but smaller than 0.5 points"
-    assert one(BASE, [b + 0.002 for b in BASE])["verdict"] == "worse, but smaller than 0.5 points"
+    row = one(BASE, [b + g for b, g in zip(BASE, [0.002, 0.003] * 4, strict=True)])
+    assert row["verdict"] == "worse, but smaller than 0.5 points"
+
+
+def test_a_difference_of_exactly_the_smallest_one_reaches_it():
+    gain = [0.004, 0.006] * 5
+    assert one([0.5 + g for g in gain], [0.5] * 10, smallest=0.5)["verdict"] == "better"
+    assert one([0.5 + g for g in gain], [0.5] * 10, smallest=0.51)["verdict"].startswith("better, but")
+
+
+def test_differences_without_spread_are_no_evidence():
+    row = one([0.8] * 8, [0.5] * 8)
+    assert math.isnan(row["low"])
+    assert (row["p"], row["verdict"]) == (2 / 2**8, "no difference shown")
+    assert row["note"] == "no interval: all 8 values are equal"
 
 
 def test_noise_shows_nothing_and_says_how_many_seeds_would():
@@ -68,19 +70,19 @@ def test_noise_shows_nothing_and_says_how_many_seeds_would():
 def test_five_seeds_are_too_few_whatever_they_say():
     row = one([0.9] * 5, [0.1] * 5)
     assert (row["p"], row["verdict"]) == (0.0625, "too few seeds")
-    assert row["note"] == "all 5 values are equal"
+    assert row["note"] == "no interval: all 5 values are equal"
 
 
 def test_the_correction_decides_what_is_too_few():
     # 2 / 2^6 = 0.031 passes alone, but not as one of two.
-    results = pd.concat([table({"dagan": [0.8] * 6, "c": [0.5] * 6}, size=size) for size in (5, 20)])
+    results = pd.concat([table({"dagan": CLEAR[:6], "c": [0.5] * 6}, size=size) for size in (5, 20)])
     assert compare(results[results["samples_per_class"] == 5], {"dagan": ["c"]})["verdict"].item() == "better"
     assert compare(results, {"dagan": ["c"]})["verdict"].tolist() == ["too few seeds"] * 2
 
 
 def test_a_cell_with_many_seeds_helps_one_with_few():
     # Holm: the second p is corrected by 1 once the first is out of the way, and 0.031 < 0.05.
-    few, many = (table({"dagan": [0.8] * n, "c": [0.5] * n}, size=n) for n in (6, 12))
+    few, many = (table({"dagan": CLEAR[:n], "c": [0.5] * n}, size=n) for n in (6, 12))
     assert compare(pd.concat([few, many]), {"dagan": ["c"]})["verdict"].tolist() == ["better", "better"]
 
 
@@ -112,6 +114,74 @@ def test_cells_and_baselines_without_data_stay_in_the_family():
     assert rows["p_holm"].iloc[0] == pytest.approx(3 * 2 / 2**8)
     assert rows["p"].iloc[1:].isna().all()
     assert rows["verdict"].iloc[1:].tolist() == ["too few seeds"] * 2
+
+
+def test_misspelt_and_senseless_comparisons_are_refused_all_at_once():
+    results = table({"dagan": BASE, "c": BASE})
+    with pytest.raises(ResultsError, match=r"unknown method `dagann` \(did you mean `dagan`\?\)\. Methods: c, dagan\."):
+        compare(results, {"dagann": ["c"]})
+    with pytest.raises(ResultsError, match=r"`c` is\. a pair is declared once, but `dagan` against `c`"):
+        compare(results, {"c": ["c"], "dagan": ["c", "c"]})
+    with pytest.raises(ResultsError, match="unknown method `c_augg`"):
+        explore(results, against=["c_augg"])
+
+
+def test_a_method_of_the_study_without_results_is_no_misspelling():
+    results = table({"dagan": BASE, "c": BASE})
+    with pytest.raises(ResultsError, match="unknown method `mine`"):
+        compare(results, {"mine": ["c"]})
+    results.attrs["methods"] = ["mine", "c", "dagan"]
+    assert compare(results, {"mine": ["c"]})["n"].item() == 0
+
+
+def test_effect_size_test_and_power_stand_in_their_columns():
+    noisy = [b + g for b, g in zip(BASE, [0.03, -0.01, 0.04, 0.0, 0.02, 0.03, 0.05, 0.04], strict=True)]
+    row = one(noisy, BASE)
+    differences = np.array(noisy) - BASE
+    assert row["d_z"] == pytest.approx(differences.mean() / differences.std(ddof=1))
+    assert (row["ahead"], row["test"]) == (6.5 / 8, "exact")
+    assert row["note"] == "1 tie"
+    assert row["detectable_difference"] == pytest.approx(
+        detectable_difference(row["sd"], 8, alpha=0.05, test="sign_flip")
+    )
+    assert row["bca_low"] > row["low"]
+    many = one([0.5 + 0.01 * k for k in range(17)], [0.5] * 17)
+    assert many["test"] == "Monte Carlo, 99,999 draws"
+
+
+def test_accuracies_near_the_top_have_intervals_that_end_there():
+    row = means(table({"c": [1.0, 0.99, 0.93]})).iloc[0]
+    low, high = stats.t.interval(0.95, 2, np.mean([1.0, 0.99, 0.93]), stats.sem([1.0, 0.99, 0.93]))
+    assert high > 1
+    assert row["low"] == pytest.approx(low)
+    assert row["high"] == 1
+    assert row["note"] == "interval cut at the end of the scale"
+
+
+def test_exploring_leaves_out_the_declared_pairs_and_claims_nothing():
+    luck = np.random.default_rng(1)
+    runs = {m: list(0.5 + 0.1 * (m == "dagan") + luck.normal(0, 0.01, 8)) for m in ("c", "c_aug", "dagan")}
+    results = table(runs)
+    found = explore(results, {"dagan": ["c"]}).set_index(["method", "baseline"])
+    assert list(found.index) == [("c_aug", "c"), ("dagan", "c_aug")]
+    assert found["p_bh"].tolist() == pytest.approx(multipletests(found["p"], method="fdr_bh")[1])
+    assert found["promising"].tolist() == [False, True]
+    assert "verdict" not in found
+    assert len(explore(results)) == 3
+    assert explore(results, against=["dagan"])["baseline"].tolist() == ["dagan"] * 2
+    assert explore(table({"c": BASE})).empty
+
+
+def test_hundreds_of_methods_are_compared_in_a_moment():
+    luck = np.random.default_rng(0)
+    names = [f"m{k}" for k in range(300)]
+    results = pd.concat([table({m: list(luck.normal(0.5, 0.02, 8)) for m in names}, size=n) for n in (5, 20, 50)])
+    began = time.process_time()
+    rows = compare(results, {m: ["m0"] for m in names[1:]})
+    assert time.process_time() - began < 10  # one t interval, bootstrap and test at a time took a minute
+    assert len(rows) == 299 * 3
+    assert rows["verdict"].eq("too few seeds").all()  # 2 / 2^8 cannot survive 897 comparisons
+    assert len(means(results)) == 900
 
 
 def test_no_declared_family_gives_an_empty_table():

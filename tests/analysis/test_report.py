@@ -3,19 +3,34 @@
 import re
 import subprocess
 import sys
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import ResultsError, load, write_report
+from analysis import ResultsError, load, publication, report, write_report
+from analysis.accuracy_table import AccuracyTable, accuracy_tables
 from analysis.evidence import gather
+from analysis.illustrations import LEGIBLE, Section, figures, legible_methods
 from analysis.pictures import grid, load_pictures, png
-from analysis.report import escape_markdown
-from analysis.tables import accuracy_tables, choices
+from analysis.tables import choices
+from analysis.typesetting import escape_markdown
 
 from .conftest import METHODS, entry, write_entry, write_pictures, write_study
+
+words_alone = pytest.mark.usefixtures("without_figures")
+
+
+@pytest.fixture
+def without_figures(monkeypatch):
+    """Figures take most of a report's time; the tests of its words do without."""
+    sections = ("accuracy", "differences", "cost", "ablation", "budgets", "effects", "importance", "search")
+    empty = {name: Section() for name in (*sections, "learning", "losses")}
+    monkeypatch.setattr(publication, "figures", lambda evidence: empty)
+
 
 VOID = {"meta", "img", "wbr", "br", "hr", "link", "input"}
 
@@ -65,7 +80,7 @@ def test_report_of_a_whole_study(usual):
         assert "sweeps run digits" in text
         assert "0123abc" in text
         assert "gan.feature_matching_weight" in text
-    assert sum(tag == "svg" for tag, _ in page.elements) == 2 + 2 + 2 + 4
+    assert sum(tag == "svg" for tag, _ in page.elements) == 1 + 1 + 1 + 2 + 2 + 2 + 2 + 4  # in the order of the page
     assert sum(tag == "img" for tag, _ in page.elements) == 2 * 2 * 10 * 2
     assert any("better" in line for line in usual.lines)
 
@@ -73,12 +88,12 @@ def test_report_of_a_whole_study(usual):
 def test_the_page_needs_nothing_else(usual):
     page, _ = read(usual)
     source = "".join(f"{tag} {attributes}" for tag, attributes in page.elements)
-    assert "script" not in {tag for tag, _ in page.elements}
+    assert [attributes for tag, attributes in page.elements if tag == "script"] == [{}]  # one, inline
     assert not {"link", "iframe", "object", "embed"} & {tag for tag, _ in page.elements}
     for tag, attributes in page.elements:
         for name, value in attributes.items():
             if name in ("src", "href", "xlink:href", "srcset", "data", "action"):
-                local = ("#", "data:image/png;base64,", "results.", "report.md")
+                local = ("#", "data:image/png;base64,", "results.", "report.md", "tables/", "figures/")
                 assert str(value).startswith(local), (tag, name, value)
             assert not name.startswith("on")
     assert "@import" not in source
@@ -93,11 +108,19 @@ def test_ids_are_unique_and_references_resolve(usual):
     assert {first or second for first, second in references} <= set(ids)
 
 
+def test_the_sections_without_figures_are_those_with(make_study, without_figures):
+    real = figures(gather(make_study(methods=("c",), compare={}, sizes=(5,), trials=1, seeds=1)))
+    assert publication.figures(None).keys() == real.keys()
+
+
 def test_figure_files_of_the_markdown_twin_exist(usual):
     linked = re.findall(r"\]\((figures/[^)]*)\)", usual.markdown.read_text())
     assert linked
-    assert {usual.markdown.parent / link for link in linked} == set(usual.figures)
-    assert all(path.is_file() for path in usual.figures)
+    shown = {usual.markdown.parent / link for link in linked if link != "figures/"}
+    copies = {path for path in usual.figures if path.with_suffix(".svg") in usual.figures} - shown
+    assert shown | copies == set(usual.figures)
+    assert {path.with_suffix(".png") for path in shown if path.suffix == ".svg"} == copies
+    assert all(path.stat().st_size for path in usual.figures)
 
 
 def test_tables_beside_the_report_are_the_results(usual):
@@ -107,7 +130,7 @@ def test_tables_beside_the_report_are_the_results(usual):
 
 
 def test_the_same_study_gives_the_same_bytes(make_study, tmp_path):
-    directory = make_study(sizes=(5,), methods=("c", "dagan"), pictures=True)
+    directory = make_study(sizes=(5,), methods=("dagan",), compare={}, trials=1, seeds=2, pictures=True)
     first, second = (write_report(directory, output=tmp_path / name) for name in ("one", "two"))
     assert first.html.read_bytes() == second.html.read_bytes()
     assert first.markdown.read_bytes() == second.markdown.read_bytes()
@@ -144,16 +167,95 @@ def test_text_from_users_injects_nothing(make_study, usual, text):
     page, markdown = read(write_report(directory))
     allowed = {tag for tag, _ in read(usual)[0].elements}
     assert {tag for tag, _ in page.elements} <= allowed
+    assert [tag for tag, _ in page.elements].count("script") == 1
     assert not [a for _, attributes in page.elements for a in attributes if a.startswith("on")]
     assert all(not v or "evil" not in v for _, a in page.elements for k, v in a.items() if k in ("href", "src"))
     assert " ".join(text.split()) in " ".join(page.text.split())
     assert "{{ 7 * 7 }}" in page.text or "7 * 7" not in text
     assert "<script" not in markdown
     assert "<img" not in markdown
-    assert not re.search(r"(?<!\\)\]\((?!figures/|results\.)", markdown)
+    assert not re.search(r"(?<!\\)\]\((?!figures/|results\.|tables/)", markdown)
     assert "\n# heading" not in markdown
     widths = [re.sub(r"\\.", "", row).count("|") for row in markdown.splitlines() if row.startswith("| evil")]
     assert len(set(widths)) <= 1
+
+
+def test_the_page_allows_its_one_script_and_no_other(usual):
+    page, _ = read(usual)
+    policy = next(a["content"] for tag, a in page.elements if tag == "meta" and "http-equiv" in a)
+    script = re.search(r"<script>(.*?)</script>", usual.html.read_text(), re.DOTALL).group(1)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+
+
+def test_points_say_which_trial_they_are(usual):
+    source = usual.html.read_text()
+    titles = re.findall(r'<circle class="point"[^>]*><title>([^<]*)</title></circle>', source)
+    assert any(re.fullmatch(r"c, 5 per class, seed 1003: \d+\.\d %", title) for title in titles)
+    assert any(title.startswith("dagan_aug, suggestion 5: ") for title in titles)
+    assert any("n = 8" in title for title in titles)  # a paired difference
+
+
+@words_alone
+def test_warnings_of_a_collapse_are_counted(make_study):
+    directory = make_study(sizes=(5,), trials=2)
+    for trial in (8, 9):
+        write_entry(
+            directory, entry(method="dagan", trial=trial, signature=f"w{trial}", warning="images collapsed <b>")
+        )
+    page, markdown = read(write_report(directory))
+    assert "2 trials with a warning (dagan, confirm): images collapsed <b>" in page.text
+    assert "2 trials with a warning (dagan, confirm): images collapsed &lt;b&gt;" in markdown
+
+
+@words_alone
+def test_a_report_of_merged_tables(make_study, tmp_path):
+    first = make_study(sizes=(5,), trials=2)
+    second = make_study(name="other", dataset="mnist", sizes=(20,), trials=2)
+    written = report([first, second], tmp_path / "out", question="Both?", compare={"dagan_aug": ["c_aug"]})
+    page, markdown = read(written)
+    assert "digits and other" in page.text
+    assert re.search(r"dagan_aug is better than c_aug \(.* points\) at every size", page.text)
+    assert "run again" not in page.text + markdown
+    again = report(load(written.parquet), tmp_path / "again", question="Both?", compare={"dagan_aug": ["c_aug"]})
+    assert again.lines == written.lines
+
+
+def test_an_ablation_shows_what_each_factor_contributes(make_study):
+    directory = make_study(methods=("dagan",), compare={}, sizes=(5,), trials=1, seeds=0)
+    for year, (level, gain) in enumerate((("joint", -0.05), ("pairwise", 0.0))):
+        for seed in range(8):
+            one = entry(method="dagan", trial=seed, signature=f"{level}{seed}")
+            one["config"]["gan"] |= {"loss": level}
+            one["test_accuracy"] += gain + 0.001 * (seed % 3)
+            one["provenance"] |= {"finished_at": f"202{year}-01-01T00:00:00+00:00"}
+            write_entry(directory, one)
+    study = directory / "study.yaml"
+    text = study.read_text() + "factors: {gan.loss: [pairwise, joint]}\n"
+    study.write_text(text)
+    page, _ = read(write_report(directory))
+    assert "no ablation: the base level of `gan.loss` must be told apart" in page.text
+    study.write_text(text + "base: {gan: {loss: pairwise}}\n")
+    page, _ = read(write_report(directory))
+    assert gather(directory).ablation[["factor", "level", "n"]].values.tolist() == [["gan.loss", "joint", 8]]
+    assert "What each factor contributes" in page.text
+    assert "gan.loss: joint" in page.text
+
+
+def test_hundreds_of_methods_stay_legible(make_study):
+    names = tuple(f"variant_{k:03d}" for k in range(150))
+    levels = {name: 0.5 + 0.001 * k for k, name in enumerate(names)}
+    family = {names[7]: [names[3]]}
+    directory = make_study(methods=names, levels=levels, compare=family, sizes=(5,), trials=1, seeds=2)
+    evidence = gather(directory)
+    shown = legible_methods(evidence)
+    assert len(shown) == LEGIBLE
+    assert {names[3], names[7], names[149], names[142]} <= set(shown)
+    page, _ = read(write_report(directory))
+    assert "Figures show 10 of the 150 methods" in page.text
+    assert all(name in page.text for name in names)
+    assert any("tall" in str(a.get("class")) for _, a in page.elements)
 
 
 def test_markdown_escapes():
@@ -161,6 +263,7 @@ def test_markdown_escapes():
     assert "://" not in escape_markdown("https://example.org")
 
 
+@words_alone
 def test_dagan_need_not_win(make_study):
     levels = {"c": 0.70, "c_aug": 0.75, "dagan": 0.60, "dagan_aug": 0.66}
     report = write_report(make_study(levels=levels, trials=2))
@@ -169,41 +272,48 @@ def test_dagan_need_not_win(make_study):
     assert "The mean is highest for c_aug throughout" in page.text
 
 
+def tables_of(directory) -> list[AccuracyTable]:
+    evidence = gather(directory)
+    return accuracy_tables(evidence.results, evidence.means, evidence.comparisons, evidence.study.methods)
+
+
+@words_alone
 def test_no_difference_is_said_with_the_seeds_it_would_take(make_study):
     levels = dict.fromkeys(METHODS, 0.65)
     directory = make_study(levels=levels, compare={"dagan_aug": ["c"]}, sizes=(5,))
     page, _ = read(write_report(directory))
-    assert "No difference between dagan_aug and c could be shown" in page.text
-    assert re.search(r"about \d+ seeds would be needed to find 0.5 points", page.text)
-    tables = accuracy_tables(gather(directory))
+    assert "No difference could be shown between dagan_aug and c; n =" in page.text
+    assert re.search(r"n = \d+ seeds would be needed for 0.5 points, there are 8", page.text)
+    tables = tables_of(directory)
     assert not any(entry.best for table in tables for _, entries in table.rows for entry in entries)
 
 
 def test_best_is_marked_only_where_the_evidence_allows(make_study):
     marked = {
-        method: [entry.best for entry in entries]
-        for table in accuracy_tables(gather(make_study()))
-        for method, entries in table.rows
+        method: [entry.best for entry in entries] for table in tables_of(make_study()) for method, entries in table.rows
     }
     assert marked == {"c": [False] * 2, "c_aug": [False] * 2, "dagan": [False] * 2, "dagan_aug": [True] * 2}
 
 
+@words_alone
 def test_a_study_that_is_still_searching(make_study):
     report = write_report(make_study(seeds=0, sizes=(5,)))
     page, _ = read(report)
     assert "The question is open" in page.text
     assert "too high to be evidence" in page.text
-    assert "Best configurations so far" in page.text
+    assert "the best configurations so far" in page.text
     assert report.lines[0].startswith("The question is open")
 
 
+@words_alone
 def test_a_single_seed(make_study):
     page, _ = read(write_report(make_study(seeds=1, sizes=(5,))))
-    assert "has a single seed, so no interval and no test" in page.text
+    assert "There is a single seed, so no interval and no test in any of the 3 declared comparisons" in page.text
     assert page.text.count("no interval") >= 4 + 3  # every mean, every difference
     assert "± nan" not in page.text
 
 
+@words_alone
 def test_one_method_without_generator_and_without_comparisons(make_study):
     page, markdown = read(write_report(make_study(methods=("c",), compare={}, sizes=(5,))))
     assert "There is one method, so nothing to compare" in page.text
@@ -211,11 +321,13 @@ def test_one_method_without_generator_and_without_comparisons(make_study):
     assert "Declared comparisons" not in page.text + markdown
 
 
+@words_alone
 def test_no_declared_comparison(make_study):
     page, _ = read(write_report(make_study(compare={}, sizes=(5,))))
     assert "declares no comparisons" in page.text
 
 
+@words_alone
 def test_nothing_disappears(make_study):
     directory = make_study(sizes=(5,))
     for trial, status in enumerate(("diverged", "oom", "failed"), start=8):
@@ -227,7 +339,7 @@ def test_nothing_disappears(make_study):
     )
     report = write_report(directory, planned=planned)
     page, _ = read(report)
-    said = "the means: 1 trial diverged, 1 trial ran out of memory, 1 trial failed and 2 trials in the plan"
+    said = "Trials to confirm, so not in the means: 1 diverged, 1 ran out of memory, 1 failed and 2 missing."
     assert said in page.text
     assert any(said in line for line in report.lines)
     for words in (
@@ -235,7 +347,7 @@ def test_nothing_disappears(make_study):
         "1 out of memory",
         "1 failed",
         "2 missing",
-        "1 damaged ledger file",
+        "1 damaged file",
         "it was oom",
     ):
         assert words in " ".join(page.text.split())
@@ -255,10 +367,13 @@ def test_choices_leave_out_luck_and_machine(make_study):
     assert values[5, "dagan"][:2] == ("400", "1.55")
 
 
+@words_alone
 def test_many_cells_are_counted_instead_of_told(make_study):
     page, _ = read(write_report(make_study(sizes=(5, 10, 20), trials=2, seeds=10)))
-    assert "dagan_aug against c_aug: better in 3 of 3 cells" in page.text
-    assert "with 5, 10 and 20 per class" in page.text
+    said = (
+        r"dagan_aug is better than c_aug \(\+\S+ to \+\S+ points\) and dagan \(\+\S+ to \+\S+ points\) at every size\."
+    )
+    assert re.search(said, page.text)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -275,6 +390,7 @@ def test_pictures_keep_their_pixels(tmp_path, channels):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04rubbish", None])
+@words_alone
 def test_damaged_pictures_are_left_out(make_study, content):
     directory = make_study(sizes=(5,), seeds=1, pictures=True)
     damaged = list(directory.glob("pictures/*.npz"))

@@ -1,6 +1,7 @@
 """Reading results: the same table from ledger, CSV and Parquet; what is broken is named."""
 
 import json
+from csv import reader
 
 import pandas as pd
 import pytest
@@ -137,6 +138,44 @@ def test_curves_are_long(make_study):
     assert generation["validation_accuracy"].isna().all()
 
 
+def test_studies_merge_into_one_table(make_study, tmp_path):
+    first, second = make_study(sizes=(5,)), make_study(name="other", dataset="mnist", methods=("dagan", "semi_gan"),
+                                                        levels={"dagan": 0.6, "semi_gan": 0.5}, sizes=(5,))  # fmt: skip
+    both = load(first, second)
+    assert both["study"].value_counts().to_dict() == {"digits": 64, "other": 32}
+    assert both.attrs["methods"] == [*METHODS, "semi_gan"]
+    assert both["config.gan.iterations"].dtype == load(first)["config.gan.iterations"].dtype
+    csv, _ = write_tables(load(second), tmp_path)
+    mixed = load(first, csv, csv)
+    assert mixed.attrs["repeated"] == 32
+    pd.testing.assert_frame_equal(
+        mixed.drop(columns="config.gan.iterations"), both.drop(columns="config.gan.iterations")
+    )
+
+
+def test_damaged_files_of_several_studies_are_told_apart(make_study):
+    first, second = make_study(sizes=(5,)), make_study(name="other", dataset="mnist", sizes=(5,))
+    (second / "ledger" / "broken.json").write_text("{")
+    assert list(load(first, second).attrs["damaged"]) == ["other/broken.json"]
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "'=1", "''=1", "plain", "'quoted", "5-3"]
+
+
+def test_no_text_of_the_csv_is_a_formula_and_each_comes_back(make_study, tmp_path):
+    directory = make_study(sizes=(5,))
+    for place, text in enumerate(FORMULAS):
+        one = entry(trial=20 + place, signature=f"odd{place}", status="failed", test_accuracy=None, error=text)
+        one["config"] |= {"note": text}
+        write_entry(directory, one)
+    results = load(directory)
+    csv, _ = write_tables(results, tmp_path)
+    cells = [cell for row in reader(csv.read_text().splitlines(keepends=True)) for cell in row]
+    assert not [cell for cell in cells if cell.lstrip()[:1] in "=+@" and cell]
+    assert {"'-1", "'=1+1", "plain"} <= {*cells}
+    pd.testing.assert_frame_equal(load(csv), results, check_exact=True)
+
+
 def test_a_later_choice_replaces_the_earlier_one(make_study):
     directory = make_study(seeds=3)
     newer = []
@@ -155,6 +194,17 @@ def test_a_later_choice_replaces_the_earlier_one(make_study):
     assert len(kept) == 2 * 4 * 3 - 1
     with pytest.raises(ResultsError, match=r"confirmed once per dataset, size and method.*seed 1000"):
         confirmed(results.drop(columns="provenance.finished_at"))
+
+
+def test_two_studies_of_one_cell_are_no_common_evidence(make_study):
+    first, second = make_study(sizes=(5,), seeds=2), make_study(name="other", sizes=(5,), seeds=2)
+    both = load(first, second)
+    with pytest.raises(ResultsError, match=r"digits and other both confirmed digits n=5 c seed 1000.*Keep one"):
+        confirmed(both)
+    assert len(confirmed(both[both["study"] == "other"])) == 8
+    shared = both[both["study"] == "digits"]
+    shared = pd.concat([shared, shared.assign(study="copy")], ignore_index=True)  # the same trainings, told of twice
+    assert len(confirmed(shared)) == 8
 
 
 def test_of_one_choice_confirmed_twice_the_newer_trial_counts(make_study):

@@ -3,20 +3,18 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
+from statsmodels.stats.proportion import proportion_confint
 
-from analysis.statistics import (
-    detectable_difference,
-    holm,
-    seeds_needed,
-    sign_flip_p,
-    smallest_attainable_p,
-    spread,
-    t_interval,
-)
+from analysis.corrections import benjamini_hochberg, holm
+from analysis.intervals import FEWEST, RESAMPLES, bca_interval, bca_limits, spread, t_interval
+from analysis.paired import paired_statistics, share_limits
+from analysis.power import detectable_difference, paired_power, plan_seeds, seeds_needed, spread_limit
+from analysis.sign_flips import sign_flip_p, sign_flip_ps, smallest_attainable_p
 
 
 def test_t_interval_by_hand():
@@ -52,10 +50,11 @@ def test_one_value_has_no_interval_and_none_no_mean():
     assert none.note == "no values"
 
 
-def test_equal_values_are_said_to_be_equal():
+def test_equal_values_have_no_interval():
     interval = t_interval([0.1 + 0.2, 0.3, 0.3])  # differ by rounding only
-    assert interval.low == interval.high
-    assert interval.note == "all 3 values are equal"
+    assert math.isnan(interval.low)  # one of zero width would look like certainty
+    assert math.isnan(interval.high)
+    assert interval.note == "no interval: all 3 values are equal"
     assert spread([0.3, 0.1 + 0.2]) == 0
 
 
@@ -170,3 +169,122 @@ def test_power_at_the_edges():
     assert seeds_needed(1.0, 1e-3) == pytest.approx(7.849e6, rel=1e-3)
     with pytest.raises(ValueError, match="difference > 0"):
         seeds_needed(0.02, 0)
+
+
+@pytest.mark.parametrize("n", [20, 40])  # few enough values and resamples repeat the sample, where rounding decides
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_bca_equals_scipy_draw_for_draw(n, level):
+    values = 0.9 - np.random.default_rng(n).gamma(1.5, 0.03, n)
+    luck = np.random.default_rng(0)
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=RESAMPLES, confidence_level=level, method="BCa", rng=luck
+    ).confidence_interval
+    ours = bca_interval(values, level)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=1e-9)
+
+
+def test_bca_of_few_values_is_near_scipys():
+    values = np.random.default_rng(2).normal(0.7, 0.03, 8)
+    theirs = stats.bootstrap((values,), np.mean, n_resamples=RESAMPLES, method="BCa", rng=np.random.default_rng(1))
+    ours, width = bca_interval(values), np.ptp(theirs.confidence_interval)
+    assert (ours.low, ours.high) == pytest.approx(tuple(theirs.confidence_interval), abs=0.05 * width)
+
+
+def test_bca_does_not_depend_on_its_neighbours_or_on_order():
+    samples = np.random.default_rng(0).normal(0.7, 0.03, (600, 8))
+    low, high = bca_limits(samples)
+    alone = bca_limits(samples[[599]])
+    assert (low[599], high[599]) == pytest.approx((alone[0][0], alone[1][0]), rel=1e-12)
+    assert bca_interval(samples[0]) == bca_interval(samples[0])
+
+
+def test_bca_of_a_skewed_sample_leans_with_it():
+    values = [0.90, 0.90, 0.89, 0.90, 0.89, 0.90, 0.70, 0.89]
+    bca, t = bca_interval(values), t_interval(values)
+    assert bca.low > min(values)
+    assert bca.high <= max(values) < t.high
+    assert bca.mean - bca.low > bca.high - bca.mean
+
+
+@pytest.mark.parametrize("values", [[], [0.5], [0.5, 0.6, 0.7], [0.3, 0.1 + 0.2, 0.3, 0.3]])
+def test_bca_has_no_interval_where_there_can_be_none(values):
+    assert FEWEST == 4
+    assert math.isnan(bca_interval(values).low)
+    assert math.isnan(bca_interval(values).high)
+
+
+def test_limits_beyond_the_scale_are_cut_and_said():
+    values = [0.99, 1.0, 0.93]
+    uncut, cut = t_interval(values), t_interval(values, within=(0, 1))
+    assert uncut.high > 1 == cut.high
+    assert (cut.low, cut.note) == (uncut.low, "interval cut at the end of the scale")
+    assert uncut.note == ""
+
+
+def test_sign_flips_of_many_rows_are_those_of_each():
+    for n in (6, 20):
+        rows = np.random.default_rng(n).normal(0.3, 1, (70, n))
+        assert sign_flip_ps(rows) == pytest.approx([sign_flip_p(row) for row in rows], rel=1e-12)
+
+
+def test_benjamini_hochberg_by_hand_and_as_statsmodels():
+    assert benjamini_hochberg([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.04, 0.04])
+    p = np.random.default_rng(4).uniform(0, 0.2, 12).round(2)
+    assert benjamini_hochberg(p) == pytest.approx(multipletests(p, method="fdr_bh")[1], rel=1e-12)
+    missing = benjamini_hochberg([0.01, np.nan, 0.5])
+    assert missing[[0, 2]] == pytest.approx([0.03, 0.75])
+    assert np.isnan(missing[1])
+    assert benjamini_hochberg([]).size == 0
+
+
+@pytest.mark.parametrize(("count", "of"), [(0, 8), (3, 8), (8, 8), (11, 20)])
+def test_share_limits_equal_statsmodels(count, of):
+    low, high = share_limits(np.array([count]), of)
+    assert (low[0], high[0]) == pytest.approx(proportion_confint(count, of, method="beta"), abs=1e-10)
+
+
+def test_probability_of_improvement_counts_ties_half():
+    row = paired_statistics(pd.Series([0.1, -0.1, 0.0, 0.2], index=[0] * 4), 1).iloc[0]
+    assert row["ahead"] == 2.5 / 4
+    assert row["ahead_low"] < 2.5 / 4 < row["ahead_high"]
+    assert row["note"] == "1 tie"
+
+
+@pytest.mark.parametrize(("n", "alpha"), [(6, 0.05), (8, 0.05), (10, 0.01), (12, 0.05 / 8), (20, 0.05 / 4)])
+def test_sign_flip_power_by_simulation(n, alpha):
+    difference = detectable_difference(0.02, n, alpha=alpha, test="sign_flip")
+    samples = np.random.default_rng(n).normal(difference, 0.02, (1500, n))
+    assert np.mean(sign_flip_ps(samples) < alpha) == pytest.approx(0.8, abs=0.05)
+
+
+def test_below_the_floor_no_difference_can_be_found():
+    assert math.isinf(detectable_difference(0.02, 5, test="sign_flip"))  # 2 / 2^5 = 0.0625
+    assert math.isfinite(detectable_difference(0.02, 6, test="sign_flip"))
+    assert detectable_difference(0.02, 5) < 0.05  # a t test would
+    assert seeds_needed(0.001, 0.1, test="sign_flip") == 6
+    assert seeds_needed(0.001, 0.1, alpha=0.05 / 4, test="sign_flip") == 8  # 2 / 2^8 < 0.0125 <= 2 / 2^7
+    assert math.isinf(seeds_needed(0.02, 0.005, alpha=1e-6, test="sign_flip"))  # 1 / 100,000 is the least p
+    assert paired_power(5.0, 5, test="sign_flip") == 0
+
+
+def test_power_is_never_missing():
+    effects, pairs = np.meshgrid(np.linspace(0, 40, 80), [2, 3, 5, 8, 17, 300])
+    for alpha in (0.05, 1e-3, 1e-5):  # scipy's far tail is nan for some of these
+        found = paired_power(effects, pairs, alpha=alpha)
+        assert ((found >= 0) & (found <= 1 + 1e-12)).all()
+
+
+def test_spread_limit_holds_the_true_spread_as_often_as_it_says():
+    samples = np.random.default_rng(0).normal(0, 1, (4000, 6))
+    held = np.mean(spread_limit(samples.std(axis=1, ddof=1), 6) >= 1)
+    assert held == pytest.approx(0.8, abs=3 * math.sqrt(0.16 / 4000))
+
+
+def test_a_plan_from_a_pilot():
+    pilot = pd.DataFrame({"dataset": "d", "method": ["a", "b"], "n": [5, 1], "sd": [0.02, math.nan]})
+    plan = plan_seeds(pilot, differences=[0.5, 2])
+    assert plan[["method", "points"]].to_numpy().tolist() == [["a", 0.5], ["a", 2.0], ["b", 0.5], ["b", 2.0]]
+    assert plan["seeds"][1] == seeds_needed(0.02, 0.02, alpha=0.025, test="sign_flip")
+    assert plan["seeds_cautious"][1] > plan["seeds"][1]
+    assert plan["seeds"][2:].isna().all()
+    assert plan_seeds(pilot, differences=2, family=10)["seeds"][0] > plan["seeds"][1]

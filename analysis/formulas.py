@@ -1,0 +1,35 @@
+"""Text in a CSV that a spreadsheet must not take for a formula, and back."""
+
+import re
+
+import pandas as pd
+
+# An apostrophe makes a spreadsheet show what follows as text. One that is there already gets another, so
+# that reading takes away just what writing put there.
+_STARTS = r"'*[=+\-@\t\r]"
+
+
+def guarded(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with an apostrophe before every text, and column name, that begins like a formula."""
+    columns = {name: _text(table[name]).str.replace(f"^(?={_STARTS})", "'", regex=True) for name in _texts(table)}
+    return table.assign(**columns).rename(columns=lambda name: guarded_text(str(name)))
+
+
+def unguarded(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as it was before `guarded`."""
+    columns = {name: _text(table[name]).str.replace(f"^'(?={_STARTS})", "", regex=True) for name in _texts(table)}
+    return table.assign(**columns).rename(columns=lambda name: guarded_text(str(name), back=True))
+
+
+def guarded_text(text: str, *, back: bool = False) -> str:
+    """One text, guarded as in a table, or back."""
+    pattern, put = (f"^'(?={_STARTS})", "") if back else (f"^(?={_STARTS})", "'")
+    return re.sub(pattern, put, text)
+
+
+def _texts(table: pd.DataFrame) -> list[str]:
+    return [name for name in table.columns if pd.api.types.is_string_dtype(table[name].dtype)]
+
+
+def _text(values: pd.Series) -> pd.Series:
+    return values.astype("string")

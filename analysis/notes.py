@@ -1,0 +1,29 @@
+"""How the numbers of a report were measured: which interval, which test, what was corrected."""
+
+from analysis.claims import ALPHA
+from analysis.evidence import Evidence
+from analysis.sign_flips import DRAWS, EXACT_LIMIT
+from analysis.wording import plural
+
+
+def notes(evidence: Evidence) -> list[str]:
+    """One statement each, as plain text."""
+    said = [
+        "Configurations were chosen on validation images; each choice was then trained again with fresh "
+        "seeds and read once on the test images.",
+        "A seed fixes subset, initial weights, batch order, augmentation and latents alike for every method, "
+        "so differences are paired by seed. The seed is the unit: n counts seeds, not images.",
+        "Intervals: 95 % Student t over seeds, not corrected for their number. One seed has no interval.",
+        f"Test: two-sided sign flips of the paired differences, exact up to {EXACT_LIMIT} seeds, "
+        f"by {DRAWS:,} random draws above.",
+    ]
+    if len(evidence.comparisons):
+        family = plural(len(evidence.comparisons), "comparison")
+        least = evidence.comparisons["p_holm_attainable"].min()
+        said += [
+            f"Correction: Holm over all {family} that the study declares, cells without data included. "
+            f"With the seeds there are, no corrected p can fall below {least:.2g}.",
+            f"A method is called better or worse only if the corrected p is below {ALPHA}, the interval "
+            f"excludes zero and the difference reaches {evidence.study.smallest_difference:g} points.",
+        ]
+    return said

@@ -1,0 +1,23 @@
+"""Figures from tables, computing nothing; each says its unit, its n and its kind of interval."""
+
+from analysis.plots.cost import cost
+from analysis.plots.evidence import accuracy_by_size, contributions, forest
+from analysis.plots.learning import learning_curves, losses
+from analysis.plots.search import budget_curves, importance, parameter_effects, search_progress
+from analysis.plots.svg import inline_svg, png, svg
+
+__all__ = [
+    "accuracy_by_size",
+    "budget_curves",
+    "contributions",
+    "cost",
+    "forest",
+    "importance",
+    "inline_svg",
+    "learning_curves",
+    "losses",
+    "parameter_effects",
+    "png",
+    "search_progress",
+    "svg",
+]
