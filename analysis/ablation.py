@@ -20,8 +20,9 @@ def contributions(
 ) -> pd.DataFrame:
     """The change in test accuracy when one factor leaves its base level, paired by seed and by all other factors.
 
-    One rule for every design. `factors` are config keys, `base` their base levels (by default the level of most trials,
-    which the designs `one_factor` and `leave_one_out` have by construction; a grid must name it). For each seed the
+    One rule for every design. `factors` are config keys, `base` their base levels; by default those of the trials whose
+    column `point` is empty, as the ledger of a design has them, else the level of most trials, which `one_factor` and
+    `leave_one_out` have by construction. For each seed the
     difference level − base is taken wherever the other factors are alike and averaged over these contexts: one context
     in `one_factor` and `leave_one_out` (there a contribution is the loss, so its sign is turned by the reader), all
     settings of the others in a `grid` (main effect). The seed is the unit: contexts add no evidence. Only contexts that
@@ -37,11 +38,11 @@ def contributions(
     """
     columns = [f"config.{factor}" for factor in factors]
     trials = _trials(results, columns)
-    levels = _base(trials, columns, base or {})
     rows: list[list[object]] = []
     values: list[float] = []
     belongs: list[int] = []
     for key, group in trials.groupby(CELL_METHOD, sort=False):
+        levels = _base(group, columns, base or {})
         for column in columns:
             for level in _in_order(set(group[column]) - {levels[column]}):
                 seeds, contexts, unpaired = _by_seed(group, column, columns, level, levels[column])
@@ -59,7 +60,8 @@ def _trials(results: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         named = ", ".join(name.removeprefix("config.") for name in missing)
         raise ResultsError(f"a factor must be a config key of the results, but {named} is none. Keys: {known}.")
     measured = results[(results["phase"] == "confirm") & (results["status"] == "completed")]
-    trials = measured.loc[measured["test_accuracy"].notna(), [*CELL_METHOD, "seed", "test_accuracy", *columns]]
+    kept = [*CELL_METHOD, *(["point"] if "point" in results else []), "seed", "test_accuracy", *columns]
+    trials = measured.loc[measured["test_accuracy"].notna(), kept]
     # As text, so that "none" is a level like any other and 1 equals 1.0.
     trials = trials.assign(**{column: trials[column].map(_text) for column in columns})
     repeated = trials.duplicated([*CELL_METHOD, "seed", *columns])
@@ -83,15 +85,20 @@ def _base(trials: pd.DataFrame, columns: Sequence[str], base: Mapping[str, Any])
     if unknown := [name for name in base if f"config.{name}" not in columns]:
         raise ResultsError(f"`base` must name factors, but {', '.join(unknown)} is none of them.")
     levels = {}
+    reference = trials[trials["point"] == ""] if "point" in trials else trials.head(0)
     for column in columns:
         name, counted = column.removeprefix("config."), trials[column].value_counts()
-        if name in base:
+        if len(counted) == 1:  # a factor that does not reach the method
+            levels[column] = str(counted.index[0])
+        elif name in base:
             levels[column] = _text(base[name])
             if levels[column] not in counted.index:
                 found = ", ".join(_in_order(set(counted.index)))
                 raise ResultsError(
                     f"the base level of `{name}` must be in the results: {found}; but is {base[name]!r}."
                 )
+        elif len(reference):
+            levels[column] = str(reference[column].iloc[0])
         elif len(counted) > 1 and counted.iloc[0] == counted.iloc[1]:
             found = ", ".join(_in_order(set(counted.index)))
             raise ResultsError(

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from analysis.errors import ResultsError
+from analysis.schema import of_reference
 
 
 def confirmed(results: pd.DataFrame) -> pd.DataFrame:
@@ -10,13 +11,13 @@ def confirmed(results: pd.DataFrame) -> pd.DataFrame:
 
     A study that went on with a bigger budget may have confirmed an earlier choice on the same seeds. The
     earlier trials stay in the table; here the configuration with the newest `provenance.finished_at` stands
-    for the method.
+    for the method. Of a design it is the point that the others are compared with.
 
     Raises:
         ResultsError: Two studies confirmed a seed with different settings, or a seed was confirmed twice and no
             `provenance.finished_at` says which is the newer.
     """
-    trials = results[results["phase"] == "confirm"]
+    trials = of_reference(results[results["phase"] == "confirm"])
     keys = ["dataset", "samples_per_class", "method"]
     repeated = trials.duplicated([*keys, "seed"], keep=False)
     if not repeated.any():

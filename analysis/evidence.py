@@ -21,6 +21,7 @@ from analysis.errors import ResultsError
 from analysis.importances import importance
 from analysis.response import responses
 from analysis.results import load, load_curves
+from analysis.schema import of_reference
 from analysis.space import suggestions
 from analysis.study import Study, load_study
 
@@ -62,7 +63,7 @@ class Evidence:
     @property
     def superseded(self) -> int:
         """Confirm trials of an earlier choice, kept in the tables but not in the means."""
-        return int((self.results["phase"] == "confirm").sum()) - len(confirmed(self.results))
+        return int((of_reference(self.results)["phase"] == "confirm").sum()) - len(confirmed(self.results))
 
 
 def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Collection[str] | None = None) -> Evidence:
@@ -76,7 +77,8 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Col
         results = results[results["signature"].isin(signatures)].reset_index(drop=True)
         results.attrs |= attributes
     # Of a hundred thousand trials the curves of few are drawn, and only those are read.
-    drawn = {*_chosen(results)["signature"], *_of_first_seeds(_completed(results))["signature"]}
+    searched = _chosen(of_reference(results))
+    drawn = {*searched["signature"], *_of_first_seeds(_completed(results))["signature"]}
     return weigh(study, results, planned, load_curves(directory, signatures=drawn))
 
 
@@ -91,6 +93,7 @@ def weigh(
     if results.empty:
         raise ResultsError(f"{study.name} must hold a finished trial, but there is none. Run the study first.")
     curves = curves_of([]) if curves is None else curves
+    central = of_reference(results)
     measured, tally = means(results), counts(results, planned)
     comparisons = compare(results, study.compare, study.smallest_difference)
     ablation, remarks = _ablation(results, study)
@@ -101,16 +104,16 @@ def weigh(
         comparisons=comparisons,
         counts=tally,
         costs=costs(results),
-        progress=search_progress(results),
-        budgets=budget_curves(results),
-        responses=responses(results, study.parameters),
-        importance=_importance(results, study),
-        edges=edges(results, study.space),
+        progress=search_progress(central),
+        budgets=budget_curves(central),
+        responses=responses(central, study.parameters),
+        importance=_importance(central, study),
+        edges=edges(central, study.space),
         aggregate=_over_cells(results),
         ablation=ablation,
         remarks=remarks,
-        suggestions=suggestions(results),
-        search_curves=average_curves(of_trials(curves, best_suggestions(results), "search")),
+        suggestions=suggestions(central),
+        search_curves=average_curves(of_trials(curves, best_suggestions(central), "search")),
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
         answer=answer(study, measured, comparisons, tally),
     )
@@ -127,7 +130,8 @@ def _importance(results: pd.DataFrame, study: Study) -> pd.DataFrame:
 def _ablation(results: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if not study.factors:
         return pd.DataFrame(), ()
-    base = {key: level for key, level in study.factors.items() if level is not None}
+    known = "point" in results and (results["point"] == "").any()
+    base = {} if known else {key: level for key, level in study.factors.items() if level is not None}
     try:
         return contributions(results, list(study.factors), base, study.smallest_difference), ()
     except ResultsError as error:  # a report without its ablation is still a report

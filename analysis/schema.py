@@ -7,11 +7,11 @@ import pandas as pd
 from analysis.errors import ResultsError
 from analysis.methods import ordered
 
-TEXT = ("signature", "study", "phase", "dataset", "method", "status", "error", "warning")
+TEXT = ("signature", "study", "phase", "dataset", "method", "point", "status", "error", "warning")
 COUNTS = ("samples_per_class", "seed", "trial", "iterations")
 NUMBERS = ("validation_accuracy", "test_accuracy", "pflop", "pflop_unshared", "wall_seconds")
 COLUMNS = (
-    *("signature", "study", "phase", "dataset", "samples_per_class", "method", "seed", "trial", "status"),
+    *("signature", "study", "phase", "dataset", "samples_per_class", "method", "point", "seed", "trial", "status"),
     *(
         "validation_accuracy",
         "test_accuracy",
@@ -23,10 +23,10 @@ COLUMNS = (
         "warning",
     ),
 )
-NEWER = ("warning",)  # empty in tables from before there was such a column
+NEWER = ("warning", "point")  # empty in tables from before there was such a column
 STATUSES = ("completed", "stopped", "diverged", "oom", "failed")
 PHASES = ("search", "confirm")
-IDENTITY = ("phase", "dataset", "samples_per_class", "method", "trial", "seed")
+IDENTITY = ("phase", "dataset", "samples_per_class", "method", "point", "trial", "seed")
 TRIAL = ("study", "signature", *IDENTITY)  # what no two rows share
 
 
@@ -40,6 +40,11 @@ def tidy(table: pd.DataFrame) -> pd.DataFrame:
         ResultsError: A column is missing, a row is there twice, or a value is out of its range.
     """
     return _checked(_typed(table))
+
+
+def of_reference(results: pd.DataFrame) -> pd.DataFrame:
+    """The trials of the methods as they are: all, but for those of a design that its column `point` sets apart."""
+    return results[results["point"].fillna("") == ""] if "point" in results else results
 
 
 def in_order(table: pd.DataFrame, by: Sequence[str], declared: Sequence[str] = ()) -> pd.DataFrame:
