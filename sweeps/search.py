@@ -226,8 +226,8 @@ class MethodSearch:
         known = self._known_at(len(self.suggestions))
         best = self._best_of(known)
         lowest = best.score if best and best.score is not None else -1.0
-        ahead = [one for one in self.suggestions[len(known) :] if not one.finished or (one.score or 0.0) > lowest]
-        chosen = ([best] if best else []) + ahead
+        better = [one for one in self.suggestions[len(known) :] if one.score is not None and one.score > lowest]
+        chosen = [*([best] if best else []), *better, *(one for one in self.suggestions if not one.finished)]
         return {trial.path[0] for one in chosen for trial in one.trials if trial.config.gan}
 
     def _known_at(self, number: int) -> list[Suggestion]:

@@ -63,7 +63,7 @@ def test_reports_and_outcome(tmp_path):
 
 
 def test_search_sees_no_test_images(tmp_path):
-    *progress, last = trainable.reports(order_of(tmp_path, phase="search"))
+    *_, last = trainable.reports(order_of(tmp_path, phase="search"))
     assert last["outcome"]["test_accuracy"] is None
     assert last["curve"][-1]["validation_accuracy"] == last["outcome"]["validation_accuracy"] is not None
     assert not (tmp_path / "snapshots").exists()
