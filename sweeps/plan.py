@@ -155,7 +155,8 @@ class Plan:
         self._advance(branch)
         garbage = self._reserve() + self.sharing.end(trial)
         self._unpark(trial)
-        self._watch(branch)
+        if entry.status == "failed":
+            self._watch(branch)
         return garbage
 
     def _reserve(self) -> list[Key]:
