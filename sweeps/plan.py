@@ -130,6 +130,7 @@ class Plan:
         self._turn = 0
         for branch in self.branches:
             self._advance(branch)
+        self._reserve()
 
     @property
     def groups(self) -> list[Group]:
@@ -192,12 +193,16 @@ class Plan:
         for twin in branch.twins.pop(trial.signature, []):
             self._place(branch, twin, entry)
         self._advance(branch)
-        if self.study.search.reuse:
-            self.sharing.reserved = set().union(*(branch.search.reserved() for branch in self.branches))
-        garbage = self.sharing.end(trial)
+        garbage = self._reserve() + self.sharing.end(trial)
         self._unpark(trial)
-        self._watch(branch)
+        if entry.status == "failed":
+            self._watch(branch)
         return garbage
+
+    def _reserve(self) -> list[Key]:
+        if not self.study.search.reuse:
+            return []
+        return self.sharing.reserve(set().union(*(branch.search.reserved() for branch in self.branches)))
 
     def _unpark(self, trial: Trial) -> None:
         for rank, waiting in self._parked.pop(self.sharing.family(trial), []):

@@ -4,7 +4,8 @@ Decisions repeat (DESIGN §4.6). Suggestion i is asked for when suggestions up t
 of exactly these, in the order of their numbers, however many more are done by then. A trial of suggestion i is
 compared at a rung with its predecessors up to i − w, whose values are thus all known before it starts. So the outcome
 hangs on the study file alone, not on how many workers there were, who finished first, or what was killed on the way.
-Each suggestion has luck of its own, so one that the ledger knows is taken from there, not asked for again.
+Each suggestion has luck of its own, so one that the ledger knows is taken from there, not asked for again; a study
+that is finished asks Optuna nothing.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.trial import TrialState
 
 from dagan.config import Config, digest_of, is_whole
 from dagan.prefix import of_stage_1
@@ -80,8 +82,12 @@ class MethodSearch:
         """Whether there will be no more suggestions."""
         self.key = digest_of(self._decisive())
         self._optuna = optuna.create_study(direction="maximize")
-        self._asked: list[optuna.trial.Trial] = []
+        self._asked: dict[int, optuna.trial.Trial] = {}
+        """By number, suggestions that Optuna has not been told the end of."""
+        self._seen = 0
+        """The number of suggestions that Optuna knows of."""
         self._told = 0
+        self._ended = 0
         self._charged = 0
         self._spent = 0.0
         self._next: Suggestion | None = None
@@ -133,7 +139,14 @@ class MethodSearch:
     @property
     def finished(self) -> bool:
         """Whether every planned suggestion has ended."""
-        return len(self.suggestions) == self.planned and all(item.finished for item in self.suggestions)
+        return len(self.suggestions) == self.planned == self.ended
+
+    @property
+    def ended(self) -> int:
+        """How many suggestions have ended before the first that has not."""
+        while self._ended < len(self.suggestions) and self.suggestions[self._ended].finished:
+            self._ended += 1
+        return self._ended
 
     @property
     def best(self) -> Suggestion | None:
@@ -176,8 +189,7 @@ class MethodSearch:
         recent = range(max(0, item.number - REPEATED), item.number)
         if item.number > REPEATED and all(before[index] in before[:index] for index in recent):
             return False
-        ended = [one for one in self.suggestions if one.finished]
-        in_order = len(ended) == len(self.suggestions)
+        in_order = self.ended == len(self.suggestions)
         for certain in (self._known_at(item.number), self.suggestions if in_order else []):
             for one in certain[self._charged :]:
                 self._spent += sum(self.account.charge(trial, one.entries[trial.seed]) for trial in one.trials)
@@ -227,8 +239,8 @@ class MethodSearch:
         known = self._known_at(len(self.suggestions))
         best = self._best_of(known)
         lowest = best.score if best and best.score is not None else -1.0
-        ahead = [one for one in self.suggestions[len(known) :] if not one.finished or (one.score or 0.0) > lowest]
-        chosen = ([best] if best else []) + ahead
+        better = [one for one in self.suggestions[len(known) :] if one.score is not None and one.score > lowest]
+        chosen = [*([best] if best else []), *better, *(one for one in self.suggestions if not one.finished)]
         return {trial.path[0] for one in chosen for trial in one.trials if trial.config.gan}
 
     def _known_at(self, number: int) -> list[Suggestion]:
@@ -237,25 +249,13 @@ class MethodSearch:
 
     def _known(self, number: int) -> bool:
         """Whether suggestion `number` may be asked for: all up to `number` − w have ended."""
-        return all(item.finished for item in self._known_at(number))
+        return self.ended >= len(self._known_at(number))
 
     def _suggest(self) -> Suggestion:
         number = len(self.suggestions)
-        for item in self._known_at(number)[self._told :]:
-            self._tell(item)
-        known = self.ledger.suggested(self.key, number)
-        if known is None and number == 0:
-            flat = flatten(self._base_config.model_dump(mode="json"))
-            known = {key: flat[key] for key in self.space if fits(key, self.space[key], flat[key])}
-        elif known is not None:
-            known = {key: flatten(known)[key] for key in self.space}
-        if known:
-            self._optuna.enqueue_trial(known)
-        if known is None or len(known) < len(self.space):
-            self._optuna.sampler = self._sampler(number)
-        asked = self._optuna.ask({key: distribution(key, value) for key, value in self.space.items()})
-        self._asked.append(asked)
-        settings = dict(asked.params)
+        settings = self._settled(number)
+        if len(settings) < len(self.space):
+            settings = self._ask(number, settings)
         config = self.study.config(self.cell, self.method, seed=0, phase="search", settings={**self.point, **settings})
         rungs = tuple(self.study.rungs(config))
         trials = [
@@ -264,19 +264,71 @@ class MethodSearch:
         ]
         return Suggestion(number, settings, trials)
 
+    def _settled(self, number: int) -> dict[str, Any]:
+        """What of a suggestion's settings needs no asking: all that the ledger knows; of the first the base's."""
+        known = self.ledger.suggested(self.key, number)
+        if known is not None:
+            flat = flatten(known)
+            return {key: flat[key] for key in self.space}
+        if number:
+            return {}
+        flat = flatten(self._base_config.model_dump(mode="json"))
+        return {key: flat[key] for key in self.space if fits(key, self.space[key], flat[key])}
+
+    def _ask(self, number: int, fixed: dict[str, Any]) -> dict[str, Any]:
+        """Optuna's suggestion of the settings that are not fixed; before, it gets to know what came before."""
+        known = self._known_at(number)
+        for item in known[self._told :]:
+            self._tell(item)
+        for item in self.suggestions[self._seen :]:
+            self._asked[item.number] = self._asked_for(item.settings)
+        self._optuna.sampler = self._sampler(number)
+        self._asked[number] = self._asked_for(fixed)
+        return dict(self._asked[number].params)
+
+    def _asked_for(self, fixed: dict[str, Any]) -> optuna.trial.Trial:
+        if fixed:
+            self._optuna.enqueue_trial(fixed)
+        self._seen += 1
+        return self._optuna.ask(self._distributions)
+
+    @cached_property
+    def _distributions(self) -> dict[str, BaseDistribution]:
+        return {key: distribution(key, value) for key, value in self.space.items()}
+
     def _tell(self, item: Suggestion) -> None:
-        asked = self._asked[item.number]
-        if item.score is not None:
-            self._optuna.tell(asked, item.score)
-        elif any(entry.status == "stopped" for entry in item.entries.values()):
-            reached = [entry.curve[-1] for entry in item.entries.values() if entry.curve]
-            values = [point["validation_accuracy"] for point in reached if point["validation_accuracy"] is not None]
-            if values:
-                asked.report(math.fsum(values) / len(values), min(point["iteration"] for point in reached))
-            self._optuna.tell(asked, state=optuna.trial.TrialState.PRUNED)
-        else:
-            self._optuna.tell(asked, state=optuna.trial.TrialState.FAIL)
-        self._told += 1
+        """How a suggestion ended; one that Optuna never heard of is added as a whole, which costs a tenth."""
+        asked, self._told = self._asked.pop(item.number, None), self._told + 1
+        value, state, seen = ending(item)
+        if asked:
+            for iteration, accuracy in seen.items():
+                asked.report(accuracy, iteration)
+            self._optuna.tell(asked, value if state is TrialState.COMPLETE else None, state)
+            return
+        self._seen += 1
+        self._optuna.add_trial(
+            optuna.trial.create_trial(
+                params=item.settings,
+                distributions=self._distributions,
+                state=state,
+                value=value,
+                intermediate_values=seen,
+            )
+        )
+
+
+def ending(item: Suggestion) -> tuple[float | None, TrialState, dict[int, float]]:
+    """How a suggestion ended, as Optuna says it: value, state, and of a stopped one where it was how good."""
+    if item.score is not None:
+        return item.score, TrialState.COMPLETE, {}
+    if all(entry.status != "stopped" for entry in item.entries.values()):
+        return None, TrialState.FAIL, {}
+    reached = [entry.curve[-1] for entry in item.entries.values() if entry.curve]
+    values = [point["validation_accuracy"] for point in reached if point["validation_accuracy"] is not None]
+    if not values:
+        return None, TrialState.PRUNED, {}
+    mean = math.fsum(values) / len(values)
+    return mean, TrialState.PRUNED, {min(point["iteration"] for point in reached): mean}
 
 
 def accuracy_at(entry: Entry, iteration: int) -> float | None:

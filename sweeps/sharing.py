@@ -126,6 +126,17 @@ class Sharing:
             del self.families[name]
         return self._forget([Key(p, i) for p in prefixes for i in self.snapshots.get(p, {}) if Key(p, i) not in needed])
 
+    def reserve(self, keys: set[Key]) -> list[Key]:
+        """Ends of stage 1 to keep though no trial that is known needs them; of those kept so far what nobody needs."""
+        released, self.reserved = self.reserved - keys, keys
+        needed = {
+            next(self._on_the_way(one.path), None)
+            for key in released
+            for one in self.families.get(key.prefix, {}).values()
+        }
+        there = [key for key in released if key.iteration in self.snapshots.get(key.prefix, ())]
+        return self._forget([key for key in there if key not in needed])
+
     def forget(self, key: Key) -> None:
         """A snapshot is not there any more."""
         self._forget([key])

@@ -74,6 +74,8 @@ def _train(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
             )
     saved = time.monotonic()
     for progress in training.run(every=every, also=rungs, marks=snapshots.marks(order["marks"]), keep=snapshots.keep):
+        if training.ended("classification"):
+            continue  # the outcome says it too, and each report costs a turn of Tune's loop
         # A report at the end of a stage is this trial's alone, where others do not end there.
         others_report = progress.iteration < progress.total or progress.iteration % every == 0
         if others_report and time.monotonic() - saved > SNAPSHOT_SECONDS:
@@ -86,7 +88,7 @@ def _train(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
     result = asdict(training.result()) | snapshots.spent(training)
     if order["pictures"] and training.generation and result["status"] == "completed":
         Store(order["store"]).put(order["pictures"], pictures(training))
-    yield {"outcome": result, "provenance": provenance, **snapshots.news()}
+    yield {"outcome": result, "curve": result["curve"], "provenance": provenance, **snapshots.news()}
 
 
 def curve(training: "Training", points: int | None = None) -> list[dict[str, Any]]:

@@ -2,11 +2,16 @@
 
 import copy
 import random
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from dagan.architecture import Stage
+from sweeps.charge import between
 from sweeps.ledger import Entry, Ledger
 from sweeps.plan import Plan
+from sweeps.store import Key
 from sweeps.study import Study
 from sweeps.trial import Trial
 
@@ -77,7 +82,7 @@ def played_entry(plan: Plan, trial: Trial) -> Entry:
         status=status,
         validation_accuracy=curve[-1]["validation_accuracy"],
         test_accuracy=accuracy_of(trial, total) if trial.phase == "confirm" else None,
-        iterations=curve[-1]["iteration"],
+        iterations=(trial.config.gan.iterations if trial.config.gan else 0) + curve[-1]["iteration"],
         pflop=1e-3,
         pflop_unshared=1e-3,
         wall_seconds=1.0,
@@ -102,6 +107,126 @@ def play(study: Study, folder: Path, *, workers: int, luck: random.Random, kill_
         if ended == kill_after:
             break
     return plan
+
+
+class Unwritten(Ledger):
+    """A ledger in memory."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("nowhere"))
+
+    def write(self, entry: Entry) -> None:
+        """Note it."""
+        self._note(entry)
+
+
+@dataclass
+class Run:
+    """A trial that runs."""
+
+    trial: Trial
+    at: tuple[int, int]
+    """Stage and iteration."""
+    marks: list[tuple[int, int]]
+
+
+class Player:
+    """Workers that train as they are told, in random order, with accidents."""
+
+    def __init__(self, plan: Plan, luck: random.Random, *, workers: int, accidents: float = 0.0) -> None:
+        """`accidents`: how likely a worker is lost, a trial diverges or a snapshot goes, at every step."""
+        self.plan, self.luck, self.workers, self.accidents = plan, luck, workers, accidents
+        self.kept: set[Key] = set()
+        self.running: list[Run] = []
+        self.lost: list[Trial] = []
+        self.trained: Counter[tuple[str, int]] = Counter()
+        """How often each iteration was trained, by prefix."""
+        self.work = 0.0
+
+    def play(self) -> "Player":
+        """To the end; there is one."""
+        for _ in range(100_000):
+            if self.plan.finished:
+                return self
+            while len(self.running) < self.workers and self.start():
+                pass
+            assert self.running, "trials are left, but none could start"
+            run = self.luck.choice(self.running)
+            if self.luck.random() < self.accidents:
+                self.luck.choice([self.lose, self.fail, self.remove])(run)
+            else:
+                self.go_on(run)
+        raise AssertionError("no end")
+
+    def start(self) -> bool:
+        """The next trial, from the furthest of its snapshots that is there."""
+        trial = self.lost.pop() if self.lost else self.plan.next()
+        if trial is None:
+            return False
+        beginning = self.plan.begin(trial)
+        path = self.plan.sharing.path(trial)
+        at = (0, 0)
+        for key in beginning.starts:
+            (end,) = (end for end in path if end.prefix == key.prefix)
+            assert key.iteration <= end.iteration, "beyond its own end"
+            if key in self.kept:
+                at = (path.index(end), key.iteration)
+                break
+        marks = [(stage, iteration) for stage, marks in enumerate(beginning.marks) for iteration in marks]
+        self.running.append(Run(trial, at, sorted(mark for mark in marks if mark > at)))
+        return True
+
+    def go_on(self, run: Run) -> None:
+        """To the next mark, or to the end."""
+        if run.marks:
+            mark = run.marks.pop(0)
+            self.train(run, mark)
+            self.keep(run)
+            if self.accidents and self.luck.random() < 0.3:
+                self.keep(run)
+        else:
+            self.train(run, (len(run.trial.path) - 1, run.trial.path[-1].iteration))
+            self.end(run)
+
+    def train(self, run: Run, goal: tuple[int, int]) -> None:
+        """Count each iteration."""
+        ends = [end.iteration for end in run.trial.path]
+        stages: tuple[Stage, ...] = get_args(Stage)[-len(ends) :]
+        while run.at < goal:
+            stage, iteration = run.at
+            until = goal[1] if stage == goal[0] else ends[stage]
+            self.trained.update((run.trial.path[stage].prefix, step) for step in range(iteration, until))
+            self.work += between(run.trial.config, stages[stage], iteration, until)
+            run.at = (stage, until) if stage == goal[0] else (stage + 1, 0)
+
+    def keep(self, run: Run) -> None:
+        """Leave a snapshot."""
+        key = Key(run.trial.path[run.at[0]].prefix, run.at[1])
+        self.kept.add(key)
+        self.kept -= set(self.plan.made(run.trial, key, self.luck.randint(1, 10)))
+        assert self.plan.sharing.bytes <= self.plan.sharing.limit
+
+    def end(self, run: Run, status: str = "") -> None:
+        """With an entry; what nobody needs is removed."""
+        self.running.remove(run)
+        entry = played_entry(self.plan, run.trial)
+        if status:
+            entry = entry.model_copy(update={"status": status})
+        self.kept -= set(self.plan.record(run.trial, entry))
+
+    def fail(self, run: Run) -> None:
+        """Before its time: others have to do without what it was to leave."""
+        self.end(run, "diverged")
+
+    def lose(self, run: Run) -> None:
+        """With its worker; it starts again."""
+        self.running.remove(run)
+        self.lost.append(run.trial)
+
+    def remove(self, _: Run) -> None:
+        """A snapshot is damaged, or somebody has removed it."""
+        if self.kept:
+            self.kept.remove(self.luck.choice(sorted(self.kept)))
 
 
 def numbers(folder: Path) -> dict[str, tuple[Any, ...]]:

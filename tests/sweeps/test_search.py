@@ -4,13 +4,16 @@ import random
 from pathlib import Path
 
 import pytest
-from playing import accuracy_of, numbers, plain, play, played_entry, tiny
+from playing import Player, Unwritten, accuracy_of, numbers, plain, play, played_entry, tiny
 
+from dagan.architecture import pflop
 from dagan.problem import InvalidInput
+from sweeps.charge import Account
 from sweeps.ledger import Ledger
 from sweeps.plan import Plan, RepeatedFailure
-from sweeps.search import MethodSearch
+from sweeps.search import REPEATED, MethodSearch
 from sweeps.study import Study
+from sweeps.trial import Trial
 
 
 @pytest.fixture
@@ -270,3 +273,116 @@ def test_twins_end_as_their_first_whoever_ran_when(tmp_path):
             runs.append(sorted((e.phase, e.trial, e.signature, e.status) for e in plan.entries))
             assert Plan(study, Ledger(folder)).finished
         assert runs[0] == runs[1] == runs[2]
+
+
+def spent(search):
+    """What a method's suggestions cost together, told in the order of their numbers."""
+    account = Account()
+    return sum(account.charge(t, item.entries[t.seed]) for item in search.suggestions for t in item.trials)
+
+
+def in_operations(trials, **changes):
+    """The tiny study with as many operations per method as so many of its longest trials take."""
+    changes = {"search__budget": {"trials": 2}} | changes
+    study = Study.of(tiny(**changes))
+    settings = {"gan.iterations": 40, "classifier.iterations": 80}
+    config = study.config(study.cells[0], "dagan_aug", seed=0, phase="search", settings=settings)
+    longest = pflop(config, stage="generation", iterations=40) + pflop(config, stage="classification", iterations=80)
+    return Study.of(tiny(**changes | {"search__budget": {"pflop": trials * longest}})), longest
+
+
+@pytest.mark.parametrize("stopping", [None, {"type": "hyperband", "min_iter": 20, "eta": 2}])
+def test_a_budget_in_operations_is_used_and_never_exceeded(tmp_path, stopping):
+    study, longest = in_operations(5, search__early_stopping=stopping, search__seeds=2)
+    plan = play(study, tmp_path, workers=3, luck=random.Random(0))
+    for branch in plan.branches:
+        budget = study.search.budget.pflop
+        assert budget - 2 * longest < spent(branch.search) <= budget
+        assert branch.search.best is not None
+    counts = {branch.method: len(branch.search.suggestions) for branch in plan.branches}
+    assert counts["c"] > counts["dagan_aug"] >= 2, "who costs less may try more"
+
+
+def test_a_budget_in_operations_repeats_whatever_the_workers_do(tmp_path):
+    study, _ = in_operations(6, search__window=3)
+    runs = []
+    for index, workers in enumerate((1, 2, 7, 40)):
+        play(study, tmp_path / str(index), workers=workers, luck=random.Random(index))
+        runs.append(numbers(tmp_path / str(index)))
+    assert all(run == runs[0] for run in runs)
+    for kill_after in (5, 1, 7, None):
+        play(study, tmp_path / "killed", workers=3, luck=random.Random(kill_after), kill_after=kill_after)
+    assert numbers(tmp_path / "killed") == runs[0]
+
+
+def test_more_operations_extend_a_finished_study(tmp_path):
+    few, _ = in_operations(3)
+    many, _ = in_operations(7)
+    play(few, tmp_path, workers=2, luck=random.Random(0))
+    before = {key for key, row in numbers(tmp_path).items() if row[0] == "search"}
+    play(many, tmp_path, workers=2, luck=random.Random(1))
+    after = {key for key, row in numbers(tmp_path).items() if row[0] == "search"}
+    assert before < after
+
+
+def test_a_budget_in_operations_ends_where_the_space_repeats_itself(tmp_path):
+    study = Study.of(
+        plain(search__budget={"pflop": 1e6}, search__parameters={"classifier.iterations": {"values": [40, 80]}})
+    )
+    plan = play(study, tmp_path, workers=3, luck=random.Random(0))
+    assert plan.finished
+    assert len(plan.branches[0].search.suggestions) <= 2 + 2 * REPEATED
+    assert len([row for row in numbers(tmp_path).values() if row[0] == "search"]) == 2
+
+
+def test_shared_work_is_charged_once_and_only_as_far_as_it_went(tmp_path):
+    study = Study.of(plain(search__parameters={"classifier.iterations": {"values": [40, 80]}}))
+    cell = study.cells[0]
+
+    def trial(kc):
+        config = study.config(cell, "c", seed=0, phase="search", settings={"classifier.iterations": kc})
+        return Trial(cell, "c", "search", 0, config)
+
+    def cost(kc):
+        return pflop(trial(kc).config, stage="classification", iterations=kc)
+
+    account = Account()
+    assert account.charge(trial(40)) == cost(40)
+    assert account.estimate([trial(80), trial(80)]) == pytest.approx(cost(80) - cost(40))
+    ended = played_entry(_Never(study), trial(80)).model_copy(update={"iterations": 60, "status": "stopped"})
+    assert account.charge(trial(80), ended) == pytest.approx(cost(60) - cost(40))
+    assert account.charge(trial(80)) == pytest.approx(cost(80) - cost(60))
+    assert account.charge(trial(40)) == account.charge(trial(80)) == 0.0
+
+
+STAGE_1 = ("gan.feature_matching_weight", "gan.iterations")
+REUSING = {"search__reuse": True, "search__budget": {"trials": 12}, "search__window": 3}
+
+
+def test_with_reuse_every_second_suggestion_keeps_the_best_stage_1(tmp_path):
+    plan = play(Study.of(tiny(**REUSING)), tmp_path, workers=3, luck=random.Random(0))
+    search = next(branch.search for branch in plan.branches if branch.method == "dagan_aug")
+    for item in search.suggestions:
+        known = [one for one in search.suggestions[: max(0, item.number - 2)] if one.score is not None]
+        best = max(known, key=lambda one: (one.score, -one.number), default=None)
+        kept = best and all(item.settings[key] == best.settings[key] for key in STAGE_1)
+        assert not (item.number % 2 and best and not kept), f"suggestion {item.number} did not keep the best"
+    weights = [item.settings["gan.feature_matching_weight"] for item in search.suggestions]
+    assert len(set(weights)) > 4, "the others go on searching"
+
+
+def test_reuse_repeats_whatever_the_workers_do(tmp_path):
+    runs = []
+    for index, workers in enumerate((1, 3, 9)):
+        play(Study.of(tiny(**REUSING)), tmp_path / str(index), workers=workers, luck=random.Random(index))
+        runs.append(numbers(tmp_path / str(index)))
+    assert runs[0] == runs[1] == runs[2]
+
+
+@pytest.mark.parametrize("workers", [1, 3, 9])
+def test_what_is_reused_was_kept(workers):
+    """Whoever keeps the best stage 1 finds it trained, though no trial needed it when it was."""
+    study = Study.of(tiny(**REUSING, search__early_stopping=None, confirm__seeds=1))
+    player = Player(Plan(study, Unwritten()), random.Random(workers), workers=workers).play()
+    assert set(player.trained.values()) == {1}
+    assert not player.kept

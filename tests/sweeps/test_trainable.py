@@ -51,9 +51,8 @@ def test_reports_and_outcome(tmp_path):
         ("generation", 20),
         ("classification", 20),
         ("classification", 25),
-        ("classification", 40),
     ]
-    assert [len(report["curve"]) for report in progress] == [1, 2, 3, 4]
+    assert [len(report["curve"]) for report in (*progress, last)] == [1, 2, 3, 4]
     assert last["outcome"]["status"] == "completed"
     assert last["outcome"]["test_accuracy"] is not None
     assert last["provenance"]["commit"] == "abc"
@@ -64,13 +63,13 @@ def test_reports_and_outcome(tmp_path):
 
 
 def test_search_sees_no_test_images(tmp_path):
-    *progress, last = trainable.reports(order_of(tmp_path, phase="search"))
+    *_, last = trainable.reports(order_of(tmp_path, phase="search"))
     assert last["outcome"]["test_accuracy"] is None
-    assert progress[-1]["validation_accuracy"] == last["outcome"]["validation_accuracy"] is not None
+    assert last["curve"][-1]["validation_accuracy"] == last["outcome"]["validation_accuracy"] is not None
     assert not (tmp_path / "snapshots").exists()
 
 
-@pytest.mark.parametrize("reports_before_the_crash", [2, 3, 4])
+@pytest.mark.parametrize("reports_before_the_crash", [2, 3])
 def test_a_trial_goes_on_from_its_snapshot(tmp_path, monkeypatch, reports_before_the_crash):
     *_, straight = trainable.reports(order_of(tmp_path))
     monkeypatch.setattr(trainable, "SNAPSHOT_SECONDS", 0)
@@ -83,7 +82,7 @@ def test_a_trial_goes_on_from_its_snapshot(tmp_path, monkeypatch, reports_before
     # A rung that lies behind is told of again: whether it would have stopped the trial was perhaps not known.
     again = [report["iteration"] for report in rest if "snapshots" not in report]
     assert again == ([25] if reports_before_the_crash > 2 else [])
-    assert len(rest) - len(again) == 4 - reports_before_the_crash
+    assert len(rest) - len(again) == 3 - reports_before_the_crash
     assert timeless(resumed["outcome"]) == timeless(straight["outcome"])
     assert resumed["outcome"]["pflop"] == straight["outcome"]["pflop"], "what it had done itself is its own"
 
@@ -101,7 +100,7 @@ def test_a_damaged_snapshot_counts_as_absent(tmp_path, damage):
     content = store.get(written.name)
     store.put(key.name, {"cut": content[:5000], "empty": b"", "of another config": content}[damage])
     *progress, last = trainable.reports(order | {"starts": [key]})
-    assert len(progress) == 4
+    assert len(progress) == 3
     assert timeless(last["outcome"]) == timeless(straight["outcome"])
     assert key not in store.snapshots(), "a damaged snapshot is removed"
 

@@ -1,0 +1,63 @@
+"""A small grid on a real local Ray, with sharing and without: the same numbers, for less work."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from sweeps.ledger import Ledger
+
+GRID = {
+    "name": "grid",
+    "datasets": ["digits"],
+    "samples_per_class": [5],
+    "methods": ["dagan", "c"],
+    "base": {"network": {"width": 0.25}, "gan": {"learning_rate": 2e-3}, "classifier": {"batch_size": 32}},
+    "design": "grid",
+    "factors": {
+        "gan.feature_matching_weight": [0.0, 0.5],
+        "gan.iterations": [20, 40],
+        "classifier.iterations": [20, 40],
+        "classifier.augmentation_ratio": [0.0, 1.0],
+    },
+    "confirm": {"seeds": 1},
+    "report_every": 10,
+}
+WORK = {"pflop", "wall_seconds", "provenance", "curve"}
+"""What may differ: who did the work, when, and how fast."""
+
+
+def ran(folder, *options):
+    """The entries of a run of the grid, by signature."""
+    (folder / "study.yaml").write_text(yaml.safe_dump(GRID, sort_keys=False))
+    command = [sys.executable, "-m", "sweeps", "run", "study.yaml", "--workers", "2", "--wandb", "off", *options]
+    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
+    assert answer.returncode == 0, answer.stderr
+    assert "snapshot" not in answer.stderr, "nothing was to be missed"
+    assert not (folder / "results/grid/snapshots").exists()
+    return Ledger(folder / "results/grid/ledger").entries
+
+
+def decided(entry):
+    """All columns of an entry that its config decides."""
+    points = [{key: value for key, value in point.items() if key != "images_per_second"} for point in entry.curve]
+    return entry.model_dump(exclude=WORK) | {"curve": points}
+
+
+def test_a_shared_run_equals_an_unshared_one(tmp_path):
+    runs = {}
+    for name, options in {"shared": [], "unshared": ["--no-sharing"]}.items():
+        (tmp_path / name).mkdir()
+        runs[name] = ran(tmp_path / name, *options)
+    shared, unshared = runs["shared"], runs["unshared"]
+    assert len(shared) == len(unshared) == 2 * 2 * 2 * 2 + 2
+    assert {key: decided(one) for key, one in shared.items()} == {key: decided(one) for key, one in unshared.items()}
+    assert all(entry.pflop == entry.pflop_unshared for entry in unshared.values())
+    # Each λ trains one stage 1 of 40 iterations instead of eight, and for each KG and r one stage 2 instead of two.
+    longest = [e for e in unshared.values() if e.iterations == 80 or (e.method == "c" and e.iterations == 40)]
+    whole = {e.point: e.pflop for e in longest}
+    assert len(whole) == 2 * 2 + 1
+    done = sum(entry.pflop for entry in shared.values())
+    assert 2 < sum(entry.pflop for entry in unshared.values()) / done < 4
+    assert sum(whole.values()) < pytest.approx(done) < sum(whole.values()) * 2
