@@ -75,7 +75,8 @@ def show(study: StudyName, overrides: Overrides = None, as_json: AsJson = False)
 
     Example: sweeps show digits --set confirm.seeds=12
     """
-    from sweeps.outline import outline, print_outline
+    from sweeps.outline import outline
+    from sweeps.outline_text import print_outline
     from sweeps.study_file import load
 
     facts = outline(load(study, overrides or []))

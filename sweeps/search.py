@@ -32,13 +32,11 @@ from sweeps.design import Point, label
 from sweeps.ledger import Entry, Ledger
 from sweeps.space import Parameter
 from sweeps.store import Key
-from sweeps.study import Cell, Study
+from sweeps.study import REPEATED, Cell, Study
 from sweeps.trial import Trial
 
 STARTUP = 4
 """Suggestions drawn at random before the sampler models what it has seen."""
-REPEATED = 16
-"""So many suggestions in a row that were made before: the space has no more to offer, whatever budget is left."""
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
 

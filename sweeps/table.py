@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from sweeps.ledger import Entry
-from sweeps.outline import evidence, sentence
+from sweeps.evidence import evidence, sentence
 from sweeps.plan import Branch, Plan
 from sweeps.trial import Trial
 
