@@ -70,9 +70,7 @@ Suggested = tuple[list[Trial], dict[str, Any]]
 """A suggestion's trials, one for each search seed, and its settings."""
 
 
-def searched(
-    study: Study, cell: Cell, method: str, point: Point, luck: random.Random
-) -> tuple[list[Suggested], float]:
+def searched(study: Study, cell: Cell, method: str, point: Point, luck: random.Random) -> tuple[list[Suggested], float]:
     """The suggestions of a search, as far as they are drawn, and how many are planned for each of them."""
     budget, space = study.search.budget, study.space(method)
     if budget is None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import median
+from statistics import mean
 
 from dagan.architecture import Stage, stage_1_batch
 from dagan.config import Config
@@ -82,7 +82,8 @@ class Durations:
 
 def mean_of(samples: Sequence[Sample], name: str) -> float:
     """The mean of a field."""
-    return sum(getattr(one, name) for one in samples) / len(samples)
+    values: list[float] = [getattr(one, name) for one in samples]
+    return sum(values) / len(values)
 
 
 def at(points: Sequence[tuple[float, float]], operations: float) -> float:
@@ -123,7 +124,7 @@ def recorded(entries: Iterable[Entry]) -> Durations | None:
             rates = [point["images_per_second"] for point in entry.curve if point["stage"] == stage]
             batch = stage_1_batch(config) if stage == "generation" else config.classifier.batch_size
             if rates:
-                steps[f"{stage}_step"] = batch / median(rates)
+                steps[f"{stage}_step"] = batch * mean(1 / rate for rate in rates)
         if steps:
             operations = {
                 "generation_pflop": per_iteration(config, "generation"),
@@ -131,5 +132,3 @@ def recorded(entries: Iterable[Entry]) -> Durations | None:
             }
             samples.append(replace(USUAL, method=entry.method, **operations, **steps))
     return Durations(samples, f"recorded by {len(samples)} trials") if samples else None
-
-

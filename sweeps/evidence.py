@@ -83,7 +83,7 @@ def detectable(found: dict[str, Any]) -> str:
     known = "as measured so far" if found["deviation_measured"] else "assumed"
     corrected = f", corrected for {found['comparisons']} comparisons" if found["comparisons"] > 1 else ""
     return (
-        f"Smallest detectable difference (power 80 %, p < 0.05{corrected}): {found['detectable_deviations']:.2f} standard"
-        f" deviations of the paired differences, {found['detectable_points']:.1f} points at {known}"
+        f"Smallest detectable difference (power 80 %, p < 0.05{corrected}): {found['detectable_deviations']:.2f}"
+        f" standard deviations of the paired differences, {found['detectable_points']:.1f} points at {known}"
         f" {found['deviation_points']:.1f}."
     )

@@ -65,7 +65,9 @@ def told_costs(facts: dict[str, Any]) -> list[str]:
     less = "" if facts["exact"] else ", by settings drawn at random, less what early stopping saves"
     time = f"on the {facts['cores']} cores here roughly {span(fast, slow)}"
     if "predicted" in facts:
-        time = f"on the {facts['predicted']['slots']} slots here about {clock(facts['predicted']['seconds'])}, as probed"
+        time = (
+            f"on the {facts['predicted']['slots']} slots here about {clock(facts['predicted']['seconds'])}, as probed"
+        )
     return [
         f"In all {facts['trials']} trials: {trainings}. {figure(1000 * facts['pflop'])} TFLOP, unshared"
         f" {figure(1000 * facts['pflop_unshared'])} (sharing saves {100 * facts['saving']:.0f} %); {time}{less}.",

@@ -101,9 +101,12 @@ class Plan:
         """Heaps, by cell and method."""
         self._parked: dict[str, list[tuple[Rank, Trial]]] = {}
         """By family, trials that wait for another one's snapshot."""
+        self._reserved: dict[int, set[Key]] = {}
+        """By branch, the snapshots that its search may come back to."""
         self._turn = 0
         for branch in self.branches:
             self._advance(branch)
+            self._reserve(branch)
 
     def branch(self, trial: Trial) -> Branch:
         """Where a trial belongs."""
@@ -152,12 +155,21 @@ class Plan:
         for twin in branch.twins.pop(trial.signature, []):
             self._place(branch, twin, entry)
         self._advance(branch)
-        if self.study.search.reuse:
-            self.sharing.reserved = set().union(*(branch.search.reserved() for branch in self.branches))
+        self._reserve(branch)
         garbage = self.sharing.end(trial)
         self._unpark(trial)
-        self._watch(branch)
+        if entry.status == "failed":
+            self._watch(branch)
         return garbage
+
+    def _reserve(self, branch: Branch) -> None:
+        """Keep the snapshots that a search may come back to."""
+        if not self.study.search.reuse:
+            return
+        now = branch.search.reserved()
+        if now != self._reserved.get(branch.index):
+            self._reserved[branch.index] = now
+            self.sharing.reserved = set().union(*self._reserved.values())
 
     def _unpark(self, trial: Trial) -> None:
         for rank, waiting in self._parked.pop(self.sharing.family(trial), []):

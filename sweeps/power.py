@@ -30,7 +30,7 @@ def detectable_difference(pairs: int, *, alpha: float = 0.05, power: float = 0.8
 
 def attainable(pairs: int, alpha: float) -> float:
     """The largest p below `alpha` that n sign flips can give, k · 2 / 2^n; 0 where there is none."""
-    steps = 2 ** (pairs - 1)
+    steps = 1 << (pairs - 1)
     return (math.ceil(alpha * steps) - 1) / steps
 
 

@@ -89,7 +89,11 @@ def representative(trials: Iterable[Trial]) -> list[Config]:
     for trial in trials:
         group = groups.setdefault((trial.cell.dataset.name, trial.method), {})
         group.setdefault(per_iteration(trial.config, "classification"), trial.config)
-    chosen = [config for group in groups.values() for config in {min(group): group[min(group)], max(group): group[max(group)]}.values()]
+    chosen = [
+        config
+        for group in groups.values()
+        for config in {min(group): group[min(group)], max(group): group[max(group)]}.values()
+    ]
     return list({config.signature: config for config in chosen}.values())
 
 
@@ -177,7 +181,7 @@ def main() -> None:
     start = time.perf_counter() - begin
     for config in configs:
         # Far ends, so that a step of a short training can be looked at for long enough.
-        far = {"classifier": config.classifier.model_copy(update={"iterations": 10**6})}
+        far: dict[str, Any] = {"classifier": config.classifier.model_copy(update={"iterations": 10**6})}
         if config.gan:
             far["gan"] = config.gan.model_copy(update={"iterations": 10**6})
         sample = measured(config.model_copy(update=far), start)

@@ -51,12 +51,17 @@ class Suggestion:
     entries: dict[int, Entry] = field(default_factory=dict)
     """By seed."""
 
+    def record(self, entry: Entry) -> None:
+        """Note how a seed ended."""
+        self.entries[entry.seed] = entry
+        vars(self).pop("score", None)
+
     @property
     def finished(self) -> bool:
         """Whether every seed has ended, however."""
         return len(self.entries) == len(self.trials)
 
-    @property
+    @cached_property
     def score(self) -> float | None:
         """Mean validation accuracy over the seeds; None unless all of them completed."""
         values = [entry.validation_accuracy for entry in self.entries.values() if entry.status == "completed"]
@@ -78,6 +83,8 @@ class MethodSearch:
         self.key = digest_of(self._decisive())
         self._optuna = optuna.create_study(direction="maximize")
         self._asked: list[optuna.trial.Trial] = []
+        self._in_order = 0
+        """So many suggestions have ended, and all before them."""
         self._told = 0
         self._charged = 0
         self._spent = 0.0
@@ -130,7 +137,7 @@ class MethodSearch:
     @property
     def finished(self) -> bool:
         """Whether every planned suggestion has ended."""
-        return len(self.suggestions) == self.planned and all(item.finished for item in self.suggestions)
+        return self._in_order == len(self.suggestions) == self.planned
 
     @property
     def best(self) -> Suggestion | None:
@@ -186,7 +193,9 @@ class MethodSearch:
 
     def record(self, trial: Trial, entry: Entry) -> None:
         """Note how a trial ended."""
-        self.suggestions[trial.number].entries[trial.seed] = entry
+        self.suggestions[trial.number].record(entry)
+        while self._in_order < len(self.suggestions) and self.suggestions[self._in_order].finished:
+            self._in_order += 1
 
     def stops(self, trial: Trial, iteration: int, accuracy: float) -> bool:
         """Whether a trial ends at this rung, compared with its predecessors there that have the same seed.
@@ -234,7 +243,7 @@ class MethodSearch:
 
     def _known(self, number: int) -> bool:
         """Whether suggestion `number` may be asked for: all up to `number` − w have ended."""
-        return all(item.finished for item in self._known_at(number))
+        return self._in_order >= number - self.study.search.window + 1
 
     def _suggest(self) -> Suggestion:
         number = len(self.suggestions)

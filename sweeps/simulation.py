@@ -82,9 +82,7 @@ class Tally:
 class Simulation:
     """One replay."""
 
-    def __init__(
-        self, study: Study, slots: int, takes: Durations, outcomes: Outcomes, *, shared: bool = True
-    ) -> None:
+    def __init__(self, study: Study, slots: int, takes: Durations, outcomes: Outcomes, *, shared: bool = True) -> None:
         self.study, self.slots, self.takes, self.outcomes = study, slots, takes, outcomes
         self.tally = Tally()
         self.plan = self._planned(lambda: Plan(study, Ledger(None), sharing=Sharing(shared=shared)))
@@ -103,7 +101,7 @@ class Simulation:
         """
         for _ in range(self.slots):
             self._push(durations.NODE_SECONDS + self.takes.start, None, None)
-        idle = now = 0
+        idle, now = 0, 0.0
         while self._events:
             now, _, course, happening = heapq.heappop(self._events)
             if course is None or happening is None:
@@ -156,12 +154,12 @@ class Simulation:
     def _course(self, course: Course, marks: list[list[int]]) -> Iterator[Happening]:
         """All that a trial comes by, in order."""
         trial, config = course.trial, course.trial.config
-        takes, part = self.takes, self.takes.part
+        part = self.takes.part
         stages: tuple[Stage, ...] = get_args(Stage)[-len(trial.path) :]
         seconds = durations.START_SECONDS - durations.DRIVER_START_SECONDS + part(config, "set_up")
         if course.inherited:
             seconds += self._stored(trial, stages[len(course.inherited) - 1], "read")
-        status, last = self.outcomes.ending(trial)
+        _, last = self.outcomes.ending(trial)
         kept, reports, done = seconds, 0, 0
         for index, (stage, end) in enumerate(zip(stages, trial.path, strict=True)):
             iteration = course.inherited.get(stage, 0)
@@ -183,7 +181,9 @@ class Simulation:
                     yield Happening(seconds, "snapshot", stop, Key(end.prefix, stop), self._size(trial, stage), reports)
                     reports = 0
                 if stop % every == 0 or stop in rungs or stop == end.iteration:
-                    seconds += part(config, f"{stage}_look") + durations.REPORT_SECONDS - durations.DRIVER_REPORT_SECONDS
+                    seconds += (
+                        part(config, f"{stage}_look") + durations.REPORT_SECONDS - durations.DRIVER_REPORT_SECONDS
+                    )
                     reports += 1
                     if seconds - kept > SNAPSHOT_SECONDS and stop < end.iteration:
                         seconds += self._stored(trial, stage, "write")
@@ -235,6 +235,8 @@ class Simulation:
             reached: float | None = course.passed[-1]["validation_accuracy"]
         else:
             reached = self.outcomes.accuracy(trial, kc) if status == "completed" else None
+            # Where KC is a rung of others, they are compared with this too.
+            course.passed.append({"stage": "classification", "iteration": kc, "validation_accuracy": reached})
         stages: tuple[Stage, ...] = get_args(Stage)[-len(trial.path) :]
         left, went = iterations, dict[Stage, int]()
         for stage, end in zip(stages, trial.path, strict=True):

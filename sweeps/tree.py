@@ -1,4 +1,4 @@
-"""The tree of a plan: each distinct stage 1 with its KG snapshots, the stage-2 branches under them, KC read off each."""
+"""The tree of a plan: each distinct stage 1 with its KG snapshots, the stage-2 branches under them, and their KC."""
 
 from collections import Counter
 from collections.abc import Iterable
