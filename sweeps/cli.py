@@ -70,19 +70,79 @@ def list_studies(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(study: StudyName, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Show what a study would do and cost, before anything is spent; runs nothing.
+def show(
+    study: StudyName,
+    overrides: Overrides = None,
+    out: Out = RESULTS,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Try a few steps of each method, for the time that it takes here.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a study would do and cost, before anything is spent; runs nothing, writes nothing.
 
     Example: sweeps show digits --set confirm.seeds=12
     """
-    from sweeps.outline import outline, print_outline
+    from sweeps.ledger import Ledger, Place
+    from sweeps.outline import outline
+    from sweeps.outline_text import print_outline
     from sweeps.study_file import load
 
-    facts = outline(load(study, overrides or []))
+    chosen = load(study, overrides or [])
+    # Where the study has run already, its ledger says how much paired differences vary.
+    facts = outline(chosen, Ledger(Place(out, chosen.name).ledger).entries.values())
+    if probe:
+        from sweeps.forecast import forecast, probed, slots_here
+
+        slots = slots_here(chosen)
+        facts["predicted"] = forecast(chosen, slots, probed(chosen, slots))
     if as_json:
         print_json(facts)
     else:
         print_outline(facts)
+
+
+@app.command()
+def simulate(
+    study: StudyName,
+    overrides: Overrides = None,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines of the cluster.")] = 1,
+    gpus_per_node: Annotated[int | None, typer.Option(min=1, help="GPUs of each; without, cores like here.")] = None,
+    workers_per_node: Annotated[
+        int | None, typer.Option(min=1, help="Trials at a time on each; by default as many as fit.")
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="RESULTS", help="Step times and learning curves of an earlier run: DIR/<study>."
+        ),
+    ] = None,
+    gflops: Annotated[
+        float | None, typer.Option(min=0.001, help="Assumed speed of one trial, 1e9 operations per second.")
+    ] = None,
+    sharing: Annotated[
+        bool, typer.Option("--sharing/--no-sharing", help="Train what trials have in common once.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Predict how a study would go on a cluster: time, utilisation, storage, the plan's own load; runs nothing.
+
+    The plan is the real one, replayed by a virtual clock. Steps take as long as --from or --gflops say, or as a short
+    probe on this machine.
+
+    Example: sweeps simulate cifar10 --nodes 64 --gpus-per-node 8 --gflops 20000
+    """
+    from sweeps.forecast import entries_in, forecast, in_words, slots_per_node, times
+    from sweeps.study_file import load
+
+    chosen = load(study, overrides or [])
+    slots = nodes * slots_per_node(chosen, gpus_per_node, workers_per_node)
+    entries = entries_in(results) if results else []
+    facts = forecast(chosen, slots, times(chosen, entries, gflops), entries, shared=sharing)
+    if as_json:
+        print_json(facts)
+    else:
+        print(*in_words(facts, nodes), sep="\n")
 
 
 @app.command()

@@ -59,14 +59,15 @@ class Ledger:
     """The folder of entries of one study.
 
     To write, damaged files are set aside under another name, and their trials run again; to look, they are left.
+    Without a folder it is in memory alone: a simulation's.
     """
 
-    def __init__(self, folder: Path, *, writing: bool = False) -> None:
+    def __init__(self, folder: Path | None, *, writing: bool = False) -> None:
         self.folder, self.writing = folder, writing
         self.damaged: list[Path] = []
         self.entries: dict[str, Entry] = {}
         self._suggested: dict[tuple[str, int], dict[str, Any]] = {}
-        for path in sorted(folder.glob("*.json")):
+        for path in sorted(folder.glob("*.json")) if folder else ():
             entry = self._read(path)
             if entry:
                 self._note(entry)
@@ -93,9 +94,10 @@ class Ledger:
 
     def write(self, entry: Entry) -> None:
         """Add an entry, whole or not at all: written beside and renamed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{entry.signature}.json"
-        write_atomically(path, json.dumps(entry.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
+        if self.folder:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path = self.folder / f"{entry.signature}.json"
+            write_atomically(path, json.dumps(entry.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
         self._note(entry)
 
 

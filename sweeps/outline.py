@@ -1,141 +1,102 @@
-"""What a study would do and cost, before anything is spent: `sweeps show`."""
+"""What a study would do and cost, before anything is spent: the facts behind `sweeps show`."""
 
 import os
-import random
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
-from dagan.architecture import pflop
-from dagan.config import is_whole
 from dagan.methods import METHODS
-from sweeps.study import Cell, Study
-
-DRAWS = 64
-"""Settings drawn per method to estimate the mean cost of a trial."""
-
+from sweeps.charge import Account
+from sweeps.draft import Draft, drafts
+from sweeps.evidence import evidence
+from sweeps.ledger import Entry
+from sweeps.rehearsal import Storage, storage
+from sweeps.study import Study
+from sweeps.tree import roots, shapes
 
 CORE_GFLOPS = (10, 100)
 """Float32 work that one CPU core does in a second, 1e9: from the smallest networks on a busy core to wide ones."""
 
 
-def outline(study: Study) -> dict[str, Any]:
-    """Trials and cost per method of each cell, and what the confirm seeds can show."""
-    rows = [row(study, cell, method) for cell in study.cells for method in study.methods]
-    pflops, cores = sum(item["pflop"] for item in rows), len(os.sched_getaffinity(0))
+def outline(study: Study, entries: Iterable[Entry] = ()) -> dict[str, Any]:
+    """Trials, distinct trainings and cost per method of each cell, snapshots, and what the confirm seeds can show.
+
+    Entries of a ledger say how much paired differences vary.
+    """
+    plan = list(drafts(study))
+    rows, cores = costs(study, plan), len(os.sched_getaffinity(0))
+    total = {key: sum(row[key] for row in rows) for key in ("trials", "stage_1", "stage_2", "pflop", "pflop_unshared")}
     return {
         "study": study.name,
         "question": study.question,
         "hash": study.hash,
+        "exact": study.search.budget is None,
+        "budget": study.search.budget.model_dump(exclude_none=True) if study.search.budget else None,
         "rows": rows,
-        "trials": sum(item["search_trials"] + item["confirm_trials"] for item in rows),
-        "pflop": pflops,
+        **total,
+        "saving": saving(total),
         "cores": cores,
-        "hours": [pflops * 1e6 / rate / cores / 3600 for rate in CORE_GFLOPS],
+        "hours": [total["pflop"] * 1e6 / rate / cores / 3600 for rate in CORE_GFLOPS],
+        "storage": vars(scaled(storage(plan, window=study.search.window), plan)),
         "parameters": {method: list(study.space(method)) for method in study.methods},
-        "evidence": evidence(study),
+        "evidence": evidence(study, entries),
     }
 
 
-def row(study: Study, cell: Cell, method: str) -> dict[str, Any]:
-    """One method of one cell. The cost is the mean over settings drawn at random from the search space."""
-    luck = random.Random(study.seed)
-    space = study.space(method)
-    search = 0
-    if budget := study.search.budget:
-        search = (budget.trials or 0) if space else len(study.search_seeds)
-    costs = []
-    for _ in range(DRAWS if space else 1):
-        settings = {key: value.draw(luck, whole=is_whole(key)) for key, value in space.items()}
-        config = study.config(cell, method, seed=0, phase="search", settings=settings)
-        kg = config.gan.iterations if config.gan else 0
-        costs.append(
-            pflop(config, stage="generation", iterations=kg)
-            + pflop(config, stage="classification", iterations=config.classifier.iterations)
-        )
-    confirm = len(study.confirm_seeds)
-    return {
-        "dataset": cell.dataset.name,
-        "samples_per_class": cell.samples_per_class,
-        "method": method,
-        "description": METHODS[method].description,
-        "search_trials": search,
-        "confirm_trials": confirm,
-        "pflop_per_trial": sum(costs) / len(costs),
-        "pflop": sum(costs) / len(costs) * (search + confirm),
-    }
+def costs(study: Study, plan: list[Draft]) -> list[dict[str, Any]]:
+    """One row per method of a cell, all points of the design together.
 
-
-def evidence(study: Study) -> dict[str, Any]:
-    """What the declared comparisons can reach with the planned seeds.
-
-    The exact sign-flip test of n paired seeds cannot give a p below 2/2^n; Holm multiplies the smallest of m by m.
+    What trials share is charged to the first of them in the plan, as `sweeps.charge` does, whoever trains it.
     """
-    seeds = len(study.confirm_seeds)
-    comparisons = sum(len(baselines) for baselines in study.compare.values()) * len(study.cells)
-    needed = 1
-    while comparisons and comparisons * 2 / 2**needed >= 0.05:
-        needed += 1
-    return {
-        "confirm_seeds": seeds,
-        "comparisons": comparisons,
-        "smallest_p": 2 / 2**seeds,
-        "seeds_needed": needed,
-        "enough": seeds >= needed,
-    }
-
-
-def print_outline(facts: dict[str, Any]) -> None:
-    """The outline as text."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{facts['study']}: {facts['question']}", markup=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("data set", "per class", "method", "search", "confirm", "TFLOP per trial", "share of cost"):
-        named = name in ("data set", "method")
-        table.add_column(name, justify="left" if named else "right", no_wrap=named)
-    for item in facts["rows"]:
-        table.add_row(
-            item["dataset"],
-            str(item["samples_per_class"]),
-            item["method"],
-            str(item["search_trials"]),
-            str(item["confirm_trials"]),
-            f"{1000 * item['pflop_per_trial']:.3g}",
-            f"{100 * item['pflop'] / facts['pflop']:.0f} %",
+    account, rows, begun = Account(), [], set[str]()
+    for (dataset, size, method), group in groupby(
+        plan, key=lambda one: (one.cell.dataset.name, one.cell.samples_per_class, one.method)
+    ):
+        branches = list(group)
+        shared = unshared = 0.0
+        for branch in branches:
+            for trial in branch.trials:
+                weight = branch.scale if trial.phase == "search" else 1.0
+                shared += weight * account.charge(trial)
+                unshared += weight * Account().charge(trial)
+        tree = roots(trial for branch in branches for trial in branch.trials)
+        own = {prefix: root for prefix, root in tree.items() if prefix not in begun}
+        begun |= {prefix for prefix, root in tree.items() if root.generates}
+        scale = branches[0].scale
+        search = sum(branch.search_trials for branch in branches)
+        confirm = sum(len(branch.confirm) for branch in branches)
+        rows.append(
+            {
+                "dataset": dataset,
+                "samples_per_class": size,
+                "method": method,
+                "description": METHODS[method].description,
+                "points": len(branches),
+                "search_trials": search,
+                "confirm_trials": confirm,
+                "trials": search + confirm,
+                "stage_1": round(scale * sum(root.generates for root in own.values())),
+                "stage_2": round(scale * sum(root.branches for root in tree.values())),
+                "tree": shapes(tree.values()),
+                "pflop_per_trial": unshared / (search + confirm),
+                "pflop": shared,
+                "pflop_unshared": unshared,
+                "saving": saving({"pflop": shared, "pflop_unshared": unshared}),
+            }
         )
-    console.print(table)
-    slow, fast = facts["hours"]
-    console.print(
-        f"In all {facts['trials']} trials and {1000 * facts['pflop']:.3g} TFLOP; on the {facts['cores']} cores here"
-        f" roughly {span(fast, slow)}, less what early stopping saves."
-    )
-    for method, keys in facts["parameters"].items():
-        console.print(f"{method} searches: {', '.join(keys) or 'nothing'}", markup=False)
-    console.print(sentence(facts["evidence"]))
+    return rows
 
 
-def sentence(found: dict[str, Any]) -> str:
-    """What the planned seeds can show, in words."""
-    if not found["comparisons"]:
-        return "No comparisons are declared (`compare:`), so the report will test none."
-    start = f"Confirm seeds: {found['confirm_seeds']}; declared comparisons: {found['comparisons']}; "
-    if found["enough"]:
-        return start + f"the smallest p that the exact test can give is {found['smallest_p']:.2g}, enough after Holm."
-    return (
-        start + f"the smallest p that the exact test can give is {found['smallest_p']:.2g}. That cannot pass Holm's"
-        f" correction at 0.05, whatever is measured; {found['seeds_needed']} seeds could."
-    )
+def saving(cost: dict[str, Any]) -> float:
+    """The share of operations that sharing saves, 0…1."""
+    return 1 - cost["pflop"] / cost["pflop_unshared"] if cost["pflop_unshared"] else 0.0
 
 
-def span(fast: float, slow: float) -> str:
-    """Two times, or one where they look the same."""
-    first, second = duration(fast), duration(slow)
-    return first if first == second else f"{first} to {second}"
-
-
-def duration(hours: float) -> str:
-    """A rough time in the unit that suits it."""
-    if hours < 1.5:
-        return f"{max(1, round(60 * hours))} min"
-    return f"{hours:.0f} h" if hours < 72 else f"{hours / 24:.0f} days"
+def scaled(found: Storage, plan: list[Draft]) -> Storage:
+    """What is written in all, where only a part of a long search was drafted."""
+    drafted = sum(len(branch.trials) for branch in plan)
+    planned = sum(branch.search_trials + len(branch.confirm) for branch in plan)
+    if all(branch.scale == 1 for branch in plan):
+        return found
+    factor = planned / drafted
+    return Storage(round(found.snapshots * factor), round(found.written * factor), found.peak, found.largest)

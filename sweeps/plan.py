@@ -127,10 +127,12 @@ class Plan:
         """Heaps, by cell and method."""
         self._parked: dict[str, list[tuple[Rank, Trial]]] = {}
         """By family, trials that wait for another one's snapshot."""
+        self._reserved: dict[int, set[Key]] = {}
+        """By branch, the snapshots that its search may come back to."""
         self._turn = 0
         for branch in self.branches:
             self._advance(branch)
-        self._reserve()
+            self._reserve(branch)
 
     @property
     def groups(self) -> list[Group]:
@@ -193,16 +195,19 @@ class Plan:
         for twin in branch.twins.pop(trial.signature, []):
             self._place(branch, twin, entry)
         self._advance(branch)
-        garbage = self._reserve() + self.sharing.end(trial)
+        garbage = self._reserve(branch) + self.sharing.end(trial)
         self._unpark(trial)
         if entry.status == "failed":
             self._watch(branch)
         return garbage
 
-    def _reserve(self) -> list[Key]:
-        if not self.study.search.reuse:
+    def _reserve(self, branch: Branch) -> list[Key]:
+        """Keep the snapshots that a search may come back to; those that it will not."""
+        now = branch.search.reserved() if self.study.search.reuse else set()
+        if now == self._reserved.get(branch.index, set()):
             return []
-        return self.sharing.reserve(set().union(*(branch.search.reserved() for branch in self.branches)))
+        self._reserved[branch.index] = now
+        return self.sharing.reserve(set().union(*self._reserved.values()))
 
     def _unpark(self, trial: Trial) -> None:
         for rank, waiting in self._parked.pop(self.sharing.family(trial), []):

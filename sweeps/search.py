@@ -34,13 +34,11 @@ from sweeps.design import Point
 from sweeps.ledger import Entry, Ledger
 from sweeps.space import Parameter
 from sweeps.store import Key
-from sweeps.study import Cell, Study
+from sweeps.study import REPEATED, Cell, Study
 from sweeps.trial import Trial
 
 STARTUP = 4
 """Suggestions drawn at random before the sampler models what it has seen."""
-REPEATED = 16
-"""So many suggestions in a row that were made before: the space has no more to offer, whatever budget is left."""
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
 
@@ -55,12 +53,17 @@ class Suggestion:
     entries: dict[int, Entry] = field(default_factory=dict)
     """By seed."""
 
+    def record(self, entry: Entry) -> None:
+        """Note how a seed ended."""
+        self.entries[entry.seed] = entry
+        vars(self).pop("score", None)
+
     @property
     def finished(self) -> bool:
         """Whether every seed has ended, however."""
         return len(self.entries) == len(self.trials)
 
-    @property
+    @cached_property
     def score(self) -> float | None:
         """Mean validation accuracy over the seeds; None unless all of them completed."""
         values = [entry.validation_accuracy for entry in self.entries.values() if entry.status == "completed"]
@@ -201,7 +204,7 @@ class MethodSearch:
 
     def record(self, trial: Trial, entry: Entry) -> None:
         """Note how a trial ended."""
-        self.suggestions[trial.number].entries[trial.seed] = entry
+        self.suggestions[trial.number].record(entry)
 
     def stops(self, trial: Trial, iteration: int, accuracy: float) -> bool:
         """Whether a trial ends at this rung, compared with its predecessors there that have the same seed.

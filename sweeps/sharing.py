@@ -56,6 +56,8 @@ class Sharing:
         self.families: dict[str, dict[str, Expected]] = defaultdict(dict)
         self.reserved: set[Key] = set()
         """Kept even if no trial that is known needs them: the search may come back to them."""
+        self.bytes = sum((snapshots or {}).values())
+        """The size of all snapshots."""
         for key, size in (snapshots or {}).items():
             self.snapshots[key.prefix][key.iteration] = size
 
@@ -105,6 +107,7 @@ class Sharing:
 
     def made(self, trial: Trial, key: Key, size: int) -> list[Key]:
         """A running trial has left a snapshot; those that have to go for it, where room is limited."""
+        self.bytes += size - self.snapshots[key.prefix].get(key.iteration, 0)
         self.snapshots[key.prefix][key.iteration] = size
         own = self.families[self.family(trial)].get(trial.signature)
         if own:
@@ -141,14 +144,9 @@ class Sharing:
         """A snapshot is not there any more."""
         self._forget([key])
 
-    @property
-    def bytes(self) -> int:
-        """The size of all snapshots."""
-        return sum(sum(sizes.values()) for sizes in self.snapshots.values())
-
     def _forget(self, keys: list[Key]) -> list[Key]:
         for key in keys:
-            self.snapshots[key.prefix].pop(key.iteration, None)
+            self.bytes -= self.snapshots[key.prefix].pop(key.iteration, 0)
             if not self.snapshots[key.prefix]:
                 del self.snapshots[key.prefix]
         return keys

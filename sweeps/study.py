@@ -30,6 +30,8 @@ Seeds = Annotated[int, Field(ge=1, le=1000)] | list[Annotated[int, Field(ge=0, l
 """How many, or which."""
 FIRST_CONFIRM_SEED = 1000
 """Where confirm seeds start when only their number is given: far from the search seeds 0, 1, …"""
+REPEATED = 16
+"""So many suggestions in a row that were made before: the space has no more to offer, whatever budget is left."""
 
 
 class Dataset(Section):

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from sweeps.evidence import evidence, sentence
 from sweeps.ledger import Entry
-from sweeps.outline import evidence, sentence
 from sweeps.plan import Group, Plan
 from sweeps.trial import Trial
 

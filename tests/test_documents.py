@@ -17,7 +17,7 @@ from sweeps.study_file import load, read_yaml
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-VERBS = ("list", "show", "run", "status", "report", "export", "train", "sample")
+VERBS = ("list", "show", "simulate", "run", "status", "report", "export", "train", "sample")
 
 
 def blocks(language):

@@ -15,7 +15,7 @@ from sweeps.plan import Plan
 from sweeps.study import Study
 from sweeps.tracking import point_values
 
-VERBS = ("list", "show", "run", "status", "report", "export", "train", "sample")
+VERBS = ("list", "show", "simulate", "run", "status", "report", "export", "train", "sample")
 
 
 def sweeps(*words, folder: Path) -> subprocess.CompletedProcess[str]:

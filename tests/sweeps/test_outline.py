@@ -1,0 +1,191 @@
+"""What `show` says of a study before anything is spent: counts, cost, snapshots, what the seeds can show."""
+
+import math
+import random
+
+import pytest
+from playing import plain, play, tiny
+
+from dagan.architecture import pflop
+from sweeps.evidence import evidence, spread
+from sweeps.footprint import snapshot_bytes
+from sweeps.ledger import Ledger
+from sweeps.outline import outline
+from sweeps.outline_text import print_outline
+from sweeps.power import detectable_difference
+from sweeps.snapshots import Snapshots
+from sweeps.store import Store
+from sweeps.study import Study
+from sweeps.study_file import load
+
+GRID = {
+    "name": "grid",
+    "datasets": ["digits"],
+    "samples_per_class": [5],
+    "methods": ["dagan"],
+    "base": {"network": {"width": 0.25}, "classifier": {"batch_size": 20}},
+    "design": "grid",
+    "factors": {
+        "gan.feature_matching_weight": [0.1, 1.0],
+        "gan.iterations": [20, 40],
+        "classifier.iterations": [30, 60],
+        "classifier.augmentation_ratio": [0.0, 0.5, 1.0],
+    },
+    "confirm": {"seeds": 2},
+}
+
+
+@pytest.fixture
+def grid():
+    return Study.of(GRID)
+
+
+def test_a_small_grid_by_hand(grid):
+    facts = outline(grid)
+    (row,) = facts["rows"]
+    assert facts["exact"]
+    assert (row["points"], row["confirm_trials"], row["search_trials"]) == (2 * 2 * 2 * 3, 48, 0)
+    assert row["stage_1"] == 2 * 2, "one for each λ and seed, to the largest KG"
+    assert row["stage_2"] == 4 * 2 * 3, "one for each of these, KG and r; KC is read off"
+    shape = {"count": 3, "kc": [30, 60]}
+    under = [{"kg": 20, "stage_2": [shape]}, {"kg": 40, "stage_2": [shape]}]
+    assert row["tree"] == [{"stage_1": 4, "snapshots": under}]
+
+
+def test_the_cost_of_a_small_grid_by_hand(grid):
+    def of(ratio, kg, kc):
+        settings = {"classifier.augmentation_ratio": ratio, "gan.iterations": kg, "classifier.iterations": kc}
+        config = grid.config(grid.cells[0], "dagan", seed=0, phase="confirm", settings=settings)
+        return (
+            pflop(config, stage="generation", iterations=kg),
+            pflop(config, stage="classification", iterations=kc),
+        )
+
+    ratios = (0.0, 0.5, 1.0)
+    shared = 4 * of(0.0, 40, 30)[0] + 4 * 2 * sum(of(r, 40, 60)[1] for r in ratios)
+    unshared = 4 * sum(sum(of(r, kg, kc)) for r in ratios for kg in (20, 40) for kc in (30, 60))
+    facts = outline(grid)
+    assert facts["pflop"] == pytest.approx(shared)
+    assert facts["pflop_unshared"] == pytest.approx(unshared)
+    assert facts["saving"] == pytest.approx(1 - shared / unshared)
+
+
+def test_points_that_another_method_pays_for_are_charged_once(grid):
+    twice = Study.of(GRID | {"methods": ["dagan", "dagan_aug"]})
+    alone, both = outline(grid), outline(twice)
+    # dagan_aug augments in stage 1 too: its GANs are other ones.
+    assert [row["stage_1"] for row in both["rows"]] == [4, 4]
+    assert both["rows"][0]["pflop"] == pytest.approx(alone["pflop"])
+
+
+def test_a_search_with_reuse_trains_fewer_gans():
+    changes = {"methods": ["dagan_aug"], "compare": {}, "search__budget": {"trials": 40}}
+    without, reusing = (outline(Study.of(tiny(**changes, search__reuse=reuse)))["rows"][0] for reuse in (False, True))
+    assert without["stage_1"] == 40 + 3
+    assert without["search_trials"] == reusing["search_trials"] == 40
+    assert 20 + 3 <= reusing["stage_1"] <= 21 + 3, "every second suggestion keeps a known one"
+    assert reusing["pflop"] < without["pflop"]
+
+
+def test_a_budget_of_operations_gives_a_number_of_trials():
+    one = outline(Study.of(tiny(methods=["dagan_aug"], compare={}, search__budget={"trials": 100})))["rows"][0]
+    searched = one["pflop"] * 100 / 103
+    found = outline(Study.of(tiny(methods=["dagan_aug"], compare={}, search__budget={"pflop": searched})))["rows"][0]
+    assert found["search_trials"] == pytest.approx(100, rel=0.15)
+
+
+def test_a_long_search_is_drawn_in_part_and_counted_in_full():
+    facts = outline(Study.of(plain(search__budget={"trials": 2000})))
+    (row,) = facts["rows"]
+    short = outline(Study.of(plain(search__budget={"trials": 200})))["rows"][0]
+    assert row["search_trials"] == 2000
+    assert row["pflop"] / 2003 == pytest.approx(short["pflop"] / 203, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("method", "extra"),
+    [("c", {}), ("dagan", {}), ("vanilla_gan", {}), ("cgan", {"gan": {"generator_average_decay": 0.9}})],
+)
+def test_the_size_of_a_real_snapshot(tmp_path, method, extra):
+    base = {"network": {"width": 0.5}, "classifier": {"batch_size": 20, "iterations": 1}}
+    base |= {} if method == "c" else {"gan": {"iterations": 1, **extra.get("gan", {})}}
+    study = Study.of(
+        {key: GRID[key] for key in ("name", "datasets", "samples_per_class", "confirm")}
+        | {"methods": [method], "base": base}
+    )
+    config = study.config(study.cells[0], method, seed=0, phase="search")
+    snapshots = Snapshots(Store(str(tmp_path)), config, shared=True)
+    training = snapshots.begun([])
+    stages = ["classification"] if method == "c" else ["generation", "classification"]
+    for _ in training.run(every=1, marks={stage: [1] for stage in stages}, keep=snapshots.keep):
+        pass
+    sizes = [size for _, _, size in snapshots.news()["snapshots"]]
+    assert len(sizes) == len(stages)
+    for stage, size in zip(stages, sizes, strict=True):
+        assert snapshot_bytes(config, stage) == pytest.approx(size, rel=0.2)
+
+
+def test_the_storage_of_a_small_grid_by_hand(grid):
+    config = grid.config(grid.cells[0], "dagan", seed=0, phase="confirm")
+    found = outline(grid)["storage"]
+    # Of each GAN: at KG 20 and 40; and of each r at both of them one at the smaller KC.
+    assert found["snapshots"] == 4 * (2 + 6)
+    generation, classification = (snapshot_bytes(config, stage) for stage in ("generation", "classification"))
+    assert found["written"] == 4 * (2 * generation + 6 * classification)
+    assert 0 < found["peak"] <= 2 * generation + 6 * classification, "a family's are gone before the next begins"
+
+
+def test_the_detectable_difference_against_statsmodels():
+    power = pytest.importorskip("statsmodels.stats.power")
+    for seeds in (8, 12, 20):
+        level = (math.ceil(0.05 * 2 ** (seeds - 1)) - 1) / 2 ** (seeds - 1)
+        expected = power.TTestPower().solve_power(nobs=seeds, alpha=level, power=0.8)
+        assert detectable_difference(seeds) == pytest.approx(expected, rel=1e-3)
+
+
+def test_few_seeds_detect_nothing_or_by_their_signs_alone():
+    assert math.isinf(detectable_difference(5))
+    effect = detectable_difference(6)
+    luck = random.Random(0)
+    found = sum(abs(sum(luck.gauss(effect, 1) > 0 for _ in range(6)) - 3) == 3 for _ in range(20_000))
+    assert found / 20_000 == pytest.approx(0.8, abs=0.01)
+
+
+def test_what_a_ledger_says_of_the_spread(tmp_path):
+    study = Study.of(tiny())
+    entries = play(study, tmp_path, workers=2, luck=random.Random(0)).entries
+    tested = {(e.method, e.seed): 100 * e.test_accuracy for e in entries if e.test_accuracy is not None}
+    differences = [tested["dagan_aug", seed] - tested["c", seed] for seed in study.confirm_seeds]
+    middle = sum(differences) / 3
+    expected = math.sqrt(sum((one - middle) ** 2 for one in differences) / 2)
+    assert spread(study, entries) == pytest.approx(expected)
+    assert spread(study, []) is None
+    assert evidence(study, entries)["deviation_measured"]
+    assert not evidence(study)["deviation_measured"]
+
+
+def test_the_outline_is_short_whatever_the_grid(capsys):
+    print_outline(outline(load("sensitivity")))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 20
+    text = "\n".join(lines)
+    assert "In all 972 trials: 36 distinct trainings of stage 1 and 324 of stage 2." in text
+    assert "18 × stage 1, each with snapshots at KG 200, 400, 600" in text
+    assert "from KG 600: 3 × stage 2, KC read at 200, 400, 600" in text
+
+
+@pytest.mark.parametrize("name", ["digits", "ablation", "cifar10", "handwritten"])
+def test_every_kind_of_study_is_told(name, capsys):
+    facts = outline(load(name))
+    print_outline(facts)
+    text = capsys.readouterr().out
+    assert f"In all {facts['trials']} trials" in text
+    assert facts["trials"] == sum(row["trials"] for row in facts["rows"])
+    assert 0 <= facts["saving"] < 1
+
+
+def test_the_plan_has_as_many_trials_as_the_outline_says(tmp_path):
+    for study in (load("ablation"), load("digits")):
+        from sweeps.plan import Plan
+
+        assert outline(study)["trials"] == Plan(study, Ledger(tmp_path)).planned
