@@ -52,6 +52,8 @@ base: {network: {width: 0.25}, gan: {learning_rate: 2.0e-3}, classifier: {batch_
 confirm: {seeds: SEEDS}
 report_every: 20
 """
+MOST_BETWEEN = 4
+"""So many trials finish from one kill to the next, at the most."""
 PATIENCE = 600
 """Seconds without a new trial in the ledger after which the drill itself has failed."""
 CLOCKS = ("wall_seconds", "images_per_second", "pflop", "provenance")
@@ -171,12 +173,13 @@ def timeless(value: Any) -> Any:
     return [timeless(inner) for inner in value] if isinstance(value, list) else value
 
 
-def round_under_fire(folder: Path, raylets: Raylets, drill: Drill, wanted: int, pause: tuple[float, float]) -> None:
+def round_under_fire(folder: Path, raylets: Raylets, drill: Drill, wanted: int) -> None:
     """Run the study to its end, killing on the way until `wanted` kills are done."""
     luck = raylets.luck
     driver = start_driver(folder, raylets.address)
     seen: dict[Path, tuple[int, int]] = {}
-    progress, next_kill = time.monotonic(), None
+    progress = time.monotonic()
+    target = luck.randint(0, MOST_BETWEEN)
     while True:
         now = time.monotonic()
         current = entries(folder)
@@ -191,41 +194,36 @@ def round_under_fire(folder: Path, raylets: Raylets, drill: Drill, wanted: int, 
             return
         if now - progress > PATIENCE:
             raise SystemExit(f"nothing finished in {PATIENCE} s:\n{(folder / 'driver.log').read_text()}")
-        # The first shot falls when the study is on its way.
-        if next_kill is None and raylets.workers:
-            next_kill = now + luck.uniform(*pause)
-        if next_kill is not None and now >= next_kill and drill.kills.total() < wanted:
+        if drill.kills.total() < wanted and len(current) >= target and raylets.workers:
+            time.sleep(luck.uniform(0, 1))
             kind = luck.choices(["driver", "worker", "node"], [3, 5, 2])[0]
             if kind == "driver":
                 driver.kill()
                 driver.wait()
                 driver = start_driver(folder, raylets.address)
-                next_kill = None
             elif kind == "node":
                 raylets.kill_node()
-                next_kill = now + luck.uniform(*pause)
-            elif raylets.kill_worker():
-                next_kill = now + luck.uniform(*pause)
-            else:
+            elif not raylets.kill_worker():
                 continue
             drill.kills[kind] += 1
-            print(f"{now:.0f} killed a {kind}; {len(current)} trials finished", file=sys.stderr, flush=True)
+            target = len(current) + luck.randint(0, MOST_BETWEEN)
+            print(f"killed a {kind}; {len(current)} trials had finished", file=sys.stderr, flush=True)
         time.sleep(0.05)
 
 
-def drill_of(kills: int, seeds: int, seed: int, place: Path, pause: tuple[float, float]) -> Drill:
+def drill_of(kills: int, seeds: int, seed: int, place: Path) -> Drill:
     """The whole of it."""
     begun, drill, luck = time.monotonic(), Drill(), random.Random(seed)
     raylets = Raylets(2, luck)
     try:
         study = STUDY.replace("SEEDS", str(seeds))
         calm = folder_for(place / "calm", study)
-        round_under_fire(calm, raylets, drill, 0, pause)
+        round_under_fire(calm, raylets, drill, 0)
         expected = numbers(calm)
         print(f"undisturbed: {len(expected)} trials, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
         while drill.kills.total() < kills:
             folder = folder_for(place / f"round-{drill.rounds}", study)
-            round_under_fire(folder, raylets, drill, kills, pause)
+            round_under_fire(folder, raylets, drill, kills)
             found = numbers(folder)
             drill.rounds += 1
             drill.trials += len(found)
@@ -249,12 +247,11 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seeds", type=int, default=6, help="16 trials each")
     parser.add_argument("--seed", type=int, default=0, help="of the luck that decides who dies when")
-    parser.add_argument("--pause", type=float, nargs=2, default=(1.0, 6.0), help="seconds between kills, from and to")
     asked = parser.parse_args()
     os.environ.update(ENVIRONMENT)
     with tempfile.TemporaryDirectory(prefix="dr-") as folder:
         os.environ["RAY_TMPDIR"] = folder
-        drill = drill_of(asked.kills, asked.seeds, asked.seed, Path(folder), tuple(asked.pause))
+        drill = drill_of(asked.kills, asked.seeds, asked.seed, Path(folder))
     print(json.dumps({**vars(drill), "seconds": round(drill.seconds), "passed": drill.passed}))
     sys.exit(0 if drill.passed else 1)
 
