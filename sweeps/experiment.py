@@ -138,10 +138,15 @@ def _run(plan: Plan, place: Place, cluster: Cluster, token: Token, option: str, 
 
     def fetch_pictures(trial: Trial, _report: dict[str, Any], entry: Entry | None) -> None:
         name = f"{trial.signature}.npz"
-        if entry and trial.phase == "confirm" and (content := store.get(name)):
-            place.pictures.mkdir(parents=True, exist_ok=True)
-            (place.pictures / name).write_bytes(content)
-            store.delete(name)
+        if entry is None or trial.phase != "confirm":
+            return
+        try:
+            if content := store.get(name):
+                place.pictures.mkdir(parents=True, exist_ok=True)
+                (place.pictures / name).write_bytes(content)
+                store.delete(name)
+        except Exception as error:  # fsspec's systems have no error in common
+            conductor.tell(trial, f"its pictures could not be fetched ({error})")
 
     def discard(key: Key) -> None:
         # What cannot be removed now is in nobody's way.
