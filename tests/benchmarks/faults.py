@@ -64,6 +64,7 @@ CLOCKS = ("wall_seconds", "images_per_second", "pflop", "provenance")
 class Drill:
     """What was done, and what came of it."""
 
+    kinds: list[str]
     kills: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
     trials: int = 0
@@ -196,7 +197,7 @@ def round_under_fire(folder: Path, raylets: Raylets, drill: Drill, wanted: int) 
             raise SystemExit(f"nothing finished in {PATIENCE} s:\n{(folder / 'driver.log').read_text()}")
         if drill.kills.total() < wanted and len(current) >= target and raylets.workers:
             time.sleep(luck.uniform(0, 1))
-            kind = luck.choices(["driver", "worker", "node"], [3, 5, 2])[0]
+            kind = drill.kinds[drill.kills.total()]
             if kind == "driver":
                 driver.kill()
                 driver.wait()
@@ -211,9 +212,17 @@ def round_under_fire(folder: Path, raylets: Raylets, drill: Drill, wanted: int) 
         time.sleep(0.05)
 
 
+def kinds_of(kills: int, luck: random.Random) -> list[str]:
+    """Who dies, in order: one of each kind at first."""
+    kinds = ["driver", "worker", "node"]
+    luck.shuffle(kinds)
+    return [*kinds, *luck.choices(["driver", "worker", "node"], [3, 5, 2], k=kills)][:kills]
+
+
 def drill_of(kills: int, seeds: int, seed: int, place: Path) -> Drill:
     """The whole of it."""
-    begun, drill, luck = time.monotonic(), Drill(), random.Random(seed)
+    begun, luck = time.monotonic(), random.Random(seed)
+    drill = Drill(kinds_of(kills, luck))
     raylets = Raylets(2, luck)
     try:
         study = STUDY.replace("SEEDS", str(seeds))
@@ -252,6 +261,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dr-") as folder:
         os.environ["RAY_TMPDIR"] = folder
         drill = drill_of(asked.kills, asked.seeds, asked.seed, Path(folder))
+    del drill.kinds
     print(json.dumps({**vars(drill), "seconds": round(drill.seconds), "passed": drill.passed}))
     sys.exit(0 if drill.passed else 1)
 
