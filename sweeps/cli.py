@@ -236,7 +236,9 @@ def status(study: StudyName, overrides: Overrides = None, out: Out = RESULTS, as
     console.print(progress_table(plan))
     console.print(f"{len(plan.entries)} of {plan.planned} trials done.")
     for entry in plan.entries:
-        for said in filter(None, (entry.error, entry.warning)):
+        starts = entry.provenance.get("starts", 1)
+        again = f"{entry.status} at start {starts}: its worker was lost, or its memory too small" * (starts > 1)
+        for said in filter(None, (entry.error, entry.warning, again)):
             console.print(f"{entry.method}, seed {entry.seed}, {entry.phase} {entry.trial}: {said}", markup=False)
     for path in plan.ledger.damaged:
         console.print(f"damaged ledger file: {path}", markup=False)

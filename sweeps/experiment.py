@@ -19,9 +19,11 @@ from typing import Any
 
 from dagan.problem import InvalidInput, refuse
 from sweeps.ledger import Entry, Ledger, Place, write_atomically
+from sweeps.nodes import Token, require_common_sight, token_in
+from sweeps.packing import nodes_alive, room, shares_of
 from sweeps.plan import Plan
 from sweeps.sharing import Sharing
-from sweeps.store import Store
+from sweeps.store import Key, Store
 from sweeps.study import Study
 from sweeps.trial import Trial
 
@@ -31,6 +33,9 @@ QUIET = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_memory_monitor_refresh_ms": "0",  # a trial that the monitor kills takes the driver with it
+    # A peer whose packets are silently lost is told from a slow one: without, trials hang for ever.
+    "RAY_grpc_client_keepalive_time_ms": "10000",
+    "RAY_grpc_client_keepalive_timeout_ms": "10000",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they import torch into the driver and write what the ledger has
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # a reused actor whose last trial still unwinds would fail the next
@@ -61,6 +66,17 @@ class Storage:
     shared: bool = True
     """Whether trials go on from each other's; else from their own, after a crash."""
 
+    @property
+    def option(self) -> str:
+        """What it is decided by."""
+        return "--storage" if self.url else "--out"
+
+    def store(self, place: Place) -> Store:
+        """A folder by its absolute path: workers run in other ones."""
+        if self.url is None:
+            return Store(str(place.snapshots))
+        return Store(self.url if "://" in self.url else str(Path(self.url).absolute()))
+
 
 def run(
     study: Study,
@@ -81,18 +97,20 @@ def run(
     with place.driving():
         write_atomically(place.study, study.text)
         storage = storage or Storage()
-        store = Store(storage.url or str(place.snapshots))
-        sharing = Sharing(store.snapshots(), shared=storage.shared, limit=storage.limit)
-        plan = Plan(study, Ledger(place.ledger, writing=True), retry=True, sharing=sharing)
-        if not plan.finished:
-            _run(plan, place, cluster or Cluster(), store, listeners)
+        store = storage.store(place)
+        with token_in(store, storage.option) as token:
+            sharing = Sharing(store.snapshots(), shared=storage.shared, limit=storage.limit)
+            plan = Plan(study, Ledger(place.ledger, writing=True), retry=True, sharing=sharing)
+            if not plan.finished:
+                _run(plan, place, cluster or Cluster(), token, storage.option, listeners)
         if plan.finished:
             store.clear()
     return plan
 
 
-def _run(plan: Plan, place: Place, cluster: Cluster, store: Store, listeners: Sequence[Any]) -> None:
+def _run(plan: Plan, place: Place, cluster: Cluster, token: Token, option: str, listeners: Sequence[Any]) -> None:
     prepare_environment(cluster)
+    import ray
     from ray import tune
 
     from sweeps.provenance import commit
@@ -100,12 +118,14 @@ def _run(plan: Plan, place: Place, cluster: Cluster, store: Store, listeners: Se
     from sweeps.trainable import train_trial
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    revision = commit()
+    revision, store = commit(), token.store
 
     def order(trial: Trial) -> dict[str, Any]:
-        beginning = plan.begin(trial)
+        beginning, config = plan.begin(trial), trial.config.model_dump(mode="json")
+        # Workers run in other folders.
+        config["data"]["root"] = str(trial.config.data.root.absolute())
         return {
-            "config": trial.config.model_dump(mode="json"),
+            "config": config,
             "rungs": trial.rungs,
             "every": plan.study.report_every,
             "commit": revision,
@@ -118,20 +138,37 @@ def _run(plan: Plan, place: Place, cluster: Cluster, store: Store, listeners: Se
 
     def fetch_pictures(trial: Trial, _report: dict[str, Any], entry: Entry | None) -> None:
         name = f"{trial.signature}.npz"
-        if entry and trial.phase == "confirm" and (content := store.get(name)):
-            place.pictures.mkdir(parents=True, exist_ok=True)
-            (place.pictures / name).write_bytes(content)
-            store.delete(name)
+        if entry is None or trial.phase != "confirm":
+            return
+        try:
+            if content := store.get(name):
+                place.pictures.mkdir(parents=True, exist_ok=True)
+                (place.pictures / name).write_bytes(content)
+                store.delete(name)
+        except Exception as error:  # fsspec's systems have no error in common
+            conductor.tell(trial, f"its pictures could not be fetched ({error})")
 
-    conductor = Conductor(plan, order, lambda key: store.delete(key.name))
+    def discard(key: Key) -> None:
+        # What cannot be removed now is in nobody's way.
+        with contextlib.suppress(Exception):
+            store.delete(key.name)
+
+    conductor = Conductor(plan, order, discard)
     conductor.listeners = [*listeners, fetch_pictures]
     with connected(cluster, plan.study.resources.cpu), terminating_gently():
-        resources = trial_resources(plan.study)
-        slots = fitting(resources, cluster)
+        shares = shares_of(plan.study)
+        if cluster.address:
+            nodes = [node for node in ray.nodes() if node["Alive"] and room(shares.usual, [node["Resources"]])]
+            require_common_sight(plan.study, token, option, nodes)
+        slots = room(shares.usual, nodes_alive())
+        slots = min(slots, cluster.workers or slots)
         for listener in listeners:
             listener.begin(plan, slots)
         tuner = tune.Tuner(
-            tune.with_resources(train_trial, resources),
+            tune.with_resources(
+                train_trial,
+                lambda config: tune.PlacementGroupFactory([shares.larger if config["larger"] else shares.usual]),
+            ),
             tune_config=tune.TuneConfig(
                 search_alg=PlanSearcher(conductor),
                 scheduler=PlanScheduler(conductor),
@@ -166,33 +203,6 @@ def prepare_environment(cluster: Cluster) -> None:
     if cluster.address and (Path.home() / ".ray" / "auth_token").is_file():
         # A cluster of `ray start` asks for the token by default, but its clients do not offer it by default.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
-
-
-def trial_resources(study: Study) -> dict[str, float]:
-    """What Ray sets aside for one trial: its CPUs, and one GPU where the cluster has GPUs (`gpu: auto`)."""
-    import ray
-
-    gpu = study.resources.gpu
-    if gpu == "auto":
-        gpu = 1.0 if ray.cluster_resources().get("GPU", 0) else 0.0
-    return {"cpu": study.resources.cpu, "gpu": gpu}
-
-
-def fitting(resources: dict[str, float], cluster: Cluster) -> int:
-    """How many trials run at a time.
-
-    Raises:
-        InvalidInput: not even one fits on any node; Ray would wait for ever in silence.
-    """
-    import ray
-
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    needed = {kind.upper(): amount for kind, amount in resources.items() if amount}
-    room = sum(min(int(node.get(kind, 0) // amount) for kind, amount in needed.items()) for node in nodes)
-    if room < 1:
-        held = "; ".join(str({kind: node.get(kind, 0) for kind in needed}) for node in nodes)
-        raise refuse("resources", f"one trial takes {needed}, but no node has that: {held}.")
-    return min(room, cluster.workers or room)
 
 
 @contextlib.contextmanager

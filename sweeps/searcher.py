@@ -4,10 +4,12 @@ Both are thin; all decisions are the plan's, in `sweeps.plan` and `sweeps.search
 """
 
 import json
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import ray
 from ray.tune.experiment import Trial as RayTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -15,11 +17,15 @@ from ray.tune.search import Searcher
 from dagan.problem import InvalidInput, Problem
 from sweeps.ledger import Entry
 from sweeps.plan import Plan
+from sweeps.silence import Silence
 from sweeps.store import Key
 from sweeps.trial import Trial
 
 MAX_LOSSES = 3
-"""How often a trial whose worker died is started again."""
+"""How often in a row a trial that loses its worker is started again without getting further than before."""
+
+LOOK_SECONDS = 1.0
+"""How often silence is looked for."""
 
 Listener = Callable[[Trial, dict[str, Any], Entry | None], None]
 """Called with each report of a trial and, at its end, with its entry."""
@@ -34,16 +40,26 @@ class Conductor:
         self.running: dict[str, Trial] = {}
         self.last: dict[str, dict[str, Any]] = {}
         self.stopping: set[str] = set()
-        self.lost: list[Trial] = []
+        self.again: list[Trial] = []
+        """To be handed out once more, before any other."""
+        self.starts: Counter[str] = Counter()
+        """By signature, as all below."""
         self.losses: Counter[str] = Counter()
+        """Since the trial last got further than ever before."""
+        self.furthest: dict[str, int] = {}
+        """Iterations."""
+        self.larger: set[str] = set()
+        """Those that ran out of memory once, and get a larger share."""
+        self.silence = Silence(plan.study.resources.silence)
         self.listeners: list[Listener] = []
         self.failure: Exception | None = None
 
     def start(self, ray_id: str) -> Trial | None:
         """The next trial, which runs under this id from now on."""
-        trial = self.lost.pop(0) if self.lost else self.plan.next()
+        trial = self.again.pop(0) if self.again else self.plan.next()
         if trial:
             self.running[ray_id] = trial
+            self.starts[trial.signature] += 1
         elif not self.running:
             self.failure = RuntimeError("the plan has trials left, but none that could start")
         return trial
@@ -51,6 +67,7 @@ class Conductor:
     def report(self, ray_id: str, report: dict[str, Any]) -> bool:
         """Take in a report; whether the trial is to be stopped."""
         trial = self.running[ray_id]
+        self.silence.broken(ray_id)
         for prefix, iteration, size in report.pop("snapshots", []):
             for key in self.plan.made(trial, Key(prefix, iteration), size):
                 self.discard(key)
@@ -62,18 +79,25 @@ class Conductor:
             self.stopping.add(ray_id)
         return ray_id in self.stopping
 
+    def too_silent(self, at_work: Iterable[str]) -> list[str]:
+        """Those of these trials whose workers are to be killed; Ray then says that they are lost."""
+        found = self.silence.too_long(ray_id for ray_id in at_work if ray_id in self.running)
+        for ray_id in found:
+            seconds = f"{self.silence.allowed:.0f} s (resources.silence)"
+            self.tell(self.running[ray_id], f"nothing was heard of it for {seconds}; its worker is given up")
+        return found
+
     def end(self, ray_id: str, *, lost: bool) -> None:
         """A trial has ended: completed, stopped by us, or lost with its worker. An interrupted one leaves no entry.
 
-        A lost one is handed out again here: Tune itself gives up a worker that dies between two trials.
+        One that goes on is handed out again here: Tune itself gives up a worker that dies between two trials.
         """
         trial = self.running.pop(ray_id)
-        if lost and ray_id not in self.stopping and "outcome" not in self.last.get(ray_id, {}):
-            self.losses[trial.signature] += 1
-            if self.losses[trial.signature] <= MAX_LOSSES:
-                self.last.pop(ray_id, None)
-                self.lost.append(trial)
-                return
+        self.silence.ended(ray_id)
+        if self._goes_on(trial, ray_id, lost=lost):
+            self.last.pop(ray_id, None)
+            self.again.append(trial)
+            return
         entry = self._entry(trial, ray_id, lost=lost)
         if entry is None:
             return
@@ -86,6 +110,33 @@ class Conductor:
         finally:
             for listener in self.listeners:
                 listener(trial, {}, entry)
+
+    def tell(self, trial: Trial, notice: str) -> None:
+        """Say something of a trial to those who listen."""
+        for listener in self.listeners:
+            listener(trial, {"notice": notice}, None)
+
+    def _goes_on(self, trial: Trial, ray_id: str, *, lost: bool) -> bool:
+        """Whether a trial that has ended runs again: after its first lack of memory, or not too many losses."""
+        last, name = self.last.get(ray_id, {}), trial.signature
+        outcome = last.get("outcome")
+        if outcome:
+            again = outcome["status"] == "oom" and name not in self.larger
+            if again:
+                self.larger.add(name)
+                self.tell(trial, f"out of memory ({outcome['error']}); it runs once more, with a larger share")
+            return again
+        if not lost or ray_id in self.stopping:
+            return False
+        reached = last.get("iterations", 0)
+        if reached > self.furthest.get(name, 0):
+            self.furthest[name] = reached
+            self.losses[name] = 0
+        self.losses[name] += 1
+        again = self.losses[name] <= MAX_LOSSES
+        if again:
+            self.tell(trial, "its worker was lost; it goes on elsewhere")
+        return again
 
     def _entry(self, trial: Trial, ray_id: str, *, lost: bool) -> Entry | None:
         last = self.last.pop(ray_id, {})
@@ -111,7 +162,7 @@ class Conductor:
         spent = ("iterations", "pflop", "pflop_unshared", "wall_seconds", "curve")
         seen = {key: last[key] for key in spent if key in last}
         values = blank | seen | trial.identity(self.plan.study.name) | outcome
-        return Entry(**values, provenance=last.get("provenance", {}))
+        return Entry(**values, provenance=last.get("provenance", {}) | {"starts": self.starts[trial.signature]})
 
 
 class PlanSearcher(Searcher):
@@ -130,7 +181,9 @@ class PlanSearcher(Searcher):
         if self.conductor.failure or self.conductor.plan.finished:
             return Searcher.FINISHED
         trial = self.conductor.start(trial_id)
-        return {"order": json.dumps(self.conductor.order(trial))} if trial else None
+        if trial is None:
+            return None
+        return {"order": json.dumps(self.conductor.order(trial)), "larger": trial.signature in self.conductor.larger}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Tell the plan; an interrupted trial is not told."""
@@ -144,15 +197,30 @@ class PlanSearcher(Searcher):
 
 
 class PlanScheduler(FIFOScheduler):
-    """Stops a trial where the plan says so."""
+    """Stops a trial where the plan says so, and ends the worker of one of which nothing is heard any more."""
 
     def __init__(self, conductor: Conductor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.conductor = conductor
+        self._looked = time.monotonic()
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune keeps a copy that nothing reads; the plan stays here."""
         return without_conductor(self)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> RayTrial | None:
+        """The next one in order. Tune asks several times a second, so this is where silence is noticed."""
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self._looked = time.monotonic()
+            at_work = {
+                trial.trial_id: actor
+                for trial in tune_controller.get_live_trials()
+                if (actor := trial.temporary_state.ray_actor) is not None
+            }
+            for ray_id in self.conductor.too_silent(at_work):
+                ray.kill(at_work[ray_id])
+        chosen: RayTrial | None = super().choose_trial_to_run(tune_controller)
+        return chosen
 
     def on_trial_result(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> str:
         """Stop or go on."""

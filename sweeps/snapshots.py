@@ -1,5 +1,6 @@
 """What a trial reads from the store and leaves there, and what of its work is its own."""
 
+import contextlib
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,11 @@ class Snapshots:
         self.training = Training(self.config)
         for prefix_, iteration in starts:
             key = Key(prefix_, iteration)
-            content = self.store.read(key)
+            try:
+                content = self.store.read(key)
+            except Exception as error:  # fsspec's systems have no error in common
+                self._error = f"{key.name} cannot be read ({error}); its work is done again"
+                continue
             if content is None:
                 self._error = f"{key.name} is gone or damaged; its work is done again"
                 continue
@@ -48,7 +53,8 @@ class Snapshots:
             except Exception as error:
                 # Whatever is wrong with a snapshot, the training can begin before it, so it does.
                 self._error = f"{key.name} cannot be used ({type(error).__name__}); its work is done again"
-                self.store.delete(key.name)
+                with contextlib.suppress(Exception):
+                    self.store.delete(key.name)
                 self.training = Training(self.config)
                 continue
             state = kept["training"]
@@ -75,7 +81,8 @@ class Snapshots:
         key = self._key(self.training.stage)
         if key not in self._marked and self._write(key):
             if self._for_a_crash:
-                self.store.delete(self._for_a_crash.name)
+                with contextlib.suppress(Exception):
+                    self.store.delete(self._for_a_crash.name)
             self._for_a_crash = key
 
     def keep_divergence(self) -> None:
@@ -119,7 +126,7 @@ class Snapshots:
         torch.save(state, file)
         try:
             size = self.store.write(key, file.getvalue())
-        except OSError as error:
+        except Exception as error:  # fsspec's systems have no error in common
             self._error = f"{key.name} could not be kept ({error}); the trial goes on without"
             return False
         self._new.append((*key, size))

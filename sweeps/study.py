@@ -89,10 +89,14 @@ class Confirm(Section):
 
 
 class Resources(Section):
-    """What one trial takes."""
+    """What one trial takes: CPUs, GPUs or a part of one (auto: as little as it needs), and seconds without a report.
+
+    After so much silence its worker is taken for lost; auto: 900, or ten times the longest pause seen, if that is more.
+    """
 
     cpu: int = Field(1, ge=1)
     gpu: Annotated[float, Field(ge=0, le=64)] | Literal["auto"] = "auto"
+    silence: Annotated[float, Field(ge=1)] | Literal["auto"] = "auto"
 
 
 class Cell(Section):

@@ -35,18 +35,26 @@ def reports(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
     A failure of the training is an outcome too, so that a bug is told at once and not tried again and again;
     only a worker that dies is Ray's to start anew.
     """
-    import torch
-
     from dagan.problem import InvalidInput
 
     try:
         yield from _train(order)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        yield {"outcome": {"status": "oom", "error": first_line(error)}}
     except InvalidInput as error:
         yield {"outcome": {"status": "failed", "error": str(error), "invalid": True}}
     except Exception as error:
-        yield {"outcome": {"status": "failed", "error": first_line(error)}}
+        yield {"outcome": {"status": "oom" if out_of_memory(error) else "failed", "error": first_line(error)}}
+
+
+REFUSED_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED")
+"""How torch on a CPU, and the libraries of CUDA, say it, in errors that have no type of their own."""
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether that is what went wrong."""
+    import torch
+
+    plain = isinstance(error, RuntimeError) and any(words in str(error) for words in REFUSED_MEMORY)
+    return plain or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def first_line(error: BaseException) -> str:
@@ -86,9 +94,13 @@ def _train(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if training.status == "diverged":
         snapshots.keep_divergence()
     result = asdict(training.result()) | snapshots.spent(training)
+    notice = {}
     if order["pictures"] and training.generation and result["status"] == "completed":
-        Store(order["store"]).put(order["pictures"], pictures(training))
-    yield {"outcome": result, "curve": result["curve"], "provenance": provenance, **snapshots.news()}
+        try:
+            Store(order["store"]).put(order["pictures"], pictures(training))
+        except Exception as error:  # fsspec's systems have no error in common
+            notice = {"notice": f"its pictures could not be kept ({error}); the trial is none the worse"}
+    yield {"outcome": result, "curve": result["curve"], "provenance": provenance, **snapshots.news(), **notice}
 
 
 def curve(training: "Training", points: int | None = None) -> list[dict[str, Any]]:

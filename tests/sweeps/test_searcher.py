@@ -44,3 +44,27 @@ def test_a_worker_lost_after_its_last_report_loses_nothing(conductor):
     conductor.end("a", lost=True)
     (entry,) = conductor.plan.entries
     assert (entry.signature, entry.status) == (trial.signature, "completed")
+
+
+def test_losses_count_only_as_long_as_the_trial_gets_no_further(conductor):
+    trial = conductor.start("0")
+    for index in range(3 * MAX_LOSSES):
+        conductor.report(str(index), {"iteration": 20, "iterations": 20 * (index + 1)})
+        conductor.end(str(index), lost=True)
+        assert conductor.start(str(index + 1)) is trial
+
+
+def test_out_of_memory_runs_once_more_and_is_then_recorded(conductor):
+    said = []
+    conductor.listeners.append(lambda trial, report, entry: said.append(report.get("notice", "")))
+    outcome = {"status": "oom", "error": "MemoryError: no room"}
+    trial = conductor.start("a")
+    conductor.report("a", {"outcome": dict(outcome)})
+    conductor.end("a", lost=False)
+    assert any("it runs once more, with a larger share" in notice for notice in said)
+    assert conductor.start("b") is trial
+    assert trial.signature in conductor.larger
+    conductor.report("b", {"outcome": dict(outcome)})
+    conductor.end("b", lost=False)
+    (entry,) = conductor.plan.entries
+    assert (entry.status, entry.error, entry.provenance["starts"]) == ("oom", "MemoryError: no room", 2)

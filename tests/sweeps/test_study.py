@@ -102,6 +102,7 @@ def test_a_missing_key_is_named():
         ({"name": ".."}, "name: must be"),
         ({"datasets": [{"name": "digits", "image_sise": 8}]}, "unknown key `image_sise` (did you mean `image_size`?)"),
         ({"samples_per_class": 5}, "samples_per_class: must be a list, but is 5."),
+        ({"resources": {"silence": 0}}, "resources.silence: must be greater than or equal to 1"),
         ({"resources": {"gpu": -1}}, "resources.gpu: must be greater than or equal to 0"),
     ],
 )

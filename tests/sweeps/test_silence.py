@@ -1,0 +1,45 @@
+"""When a running trial has been silent too long."""
+
+from sweeps.silence import SECONDS, TIMES, Silence
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_who_reports_is_never_too_silent_and_who_does_not_is_told_of_once_each_time():
+    clock = Clock()
+    silence = Silence(30.0, clock=clock)
+    found = []
+    for clock.now in range(0, 100, 10):
+        silence.broken("speaks")
+        found += [(clock.now, ray_id) for ray_id in silence.too_long(["speaks", "silent"])]
+    assert found == [(40, "silent"), (80, "silent")]
+
+
+def test_silence_counts_from_when_a_trial_was_first_seen_at_work():
+    clock = Clock()
+    silence = Silence(30.0, clock=clock)
+    clock.now = 1000
+    assert silence.too_long(["late"]) == []
+    clock.now = 1030
+    assert silence.too_long(["late"]) == []
+    clock.now = 1031
+    assert silence.too_long(["late"]) == ["late"]
+
+
+def test_without_a_limit_ten_times_the_longest_pause_is_allowed():
+    clock = Clock()
+    silence = Silence(clock=clock)
+    silence.too_long(["slow"])
+    assert silence.allowed == SECONDS
+    clock.now = 200
+    silence.broken("slow")
+    assert silence.allowed == TIMES * 200
+    silence.ended("slow")
+    clock.now = 10000
+    silence.broken("slow")
+    assert silence.allowed == TIMES * 200, "the time between two trials is no pause"
