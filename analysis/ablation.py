@@ -85,7 +85,8 @@ def _base(trials: pd.DataFrame, columns: Sequence[str], base: Mapping[str, Any])
     if unknown := [name for name in base if f"config.{name}" not in columns]:
         raise ResultsError(f"`base` must name factors, but {', '.join(unknown)} is none of them.")
     levels = {}
-    reference = trials[trials["point"] == ""] if "point" in trials else trials.head(0)
+    apart = "point" in trials and (trials["point"] != "").any()
+    reference = trials[trials["point"] == ""] if apart else trials.head(0)
     for column in columns:
         name, counted = column.removeprefix("config."), trials[column].value_counts()
         if len(counted) == 1:  # a factor that does not reach the method

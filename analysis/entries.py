@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.schema import COLUMNS, IDENTITY
+from analysis.schema import COLUMNS, IDENTITY, NEWER
 
 Entry = Mapping[str, Any]
 POINT = ("stage", "iteration", "validation_accuracy", "images_per_second")
-OPTIONAL = ("error", "warning")
+OPTIONAL = ("error", *NEWER)
 
 
 def fault(entry: object) -> str:
@@ -31,7 +31,7 @@ def curves(entries: Iterable[Entry]) -> pd.DataFrame:
     """One row per entry and point of its curve; columns as `analysis.results.load_curves` says."""
     identifying = ("signature", *IDENTITY)
     rows = pd.DataFrame(
-        {name: entry[name] for name in identifying}
+        {name: entry.get(name, "") for name in identifying}
         | {name: point.get(name) for name in POINT}
         | {f"loss.{term}": value for term, value in (point.get("losses") or {}).items()}
         for entry in entries

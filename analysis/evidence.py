@@ -130,7 +130,7 @@ def _importance(results: pd.DataFrame, study: Study) -> pd.DataFrame:
 def _ablation(results: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if not study.factors:
         return pd.DataFrame(), ()
-    known = "point" in results and (results["point"] == "").any()
+    known = "point" in results and (results["point"] != "").any()
     base = {} if known else {key: level for key, level in study.factors.items() if level is not None}
     try:
         return contributions(results, list(study.factors), base, study.smallest_difference), ()

@@ -44,7 +44,7 @@ def tidy(table: pd.DataFrame) -> pd.DataFrame:
 
 def of_reference(results: pd.DataFrame) -> pd.DataFrame:
     """The trials of the methods as they are: all, but for those of a design that its column `point` sets apart."""
-    return results[results["point"].fillna("") == ""] if "point" in results else results
+    return results[results["point"] == ""] if "point" in results else results
 
 
 def in_order(table: pd.DataFrame, by: Sequence[str], declared: Sequence[str] = ()) -> pd.DataFrame:
@@ -70,7 +70,9 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
     for name in [*COLUMNS, *sorted(c for c in table.columns if c not in COLUMNS)]:
         values: pd.Series = table[name]
-        if name in TEXT or name.startswith("provenance."):
+        if name == "point":
+            columns[name] = values.astype("string").fillna("")
+        elif name in TEXT or name.startswith("provenance."):
             columns[name] = values.astype("string")
         elif name in COUNTS:
             columns[name] = _numeric(values, "whole numbers").astype("Int64")

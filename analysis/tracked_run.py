@@ -7,7 +7,7 @@ from typing import Any
 
 STAGES = ("generation", "classification")
 MEASURED = ("status", "validation_accuracy", "test_accuracy", "iterations", "pflop", "pflop_unshared", "wall_seconds")
-NOT_CONFIG = ("trial", "study", "provenance", "_wandb")
+NOT_CONFIG = ("trial", "point", "study", "provenance", "_wandb")
 NOT_LOSSES = ("generation/lowest diversity",)
 UNENDED = "the run has no status: its trial has not ended, or was interrupted"
 
@@ -28,7 +28,7 @@ def entry(run: TrackedRun) -> dict[str, Any]:
     data = config.get("data")
     data = data if isinstance(data, dict) else {}
     found: dict[str, Any] = {"signature": run.identifier}
-    found |= {name: run.config[name] for name in ("study", "trial") if name in run.config}
+    found |= {name: run.config[name] for name in ("study", "trial", "point") if name in run.config}
     found |= {name: config[name] for name in ("method", "seed") if name in config}
     found |= {name: data[name] for name in ("phase", "dataset", "samples_per_class") if name in data}
     # W&B has no null: what a trial does not have is not in its summary.

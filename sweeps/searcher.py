@@ -68,6 +68,8 @@ class Conductor:
         """Take in a report; whether the trial is to be stopped."""
         trial = self.running[ray_id]
         self.silence.broken(ray_id)
+        for prefix, iteration in report.pop("dropped", []):
+            self.plan.sharing.forget(Key(prefix, iteration))
         for prefix, iteration, size in report.pop("snapshots", []):
             for key in self.plan.made(trial, Key(prefix, iteration), size):
                 self.discard(key)

@@ -26,6 +26,7 @@ class Snapshots:
         self.inherited = NOTHING
         """What other trials had done when this one began."""
         self._new: list[tuple[str, int, int]] = []
+        self._dropped: list[Key] = []
         self._for_a_crash: Key | None = None
         self._marked: set[Key] = set()
         self._error = ""
@@ -83,6 +84,7 @@ class Snapshots:
             if self._for_a_crash:
                 with contextlib.suppress(Exception):
                     self.store.delete(self._for_a_crash.name)
+                self._dropped.append(self._for_a_crash)
             self._for_a_crash = key
 
     def keep_divergence(self) -> None:
@@ -95,10 +97,11 @@ class Snapshots:
             self.keep(stage)
 
     def news(self) -> dict[str, Any]:
-        """Prefix, iteration and bytes of the snapshots since the last call, and a notice if something is wrong."""
+        """Since the last call: snapshots (prefix, iteration, bytes), those that are gone, a notice of what is wrong."""
         notice = {"notice": f"snapshot {self._error}"} if self._error else {}
-        new, self._new, self._error = self._new, [], ""
-        return {"snapshots": new, **notice}
+        found = {"snapshots": self._new, "dropped": self._dropped, **notice}
+        self._new, self._dropped, self._error = [], [], ""
+        return found
 
     def spent(self, training: "Training", *, classification: int | None = None) -> dict[str, Any]:
         """What the training has cost, or had at an iteration of stage 2: its own part, and as if from scratch."""

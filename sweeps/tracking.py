@@ -98,6 +98,7 @@ class Tracker:
             tags=[trial.method, trial.phase],
             config={
                 "trial": trial.number,
+                "point": trial.point,
                 "study": self.plan.study.name,
                 **trial.config.model_dump(mode="json"),
             },

@@ -78,6 +78,9 @@ def test_a_trial_goes_on_from_its_snapshot(tmp_path, monkeypatch, reports_before
     crashed.close()
     store = Store(str(tmp_path / "snapshots"))
     assert [list(key) for key in store.snapshots()] == [list(seen[-1]["snapshots"][0][:2])], "the latest alone is kept"
+    assert [tuple(key) for report in seen[1:] for key in report["dropped"]] == [
+        tuple(report["snapshots"][0][:2]) for report in seen[:-1]
+    ], "the others are said to be gone"
     *rest, resumed = trainable.reports(order_of(tmp_path))
     # A rung that lies behind is told of again: whether it would have stopped the trial was perhaps not known.
     again = [report["iteration"] for report in rest if "snapshots" not in report]
