@@ -13,7 +13,8 @@ from sweeps.probe import Sample, per_iteration
 START_SECONDS = 0.06
 """Of a trial, beyond its training: Tune hands it to a worker that is there already, W&B opens a run.
 
-This and the next four are medians of small studies on two cores of an AVX-512 CPU (`tests/benchmarks/simulation.py`).
+This and the next four are set so that a run of `digits` on two busy cores of an AVX-512 CPU comes out right: 128 trials
+with 1,529 reports and 24 s that neither training nor evaluation explains (`tests/benchmarks/README.md`).
 """
 REPORT_SECONDS = 0.01
 """Of a report: a worker waits until the driver has taken it in."""
