@@ -187,6 +187,7 @@ def test_steps_between_samples_are_on_a_line_and_beyond_in_proportion():
     assert at(points, 6.0) == 40
     assert at(points, 0.5) == 5
     assert at([(2.0, 4.0)], 3.0) == 6
+    assert at([(2.0, 3.0), (2.0, 5.0)], 2.0) == 4, "as many operations, but not as many seconds"
     assert at([(1.0, 9.0), (1.0, 11.0), (3.0, 19.0), (3.0, 21.0)], 2.0) == 15
 
 
