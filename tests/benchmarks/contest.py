@@ -1,14 +1,7 @@
-"""One list of trials, run by `sweeps` and by plain Ray Tune: both as commands of their own, timed from start to end.
+"""One list of trials, run by `sweeps` and by plain Ray Tune: both as commands of their own, timed from start to end."""
 
-Beside the clock the processor time of all processes of a command is taken: on a machine that others use too, it says
-more than the clock.
-"""
-
-import contextlib
-import ctypes
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -21,10 +14,6 @@ from sweeps.ledger import Ledger
 from sweeps.plan import Plan
 from sweeps.study import Study
 
-PR_SET_CHILD_SUBREAPER = 36
-"""Of prctl(2): processes whose parent has gone become ours, and their processor time is counted as ours."""
-REAP_SECONDS = 10
-"""So long what a command has left behind may take to end."""
 RIVAL = Path(__file__).with_name("plain_tune.py")
 
 
@@ -34,8 +23,6 @@ class Outcome:
 
     seconds: float
     """Of the whole command."""
-    processor: float
-    """Seconds of processor time of all its processes."""
     between: float
     """From the end of the first trial to that of the last: without start, end and report."""
     training: float
@@ -59,13 +46,13 @@ class Contestant:
         (self.folder / "study.yaml").write_text(self.text)
         command = [sys.executable, "-m", "sweeps", "run", "study.yaml", *self._workers]
         out = self.folder / "-".join(["results", *(option.strip("-") for option in options)])
-        spent = self._spent([*command, "--out", str(out), *(options or ("--wandb", "off"))])
+        seconds = self._seconds([*command, "--out", str(out), *(options or ("--wandb", "off"))])
         ledger = Ledger(out / self.study.name / "ledger")
         ends = [(ledger.folder / f"{signature}.json").stat().st_mtime for signature in ledger.entries]
         entries = [entry.model_dump(mode="json") for entry in ledger.entries.values()]
         training = sum(entry["wall_seconds"] for entry in entries)
         numbers = {entry["signature"]: decided(entry | {"pflop": entry["pflop_unshared"]}) for entry in entries}
-        return Outcome(*spent, max(ends) - min(ends), training, numbers)
+        return Outcome(seconds, max(ends) - min(ends), training, numbers)
 
     def plain_tune(self) -> Outcome:
         """By plain Ray Tune, every trial from scratch."""
@@ -74,35 +61,22 @@ class Contestant:
         asked, answered = self.folder / "configs.jsonl", self.folder / "results.jsonl"
         asked.write_text("\n".join(configs))
         every = ["--every", str(self.study.report_every)]
-        spent = self._spent([sys.executable, str(RIVAL), str(asked), str(answered), *every, *self._workers])
+        seconds = self._seconds([sys.executable, str(RIVAL), str(asked), str(answered), *every, *self._workers])
         lines = [json.loads(line) for line in answered.read_text().splitlines()]
         ends = [line["ended"] for line in lines]
         training = sum(line["result"]["wall_seconds"] for line in lines)
         numbers = {line["signature"]: decided(line["result"]) for line in lines}
-        return Outcome(*spent, max(ends) - min(ends), training, numbers)
+        return Outcome(seconds, max(ends) - min(ends), training, numbers)
 
     @property
     def _workers(self) -> list[str]:
         return ["--workers", str(self.workers)]
 
-    def _spent(self, command: list[str]) -> tuple[float, float]:
-        """Seconds and processor seconds of a command."""
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-        before, begin = processor_seconds(), time.perf_counter()
+    def _seconds(self, command: list[str]) -> float:
         here = {"RAY_worker_niceness": "0", "PYTHONPATH": str(Path(__file__).parents[2])}
+        begin = time.perf_counter()
         subprocess.run(command, cwd=self.folder, env=os.environ | here, check=True, capture_output=True)
-        seconds = time.perf_counter() - begin
-        with contextlib.suppress(ChildProcessError):
-            while time.perf_counter() - begin < seconds + REAP_SECONDS:
-                if os.waitpid(-1, os.WNOHANG) == (0, 0):
-                    time.sleep(0.1)
-        return seconds, processor_seconds() - before
-
-
-def processor_seconds() -> float:
-    """Of all processes below this one that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+        return time.perf_counter() - begin
 
 
 def decided(result: Mapping[str, Any]) -> dict[str, Any]:

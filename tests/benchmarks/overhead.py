@@ -8,7 +8,6 @@ doing the same trainings (`plain_tune.py`) and `sweeps run` with W&B offline tak
 whole    from the end of the first trial to that of the last, by the number of trials between
 around   the same times the workers, less the training itself: what a worker spends on a trial beside training it
 command  the whole command with start, end and our report, by the number of trials
-cpu      the processor time of all processes of the command, by the number of trials
 """
 
 import argparse
@@ -70,9 +69,7 @@ def costs(outcome: Outcome, workers: int) -> dict[str, float]:
     trials = len(outcome.numbers)
     whole = outcome.between / (trials - 1)
     around = whole * workers - outcome.training / trials
-    return {"whole": 1e3 * whole, "around": 1e3 * around, "command": 1e3 * outcome.seconds / trials} | {
-        "cpu": 1e3 * outcome.processor / trials
-    }
+    return {"whole": 1e3 * whole, "around": 1e3 * around, "command": 1e3 * outcome.seconds / trials}
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from dagan.config import is_whole
 from sweeps.ledger import Entry, Ledger
 from sweeps.plan import Plan
 from sweeps.sharing import Sharing
@@ -100,31 +101,39 @@ class Unwritten(Ledger):
         self._note(entry)
 
 
-def make(study: Study, folder: Path) -> int:
-    """Play a study through; the number of its entries."""
-    plan, luck = Plan(study, Unwritten(folder), sharing=Sharing(shared=False)), random.Random(0)
+def make(study: Study, folder: Path) -> None:
+    """Make a study's ledger up: suggestions drawn at random, since asking Optuna for 10,000 takes minutes."""
+    ledger, luck = Unwritten(folder), random.Random(0)
+    for search in (branch.search for branch in Plan(study, ledger).branches):
+        for number in range(search.planned):
+            settings = {key: value.draw(luck, whole=is_whole(key)) for key, value in search.space.items()}
+            config = study.config(search.cell, search.method, seed=0, phase="search", settings=settings)
+            trial = Trial(search.cell, search.method, "search", number, config, search=search.key)
+            ledger.write(entry_of(trial, luck))
+    plan = Plan(study, ledger, sharing=Sharing(shared=False))
     while trial := plan.next():
         plan.begin(trial)
         plan.record(trial, entry_of(trial, luck))
     last = {branch.method: list(branch.entries.values())[-1].signature for branch in plan.branches}
     for signature in last.values():
         (folder / f"{signature}.json").unlink()
-    return len(plan.entries) - len(last)
 
 
 def measure(file: Path, folder: Path) -> dict[str, float]:
-    """Seconds until the plan is ready, and memory in bytes, of this process."""
+    """Seconds until the plan is ready, by the clock and of processor time, and bytes of memory, of this process."""
     study = Study.of(json.loads(file.read_text()))
-    before, begin = resident(), time.perf_counter()
+    before, begin, worked = resident(), time.perf_counter(), time.process_time()
     ledger = Ledger(folder)
     read = time.perf_counter()
     plan = Plan(study, ledger, retry=True, sharing=Sharing())
     ready = time.perf_counter()
+    processor = time.process_time() - worked
     assert plan.next()
     assert not plan.finished
     entries = len(plan.entries)
     bytes_each = (resident() - before) / entries
-    return {"entries": entries, "read": read - begin, "replay": ready - read, "bytes_per_entry": bytes_each}
+    seconds = {"read": read - begin, "replay": ready - read, "processor": processor}
+    return {"entries": entries, **seconds, "bytes_per_entry": bytes_each}
 
 
 def resident() -> int:

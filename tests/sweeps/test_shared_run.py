@@ -6,7 +6,10 @@ import sys
 import pytest
 import yaml
 
+from sweeps.charge import Account
 from sweeps.ledger import Ledger
+from sweeps.plan import Plan
+from sweeps.study import Study
 
 GRID = {
     "name": "grid",
@@ -54,10 +57,7 @@ def test_a_shared_run_equals_an_unshared_one(tmp_path):
     assert len(shared) == len(unshared) == 2 * 2 * 2 * 2 + 2
     assert {key: decided(one) for key, one in shared.items()} == {key: decided(one) for key, one in unshared.items()}
     assert all(entry.pflop == entry.pflop_unshared for entry in unshared.values())
-    # Each λ trains one stage 1 of 40 iterations instead of eight, and for each KG and r one stage 2 instead of two.
-    longest = [e for e in unshared.values() if e.iterations == 80 or (e.method == "c" and e.iterations == 40)]
-    whole = {e.point: e.pflop for e in longest}
-    assert len(whole) == 2 * 2 + 1
-    done = sum(entry.pflop for entry in shared.values())
-    assert 2 < sum(entry.pflop for entry in unshared.values()) / done < 4
-    assert sum(whole.values()) < pytest.approx(done) < sum(whole.values()) * 2
+    plan = Plan(Study.of(GRID), Ledger(tmp_path / "none"))
+    trials = [trial for branch in plan.branches for trial in branch.confirm]
+    assert sum(entry.pflop for entry in shared.values()) == pytest.approx(Account().estimate(trials))
+    assert sum(entry.pflop for entry in unshared.values()) > 2 * Account().estimate(trials)
