@@ -113,10 +113,10 @@ class Conductor:
             for listener in self.listeners:
                 listener(trial, {}, entry)
 
-    def tell(self, trial: Trial, notice: str) -> None:
-        """Say something of a trial to those who listen."""
+    def tell(self, trial: Trial, event: str) -> None:
+        """Say what has happened to a trial."""
         for listener in self.listeners:
-            listener(trial, {"notice": notice}, None)
+            listener(trial, {"event": event}, None)
 
     def _goes_on(self, trial: Trial, ray_id: str, *, lost: bool) -> bool:
         """Whether a trial that has ended runs again: after its first lack of memory, or not too many losses."""

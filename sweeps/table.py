@@ -98,6 +98,8 @@ class LiveTable:
 
     def __call__(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
         """A trial has reported, or ended."""
+        if event := report.get("event"):
+            self.console.print(f"{trial.name}: {event}", markup=False)
         notice = report.get("notice")
         if notice and notice not in self._noticed and len(self._noticed) < NOTICES:
             self._noticed.add(notice)

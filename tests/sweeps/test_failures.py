@@ -111,14 +111,17 @@ def trainers(driver):
         pid = below.pop()
         for children in Path(f"/proc/{pid}/task").glob("*/children"):
             below += map(int, children.read_text().split())
-        if "ImplicitFunc" in Path(f"/proc/{pid}/cmdline").read_text():
+        if "ImplicitFunc.train" in Path(f"/proc/{pid}/cmdline").read_text():
             found.append(pid)
     return found
 
 
 def test_a_worker_that_falls_silent_is_given_up_and_its_trial_runs_again(undisturbed, tmp_path):
     folder = folder_of(tmp_path, STUDY | {"resources": {"silence": 30}})
-    with subprocess.Popen(COMMAND, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as driver:
+    # With keepalive Ray itself ends a stopped process, after 20 s; here the watch over silence is on its own.
+    environment = os.environ | {"RAY_grpc_client_keepalive_time_ms": "3600000"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(COMMAND, cwd=folder, env=environment, **pipes) as driver:
         while not (found := trainers(driver.pid)):
             assert driver.poll() is None
             time.sleep(0.05)

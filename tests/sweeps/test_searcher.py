@@ -56,12 +56,12 @@ def test_losses_count_only_as_long_as_the_trial_gets_no_further(conductor):
 
 def test_out_of_memory_runs_once_more_and_is_then_recorded(conductor):
     said = []
-    conductor.listeners.append(lambda trial, report, entry: said.append(report.get("notice", "")))
+    conductor.listeners.append(lambda trial, report, entry: said.append(report.get("event", "")))
     outcome = {"status": "oom", "error": "MemoryError: no room"}
     trial = conductor.start("a")
     conductor.report("a", {"outcome": dict(outcome)})
     conductor.end("a", lost=False)
-    assert any("it runs once more, with a larger share" in notice for notice in said)
+    assert any("it runs once more, with a larger share" in event for event in said)
     assert conductor.start("b") is trial
     assert trial.signature in conductor.larger
     conductor.report("b", {"outcome": dict(outcome)})
