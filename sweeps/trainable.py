@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 SNAPSHOT_SECONDS = 30
 """How much work a crash may cost, at the most, beyond one report interval."""
+REPORT_SECONDS = 2
+"""Reports that nothing hangs on come no more often: each holds a worker up until Tune's loop comes by.
+
+No point of the curve is lost by that, since every report has all of it.
+"""
 
 
 def train_trial(order: dict[str, Any]) -> None:
@@ -80,7 +85,7 @@ def _train(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 | {"curve": curve(training, index + 1), "provenance": provenance}
                 | snapshots.spent(training, classification=point.iteration)
             )
-    saved = time.monotonic()
+    saved = told = time.monotonic()
     for progress in training.run(every=every, also=rungs, marks=snapshots.marks(order["marks"]), keep=snapshots.keep):
         if training.ended("classification"):
             continue  # the outcome says it too, and each report costs a turn of Tune's loop
@@ -89,8 +94,15 @@ def _train(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if others_report and time.monotonic() - saved > SNAPSHOT_SECONDS:
             snapshots.keep_for_a_crash()
             saved = time.monotonic()
-        news = {"curve": curve(training), "provenance": provenance, **snapshots.news()}
-        yield asdict(progress) | news | snapshots.spent(training)
+        news = snapshots.news()
+        awaited = progress.stage == "classification" and progress.iteration in rungs
+        if awaited or any(news.values()) or time.monotonic() - told >= REPORT_SECONDS:
+            yield (
+                asdict(progress)
+                | {"curve": curve(training), "provenance": provenance, **news}
+                | snapshots.spent(training)
+            )
+            told = time.monotonic()
     if training.status == "diverged":
         snapshots.keep_divergence()
     result = asdict(training.result()) | snapshots.spent(training)

@@ -20,6 +20,12 @@ from sweeps.store import Key, Store
 from sweeps.study import Study
 
 
+@pytest.fixture(autouse=True)
+def _every_report(monkeypatch):
+    """None is left out for coming soon after another."""
+    monkeypatch.setattr(trainable, "REPORT_SECONDS", 0)
+
+
 def order_of(tmp_path, *, method="dagan_aug", phase="confirm", settings=None):
     study = Study.of(TINY)
     settings = settings or {"classifier.iterations": 40, "gan.iterations": 20}
@@ -60,6 +66,18 @@ def test_reports_and_outcome(tmp_path):
     pictures = np.load(tmp_path / "snapshots" / "s.npz")
     assert pictures["real"].shape == pictures["generated"].shape == (10, 8, 8, 8, 1)
     json.dumps([*progress, last])
+
+
+def test_reports_that_nothing_hangs_on_are_left_out_but_no_point_of_the_curve(tmp_path, monkeypatch):
+    *_, straight = trainable.reports(order_of(tmp_path))
+    monkeypatch.setattr(trainable, "REPORT_SECONDS", 3600)
+    *progress, last = trainable.reports(order_of(tmp_path) | {"marks": [[10, 20], []]})
+    assert [(report["stage"], report["iteration"]) for report in progress] == [
+        ("generation", 20),  # others wait for its snapshots
+        ("classification", 25),  # a rung
+    ]
+    assert len(progress[0]["snapshots"]) == 2
+    assert timeless(last["outcome"]) == timeless(straight["outcome"])
 
 
 def test_search_sees_no_test_images(tmp_path):
