@@ -110,7 +110,8 @@ def _weights(n: int, tried: NDArray[np.int64]) -> Numbers:
 
 def _log_choose(n: NDArray[np.int64], k: NDArray[np.int64]) -> Numbers:
     possible = np.maximum(n, k)  # impossible ones are set to zero by the caller
-    return special.gammaln(possible + 1) - special.gammaln(k + 1) - special.gammaln(possible - k + 1)
+    logarithm: Numbers = special.gammaln(possible + 1) - special.gammaln(k + 1) - special.gammaln(possible - k + 1)
+    return logarithm
 
 
 def _left_out(weights: Numbers, values: Numbers | NDArray[np.bool_]) -> Numbers:

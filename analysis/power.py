@@ -63,7 +63,7 @@ def seeds_needed_each(
     if math.isinf(fewest):
         return np.where(np.isnan(spread), math.nan, math.inf)
     normal = ((stats.norm.isf(alpha / 2) + stats.norm.ppf(power)) / effects) ** 2
-    n = np.ceil(normal)
+    n: Numbers = np.ceil(normal)
     # The t test always needs a little more than the normal approximation, never less.
     searched = np.flatnonzero(normal <= SETTLED)
     n[searched] = np.maximum(fewest, np.floor(normal[searched]))
@@ -118,7 +118,8 @@ def spread_limit(sd: ArrayLike, n: ArrayLike, level: float = SPREAD_LEVEL) -> Nu
     """The upper confidence limit of a standard deviation from n normal values; nan below two."""
     pairs = np.asarray(n, dtype=float)
     freedom = np.where(pairs > 1, pairs - 1, math.nan)
-    return np.asarray(sd, dtype=float) * np.sqrt(freedom / stats.chi2.ppf(1 - level, freedom))
+    limit: Numbers = np.asarray(sd, dtype=float) * np.sqrt(freedom / stats.chi2.ppf(1 - level, freedom))
+    return limit
 
 
 def plan_seeds(
