@@ -56,6 +56,7 @@ def test_a_run_says_what_was_found_and_where_everything_is(ran):
         "results.csv",
         "results.parquet",
         "study.yaml",
+        "tables",
     ]
     assert {path.name for path in here.iterdir()} - {"wandb"} == {
         ".lock",
