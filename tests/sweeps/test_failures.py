@@ -109,10 +109,11 @@ def trainers(driver):
     below, found = [driver], []
     while below:
         pid = below.pop()
-        for children in Path(f"/proc/{pid}/task").glob("*/children"):
-            below += map(int, children.read_text().split())
-        if "ImplicitFunc.train" in Path(f"/proc/{pid}/cmdline").read_text():
-            found.append(pid)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it may have ended by now
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                below += map(int, children.read_text().split())
+            if "ImplicitFunc.train" in Path(f"/proc/{pid}/cmdline").read_text():
+                found.append(pid)
     return found
 
 
