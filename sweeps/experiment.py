@@ -15,17 +15,20 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagan.problem import InvalidInput, refuse
 from sweeps.ledger import Entry, Ledger, Place, write_atomically
 from sweeps.nodes import Token, require_common_sight, token_in
-from sweeps.packing import nodes_alive, room, shares_of
+from sweeps.packing import Share, Shares, nodes_alive, room, shares_of
 from sweeps.plan import Plan
 from sweeps.sharing import Sharing
 from sweeps.store import Key, Store
 from sweeps.study import Study
 from sweeps.trial import Trial
+
+if TYPE_CHECKING:
+    from sweeps.searcher import Conductor
 
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -110,15 +113,35 @@ def run(
 
 def _run(plan: Plan, place: Place, cluster: Cluster, token: Token, option: str, listeners: Sequence[Any]) -> None:
     prepare_environment(cluster)
-    import ray
-    from ray import tune
-
-    from sweeps.provenance import commit
-    from sweeps.searcher import Conductor, PlanScheduler, PlanSearcher
-    from sweeps.trainable import train_trial
-
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    revision, store = commit(), token.store
+    conductor = conductor_of(plan, place, token.store, listeners)
+    with connected(cluster, plan.study.resources.cpu), terminating_gently():
+        shares = shares_of(plan.study)
+        if cluster.address:
+            require_common_sight(plan.study, token, option, nodes_for(shares.usual))
+        slots = room(shares.usual, nodes_alive())
+        slots = min(slots, cluster.workers or slots)
+        for listener in listeners:
+            listener.begin(plan, slots)
+        try:
+            tuner_of(conductor, place, shares, slots).fit()
+        except Exception:
+            if conductor.failure is None:
+                raise
+        finally:
+            for listener in listeners:
+                listener.end()
+            shutil.rmtree(place.ray, ignore_errors=True)
+    if conductor.failure:
+        raise conductor.failure
+
+
+def conductor_of(plan: Plan, place: Place, store: Store, listeners: Sequence[Any]) -> "Conductor":
+    """A conductor whose orders and snapshots go by this store."""
+    from sweeps.provenance import commit
+    from sweeps.searcher import Conductor
+
+    revision = commit()
 
     def order(trial: Trial) -> dict[str, Any]:
         beginning, config = plan.begin(trial), trial.config.model_dump(mode="json")
@@ -136,6 +159,11 @@ def _run(plan: Plan, place: Place, cluster: Cluster, token: Token, option: str, 
             "pictures": f"{trial.signature}.npz" if trial.phase == "confirm" else "",
         }
 
+    def discard(key: Key) -> None:
+        # What cannot be removed now is in nobody's way.
+        with contextlib.suppress(Exception):
+            store.delete(key.name)
+
     def fetch_pictures(trial: Trial, _report: dict[str, Any], entry: Entry | None) -> None:
         name = f"{trial.signature}.npz"
         if entry is None or trial.phase != "confirm":
@@ -148,52 +176,40 @@ def _run(plan: Plan, place: Place, cluster: Cluster, token: Token, option: str, 
         except Exception as error:  # fsspec's systems have no error in common
             conductor.tell(trial, f"its pictures could not be fetched ({error})")
 
-    def discard(key: Key) -> None:
-        # What cannot be removed now is in nobody's way.
-        with contextlib.suppress(Exception):
-            store.delete(key.name)
-
     conductor = Conductor(plan, order, discard)
     conductor.listeners = [*listeners, fetch_pictures]
-    with connected(cluster, plan.study.resources.cpu), terminating_gently():
-        shares = shares_of(plan.study)
-        if cluster.address:
-            nodes = [node for node in ray.nodes() if node["Alive"] and room(shares.usual, [node["Resources"]])]
-            require_common_sight(plan.study, token, option, nodes)
-        slots = room(shares.usual, nodes_alive())
-        slots = min(slots, cluster.workers or slots)
-        for listener in listeners:
-            listener.begin(plan, slots)
-        tuner = tune.Tuner(
-            tune.with_resources(
-                train_trial,
-                lambda config: tune.PlacementGroupFactory([shares.larger if config["larger"] else shares.usual]),
-            ),
-            tune_config=tune.TuneConfig(
-                search_alg=PlanSearcher(conductor),
-                scheduler=PlanScheduler(conductor),
-                num_samples=-1,
-                max_concurrent_trials=slots,
-                reuse_actors=True,
-                trial_dirname_creator=lambda trial: trial.trial_id,
-            ),
-            run_config=tune.RunConfig(
-                name="experiment",
-                storage_path=str(place.ray),
-                verbose=0,
-            ),
-        )
-        try:
-            tuner.fit()
-        except Exception:
-            if conductor.failure is None:
-                raise
-        finally:
-            for listener in listeners:
-                listener.end()
-            shutil.rmtree(place.ray, ignore_errors=True)
-    if conductor.failure:
-        raise conductor.failure
+    return conductor
+
+
+def tuner_of(conductor: "Conductor", place: Place, shares: Shares, slots: int) -> Any:
+    """Tune's experiment: it asks the conductor what to do, and keeps nothing that is read again."""
+    from ray import tune
+
+    from sweeps.searcher import PlanScheduler, PlanSearcher
+    from sweeps.trainable import train_trial
+
+    return tune.Tuner(
+        tune.with_resources(
+            train_trial,
+            lambda config: tune.PlacementGroupFactory([shares.larger if config["larger"] else shares.usual]),
+        ),
+        tune_config=tune.TuneConfig(
+            search_alg=PlanSearcher(conductor),
+            scheduler=PlanScheduler(conductor),
+            num_samples=-1,
+            max_concurrent_trials=slots,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(name="experiment", storage_path=str(place.ray), verbose=0),
+    )
+
+
+def nodes_for(share: Share) -> list[dict[str, Any]]:
+    """The nodes that can hold a trial, as Ray describes them."""
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"] and room(share, [node["Resources"]])]
 
 
 def prepare_environment(cluster: Cluster) -> None:

@@ -18,21 +18,16 @@ from statistics import median
 from typing import Any
 
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
-from dagan.config import Config, digest_of, is_whole
+from dagan.config import Config, digest_of
 from dagan.prefix import of_stage_1
 from dagan.trees import flatten
 from sweeps.charge import Account
 from sweeps.design import Point
+from sweeps.distributions import distribution, fits
 from sweeps.ledger import Entry, Ledger
-from sweeps.space import Parameter
 from sweeps.store import Key
 from sweeps.study import REPEATED, Cell, Study
 from sweeps.trial import Trial
@@ -341,24 +336,3 @@ def accuracy_at(entry: Entry, iteration: int) -> float | None:
             value: float | None = point["validation_accuracy"]
             return value
     return None
-
-
-def distribution(key: str, parameter: Parameter) -> BaseDistribution:
-    """A parameter of the study file as Optuna says it."""
-    if parameter.kind in ("categorical", "constant"):
-        return CategoricalDistribution(parameter.extremes)
-    assert parameter.min is not None
-    assert parameter.max is not None
-    if parameter.kind == "int_uniform" or is_whole(key):
-        low, high, step = int(parameter.min), int(parameter.max), int(parameter.q or 1)
-        return IntDistribution(low, high, log=parameter.logarithmic, step=step)
-    return FloatDistribution(parameter.min, parameter.max, log=parameter.logarithmic, step=parameter.q)
-
-
-def fits(key: str, parameter: Parameter, value: Any) -> bool:
-    """Whether a value could have been suggested."""
-    found = distribution(key, parameter)
-    try:
-        return bool(found._contains(found.to_internal_repr(value)))
-    except (TypeError, ValueError):
-        return False
