@@ -22,9 +22,18 @@ def fault(entry: object) -> str:
 
 
 def table(entries: Iterable[Entry]) -> pd.DataFrame:
-    """One row per entry: `COLUMNS`, then `config.*` and `provenance.*`."""
-    rows = pd.DataFrame([_row(entry) for entry in entries])
-    return rows.reindex(columns=list(dict.fromkeys([*COLUMNS, *rows.columns])))
+    """One row per entry: `COLUMNS`, then `config.*`, `provenance.*` and, where images were judged, `quality.*`."""
+    # Column by column: of a hundred thousand rows pandas makes a table far sooner, and in less memory.
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    count = 0
+    for entry in entries:
+        for name, value in _row(entry).items():
+            column = columns.setdefault(name, [])
+            if len(column) < count:  # earlier entries lack it
+                column.extend([None] * (count - len(column)))
+            column.append(value)
+        count += 1
+    return pd.DataFrame({name: column + [None] * (count - len(column)) for name, column in columns.items()})
 
 
 def curves(entries: Iterable[Entry]) -> pd.DataFrame:
@@ -46,6 +55,7 @@ def curves(entries: Iterable[Entry]) -> pd.DataFrame:
 def _row(entry: Entry) -> dict[str, Any]:
     row = {name: entry.get(name) for name in COLUMNS}
     row |= dict(_flat("config", entry.get("config") or {}))
+    row |= dict(_flat("quality", entry.get("quality") or {}))
     return row | dict(_flat("provenance", entry.get("provenance") or {}))
 
 

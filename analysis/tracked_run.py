@@ -9,6 +9,7 @@ STAGES = ("generation", "classification")
 MEASURED = ("status", "validation_accuracy", "test_accuracy", "iterations", "pflop", "pflop_unshared", "wall_seconds")
 NOT_CONFIG = ("trial", "point", "study", "provenance", "_wandb")
 NOT_LOSSES = ("generation/lowest diversity",)
+QUALITY = "quality/"
 UNENDED = "the run has no status: its trial has not ended, or was interrupted"
 
 
@@ -33,6 +34,9 @@ def entry(run: TrackedRun) -> dict[str, Any]:
     found |= {name: data[name] for name in ("phase", "dataset", "samples_per_class") if name in data}
     # W&B has no null: what a trial does not have is not in its summary.
     found |= {name: run.summary.get(name) for name in (*MEASURED, "error", "warning")}
+    found["quality"] = {
+        name.removeprefix(QUALITY): _number(value) for name, value in run.summary.items() if name.startswith(QUALITY)
+    }
     curve = list(_points(run.history, _generation_iterations(config)))
     return found | {"config": config, "provenance": run.config.get("provenance") or {}, "curve": curve}
 

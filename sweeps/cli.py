@@ -178,6 +178,7 @@ def run(
     from rich.console import Console
 
     from sweeps import experiment
+    from sweeps.activity import Activity
     from sweeps.ledger import Place
     from sweeps.study_file import load
     from sweeps.table import LiveTable
@@ -189,7 +190,7 @@ def run(
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     check_folders(chosen, console)
     place = Place(out, chosen.name)
-    listeners = [LiveTable(console), Tracker(place.wandb, wandb, console)]
+    listeners = [LiveTable(console), Activity(place), Tracker(place.wandb, wandb, console)]
     limit = float("inf") if storage_limit is None else storage_limit * 1e9
     plan = experiment.run(
         chosen,
@@ -212,36 +213,23 @@ def run(
 
 @app.command()
 def status(study: StudyName, overrides: Overrides = None, out: Out = RESULTS, as_json: AsJson = False) -> None:
-    """Show where a study stands, from its ledger.
+    """Show where a study stands: what has ended and how, from its ledger, and what runs right now.
 
     Example: sweeps status digits
     """
     from rich.console import Console
 
-    from sweeps.table import progress_table
+    from sweeps.activity import activity
+    from sweeps.status import facts, print_status
 
-    plan, _ = replay(study, overrides, out)
+    plan, place = replay(study, overrides, out)
+    now = None if plan.finished else activity(place)
+    if now is None:
+        plan.require_results()
     if as_json:
-        print_json(
-            {
-                "study": plan.study.name,
-                "finished": plan.finished,
-                "planned": plan.planned,
-                "done": len(plan.entries),
-                "trials": [entry.model_dump(mode="json", exclude={"curve", "config"}) for entry in plan.entries],
-            }
-        )
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(progress_table(plan))
-    console.print(f"{len(plan.entries)} of {plan.planned} trials done.")
-    for entry in plan.entries:
-        starts = entry.provenance.get("starts", 1)
-        again = f"{entry.status} at start {starts}: its worker was lost, or its memory too small" * (starts > 1)
-        for said in filter(None, (entry.error, entry.warning, again)):
-            console.print(f"{entry.method}, seed {entry.seed}, {entry.phase} {entry.trial}: {said}", markup=False)
-    for path in plan.ledger.damaged:
-        console.print(f"damaged ledger file: {path}", markup=False)
+        print_json(facts(plan, now))
+    else:
+        print_status(plan, now, Console(highlight=False, soft_wrap=True))
 
 
 @app.command()
@@ -251,6 +239,7 @@ def report(study: StudyName, overrides: Overrides = None, out: Out = RESULTS) ->
     Example: sweeps report digits
     """
     plan, place = replay(study, overrides, out)
+    plan.require_results()
     for line in write_report(plan, place):
         print(line)
 
@@ -265,6 +254,7 @@ def export(study: StudyName, overrides: Overrides = None, out: Out = RESULTS) ->
     from sweeps.ledger import shown
 
     plan, place = replay(study, overrides, out)
+    plan.require_results()
     for path in write(plan, place):
         print(shown(path))
 
@@ -351,11 +341,7 @@ def sample(
 
 
 def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "Place"]:
-    """A study as its ledger leaves it: as it was last run, unless overrides say otherwise.
-
-    Raises:
-        InvalidInput: nothing has finished yet.
-    """
+    """A study as its ledger leaves it: as it was last run, unless overrides say otherwise."""
     from sweeps.ledger import Ledger, Place
     from sweeps.plan import Plan
     from sweeps.study_file import load
@@ -363,9 +349,7 @@ def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "
     kept = Place(out, load(name).name if Path(name).suffix else name).study
     study = load(str(kept) if kept.is_file() and not overrides else name, overrides or [])
     place = Place(out, study.name)
-    plan = Plan(study, Ledger(place.ledger))
-    plan.require_results()
-    return plan, place
+    return Plan(study, Ledger(place.ledger)), place
 
 
 def check_folders(study: "Study", console: Any) -> None:

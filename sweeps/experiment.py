@@ -25,7 +25,7 @@ from sweeps.plan import Plan
 from sweeps.sharing import Sharing
 from sweeps.store import Key, Store
 from sweeps.study import Study
-from sweeps.trial import Trial
+from sweeps.trial import Trial, portable
 
 if TYPE_CHECKING:
     from sweeps.searcher import Conductor
@@ -91,7 +91,7 @@ def run(
 ) -> Plan:
     """Run what the ledger does not have yet; the plan, finished or, after an interruption, not.
 
-    Listeners have `__call__(trial, report, entry)`, and `begin(plan)` and `end()` around the whole.
+    Listeners have `__call__(trial, report, entry)`, and `begin(plan, slots, share)` and `end()` around the whole.
 
     Raises:
         InvalidInput: the study is being run already, or the cluster cannot hold a single trial.
@@ -122,7 +122,7 @@ def _run(plan: Plan, place: Place, cluster: Cluster, token: Token, option: str, 
         slots = room(shares.usual, nodes_alive())
         slots = min(slots, cluster.workers or slots)
         for listener in listeners:
-            listener.begin(plan, slots)
+            listener.begin(plan, slots, shares.usual)
         try:
             tuner_of(conductor, place, shares, slots).fit()
         except Exception:
@@ -144,11 +144,9 @@ def conductor_of(plan: Plan, place: Place, store: Store, listeners: Sequence[Any
     revision = commit()
 
     def order(trial: Trial) -> dict[str, Any]:
-        beginning, config = plan.begin(trial), trial.config.model_dump(mode="json")
-        # Workers run in other folders.
-        config["data"]["root"] = str(trial.config.data.root.absolute())
+        beginning = plan.begin(trial)
         return {
-            "config": config,
+            "config": portable(trial.config),
             "rungs": trial.rungs,
             "every": plan.study.report_every,
             "commit": revision,
@@ -157,6 +155,7 @@ def conductor_of(plan: Plan, place: Place, store: Store, listeners: Sequence[Any
             "starts": beginning.starts,
             "marks": beginning.marks,
             "pictures": f"{trial.signature}.npz" if trial.phase == "confirm" else "",
+            "quality": plan.study.confirm.quality and trial.phase == "confirm",
         }
 
     def discard(key: Key) -> None:

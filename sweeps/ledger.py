@@ -47,6 +47,7 @@ class Entry(BaseModel):
     provenance: dict[str, Any]
     error: str | None = None
     warning: str | None = None
+    quality: dict[str, float] = Field({}, description="Of the generated images, where the study asked for it.")
     curve: list[dict[str, Any]] = []
 
     @property
@@ -126,8 +127,21 @@ class Place:
         self.pictures = self.root / "pictures"
         self.wandb = self.root / "wandb"
         self.ray = self.root / "ray"
+        self._lock = self.root / ".lock"
+        self.activity = self.root / ".activity.json"
         self.report = self.root / "report"
         self.best = self.root / "best"
+
+    @property
+    def driven(self) -> bool:
+        """Whether a driver holds the study right now."""
+        try:
+            with FileLock(self._lock, timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:
+            return False  # a folder that one may only read
 
     @contextmanager
     def driving(self) -> Iterator[Self]:
@@ -141,7 +155,8 @@ class Place:
         except OSError as error:
             raise refuse("--out", f"{self.root} must be a folder that can be written, but is not ({error}).") from None
         try:
-            with FileLock(self.root / ".lock", timeout=0):
+            # `sweeps status` holds the lock for a moment when it looks whether somebody has it.
+            with FileLock(self._lock, timeout=0.5):
                 yield self
         except Timeout:
             raise refuse(

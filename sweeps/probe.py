@@ -103,6 +103,14 @@ def per_iteration(config: Config, stage: Stage) -> float:
     return pflop(config, stage=stage, iterations=length) / length if length else 0.0
 
 
+def far(config: Config) -> Config:
+    """The same with far ends, so that a step of a short training can be looked at for long enough."""
+    ends: dict[str, Any] = {"classifier": config.classifier.model_copy(update={"iterations": 10**6})}
+    if config.gan:
+        ends["gan"] = config.gan.model_copy(update={"iterations": 10**6})
+    return config.model_copy(update=ends)
+
+
 def together(samples: Sequence[Sample]) -> Sample:
     """The means over processes."""
     values = {field.name: mean(getattr(one, field.name) for one in samples) for field in fields(Sample)[1:]}
@@ -180,11 +188,7 @@ def main() -> None:
 
     start = time.perf_counter() - begin
     for config in configs:
-        # Far ends, so that a step of a short training can be looked at for long enough.
-        far: dict[str, Any] = {"classifier": config.classifier.model_copy(update={"iterations": 10**6})}
-        if config.gan:
-            far["gan"] = config.gan.model_copy(update={"iterations": 10**6})
-        sample = measured(config.model_copy(update=far), start)
+        sample = measured(far(config), start)
         print(json.dumps(asdict(sample) | {"signature": config.signature}), flush=True)
 
 

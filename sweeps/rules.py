@@ -25,6 +25,7 @@ def broken_rules(study: "Study") -> list[Problem]:
         *design_problems(study),
         *parameter_problems(study),
         *early_stopping_problems(study),
+        *quality_problems(study),
         *config_problems(study),
     ]
 
@@ -99,6 +100,26 @@ def early_stopping_problems(study: "Study") -> list[Problem]:
             f"must be < {longest}, the most stage-2 iterations ({key}), or it never acts, but is {rule.min_iter}.",
         )
     ]
+
+
+def quality_problems(study: "Study") -> list[Problem]:
+    """Generated images that there are none of, or that no judge could judge."""
+    if not study.confirm.quality:
+        return []
+    base, where = flatten(study.base), "confirm.quality"
+    problems = []
+    if not any(METHODS[method].adversary for method in study.methods if method in METHODS):
+        problems.append(
+            Problem(where, f"reaches nothing: none of {', '.join(study.methods)} has a generator. Remove it.")
+        )
+    if base.get("data.validation") == "within":
+        remedy = "Remove one of the two."
+        problems.append(
+            Problem(where, f"needs a judge, and with `validation: within` no images are left for it. {remedy}")
+        )
+    if base.get("network.name") == "dcgan64":
+        problems.append(Problem(where, "must be false for dcgan64: its D, with batch norm, judges no image by itself."))
+    return problems
 
 
 def method_problems(study: "Study") -> list[Problem]:

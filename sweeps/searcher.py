@@ -26,9 +26,11 @@ MAX_LOSSES = 3
 
 LOOK_SECONDS = 1.0
 """How often silence is looked for."""
+IDLE_SECONDS = 60.0
+"""After so long without any trial at work, and after each such time again, it is said what is waited for."""
 
 Listener = Callable[[Trial, dict[str, Any], Entry | None], None]
-"""Called with each report of a trial and, at its end, with its entry."""
+"""Called as a trial starts, with an empty report, with each report of it and, at its end, with its entry."""
 
 
 class Conductor:
@@ -60,6 +62,8 @@ class Conductor:
         if trial:
             self.running[ray_id] = trial
             self.starts[trial.signature] += 1
+            for listener in self.listeners:
+                listener(trial, {}, None)
         elif not self.running:
             self.failure = RuntimeError("the plan has trials left, but none that could start")
         return trial
@@ -112,6 +116,12 @@ class Conductor:
         finally:
             for listener in self.listeners:
                 listener(trial, {}, entry)
+
+    def idle(self) -> None:
+        """Say that no trial is at work, though some could be."""
+        waits = f"nothing has run for {IDLE_SECONDS:.0f} s, as no node of the cluster has room for a trial"
+        for trial in list(self.running.values())[:1]:
+            self.tell(trial, f"{waits}; it goes on as soon as one joins")
 
     def tell(self, trial: Trial, event: str) -> None:
         """Say what has happened to a trial."""
@@ -204,7 +214,7 @@ class PlanScheduler(FIFOScheduler):
     def __init__(self, conductor: Conductor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.conductor = conductor
-        self._looked = time.monotonic()
+        self._looked = self._busy = time.monotonic()
 
     def __getstate__(self) -> dict[str, Any]:
         """Tune keeps a copy that nothing reads; the plan stays here."""
@@ -221,6 +231,11 @@ class PlanScheduler(FIFOScheduler):
             }
             for ray_id in self.conductor.too_silent(at_work):
                 ray.kill(at_work[ray_id])
+            if at_work:
+                self._busy = self._looked
+            elif self._looked - self._busy > IDLE_SECONDS:
+                self.conductor.idle()
+                self._busy = self._looked
         chosen: RayTrial | None = super().choose_trial_to_run(tune_controller)
         return chosen
 

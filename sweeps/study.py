@@ -83,9 +83,13 @@ class Search(Section):
 
 
 class Confirm(Section):
-    """The second phase: measure the chosen config on test images with fresh seeds."""
+    """The second phase: measure the chosen config on test images with fresh seeds.
+
+    With `quality` each trial's generated images are judged too: does a better generator gain more?
+    """
 
     seeds: Seeds
+    quality: bool = False
 
 
 class Resources(Section):

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from sweeps.evidence import evidence, sentence
 from sweeps.ledger import Entry
+from sweeps.packing import Share, in_words
 from sweeps.plan import Group, Plan
 from sweeps.trial import Trial
 
@@ -76,14 +77,14 @@ class LiveTable:
         self._active: set[str] = set()
         self._noticed: set[str] = set()
 
-    def begin(self, plan: Plan, slots: int) -> None:
+    def begin(self, plan: Plan, slots: int, share: Share) -> None:
         """The run starts."""
         self.plan, self.begun, self.done_before = plan, time.monotonic(), len(plan.entries)
         left = plan.planned - self.done_before
         known = f", {self.done_before} of them done before" if self.done_before else ""
         self.console.print(
-            f"{plan.study.name}: {plan.planned} trials{known}; {left} to go, {slots} at a time. "
-            "Ctrl-C stops; the same command goes on."
+            f"{plan.study.name}: {plan.planned} trials{known}; {left} to go, {slots} at a time,"
+            f" each on {in_words(share)}. Ctrl-C stops; the same command goes on."
         )
         for path in plan.ledger.damaged:
             self.console.print(f"damaged ledger file, set aside as {path.name}; its trial runs again", markup=False)
@@ -97,7 +98,7 @@ class LiveTable:
         self._show()
 
     def __call__(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
-        """A trial has reported, or ended."""
+        """A trial has started, reported, or ended."""
         if event := report.get("event"):
             self.console.print(f"{trial.name}: {event}", markup=False)
         notice = report.get("notice")

@@ -5,6 +5,8 @@ Whatever goes wrong with W&B, training and ledger go on: one notice, and no more
 
 import netrc
 import os
+import queue
+import threading
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -14,42 +16,62 @@ from rich.console import Console
 from dagan.problem import refuse
 from dagan.trees import flatten
 from sweeps.ledger import Entry
+from sweeps.packing import Share
 from sweeps.plan import Plan
 from sweeps.trial import Trial
 
 Mode = Literal["offline", "online", "off"]
+PATIENCE_SECONDS = 120
+"""How long the end of a run waits for what W&B has yet to take in."""
+
+Message = tuple[Trial, dict[str, Any], Entry | None]
+"""As a listener is called."""
 
 
 class Tracker:
-    """Logs each trial as a W&B run: config, curves, summary; group = method of a cell, job type = phase."""
+    """Logs each trial as a W&B run: config, curves, summary; group = method of a cell, job type = phase.
+
+    A thread of its own does it: a server that answers slowly must not hold up the trials.
+    """
 
     def __init__(self, folder: Path, mode: Mode, console: Console) -> None:
         self.folder, self.mode, self.console = folder, mode, console
         self.runs: dict[str, Any] = {}
         self.steps: dict[str, int] = {}
         self.broken = mode == "off"
+        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="wandb", daemon=True)
 
-    def begin(self, plan: Plan, slots: int) -> None:
+    def begin(self, plan: Plan, _slots: int, _share: Share) -> None:
         """The run of the study starts."""
         self.plan = plan
+        if not self.broken:
+            self._thread.start()
 
     def __call__(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
         """A trial has reported, or ended."""
-        if self.broken:
-            return
-        try:
-            self._log(trial, report, entry)
-        except Exception as error:
-            self._give_up(error)
+        if not self.broken and (report or entry):
+            self._messages.put((trial, report, entry))
 
     def end(self) -> None:
-        """Close the runs of trials that were interrupted."""
+        """Log what is left, and close the runs of trials that were interrupted."""
+        if self._thread.is_alive():
+            self._messages.put(None)
+            self._thread.join(PATIENCE_SECONDS)
+            if self._thread.is_alive():
+                self._give_up(TimeoutError(f"{self._messages.qsize()} reports were not taken in"))
+
+    def _work(self) -> None:
+        while (message := self._messages.get()) is not None and not self.broken:
+            try:
+                self._log(*message)
+            except Exception as error:
+                self._give_up(error)
         for run in self.runs.values():
             try:
                 run.finish(exit_code=1)
             except Exception as error:
                 self._give_up(error)
-        self.runs.clear()
 
     def _log(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
         if trial.signature not in self.runs:
@@ -79,6 +101,7 @@ class Tracker:
                 exclude_none=True,
             )
         )
+        run.summary.update({f"quality/{name}": value for name, value in entry.quality.items()})
         run.config.update({"provenance": entry.provenance})
         run.finish(exit_code=0 if entry.finished else 1)
         del self.runs[trial.signature]

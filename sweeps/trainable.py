@@ -2,9 +2,12 @@
 
 import io
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from dagan.config import Config
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 SNAPSHOT_SECONDS = 30
 """How much work a crash may cost, at the most, beyond one report interval."""
+JUDGES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dagan" / "judges"
+"""Where the judges of generated images lie, on each machine; one that is not there is trained."""
 REPORT_SECONDS = 2
 """Reports that nothing hangs on come no more often: each holds a worker up until Tune's loop comes by.
 
@@ -107,17 +112,40 @@ def _train(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
         snapshots.keep_divergence()
     result = asdict(training.result()) | snapshots.spent(training)
     notice = {}
-    if order["pictures"] and training.generation and result["status"] == "completed":
+    if training.generation and result["status"] == "completed":
         try:
-            Store(order["store"]).put(order["pictures"], pictures(training))
+            if order["quality"]:
+                result["quality"] = quality_of(training)
+            if order["pictures"]:
+                Store(order["store"]).put(order["pictures"], pictures(training))
         except Exception as error:  # fsspec's systems have no error in common
-            notice = {"notice": f"its pictures could not be kept ({error}); the trial is none the worse"}
+            notice = {"notice": f"its images could not be judged or kept ({error}); the trial is none the worse"}
     yield {"outcome": result, "curve": result["curve"], "provenance": provenance, **snapshots.news(), **notice}
 
 
 def curve(training: "Training", points: int | None = None) -> list[dict[str, Any]]:
     """The first points of a training's curve, or all, in JSON's types."""
     return [asdict(point) for point in training.curve[:points]]
+
+
+def quality_of(training: "Training") -> dict[str, float]:
+    """What the judge of the data set says of the generated images; of what it says per class, means."""
+    from dagan.judge import judge_of
+    from dagan.quality import quality
+
+    found = quality(training, judge_of(training.config, folder=JUDGES))
+    values = {
+        "kid": found.kernel_distance.mean,
+        "fid": found.frechet_distance,
+        "density": fmean(found.density.values()),
+        "coverage": fmean(found.coverage.values()),
+        "gan_test": found.gan_test,
+        "gan_train": found.gan_train,
+        "memorisation": found.memorisation.ratio,
+        "diversity": fmean(found.diversity.values()),
+        "judge_accuracy": found.judge_accuracy,
+    }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def pictures(training: "Training") -> bytes:

@@ -67,3 +67,10 @@ class Trial:
             "trial": self.number,
             "config": self.config.model_dump(mode="json"),
         }
+
+
+def portable(config: Config) -> dict[str, Any]:
+    """A config in JSON's types that means the same in every folder: workers run in other ones."""
+    settings = config.model_dump(mode="json")
+    settings["data"]["root"] = str(config.data.root.absolute())
+    return settings

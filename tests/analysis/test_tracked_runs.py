@@ -42,6 +42,7 @@ def ended(one: Trial, status: str = "completed", **changes) -> Entry:
     ]
     values = {"validation_accuracy": 2 / 3 if search else None, "test_accuracy": None if search else 0.7 / 3}
     values |= {"iterations": 40, "pflop": 0.001 / 3, "pflop_unshared": 0.002 / 3, "wall_seconds": 1.5}
+    values |= {"quality": {"kid": -0.001 / 3, "gan_test": 0.5}} if one.config.gan and not search else {}
     values |= {"provenance": {"commit": "0123abc", "torch": "2.9.0", "threads": 1}, "curve": curve}
     return Entry(**one.identity("tiny"), status=status, **values | changes)
 
@@ -60,7 +61,7 @@ def study(tmp_path_factory) -> Path:
     """A study folder with a ledger and the W&B runs of the same trials, written by the tracker itself."""
     folder = tmp_path_factory.mktemp("results") / "tiny"
     ledger, tracker = Ledger(folder / "ledger"), Tracker(folder / "wandb", "offline", Console(quiet=True))
-    tracker.begin(SimpleNamespace(study=SimpleNamespace(name="tiny")), 1)
+    tracker.begin(SimpleNamespace(study=SimpleNamespace(name="tiny")), 1, {})
     trials = [trial(m, phase, number) for m in ("c", "dagan") for phase in ("search", "confirm") for number in (0, 1)]
     entries = [(one, ended(one)) for one in trials]
     lost = trial("dagan", "confirm", 7)
@@ -106,7 +107,7 @@ def test_a_trial_that_went_on_in_a_second_run_is_one_row(tmp_path):
     entry = ended(one)
     for folder, known in (("first", None), ("second", entry)):
         tracker = Tracker(tmp_path / folder / "wandb", "offline", Console(quiet=True))
-        tracker.begin(SimpleNamespace(study=SimpleNamespace(name="tiny")), 1)
+        tracker.begin(SimpleNamespace(study=SimpleNamespace(name="tiny")), 1, {})
         # The first run was logged until it was killed; the second logs the curve from its start.
         tracker(one, {"curve": entry.curve[:3] if known is None else entry.curve}, known)
         tracker.end()
@@ -167,6 +168,7 @@ def online_run(entry: Entry) -> Run:
     kept = entry.model_dump(mode="json", exclude_none=True)
     names = ("status", "validation_accuracy", "test_accuracy", "iterations", "pflop", "pflop_unshared", "wall_seconds")
     summary = {name: kept[name] for name in (*names, "error", "warning") if name in kept} | {"_runtime": 3}
+    summary |= {f"quality/{name}": value for name, value in entry.quality.items()}
     attributes = {
         "config": json.dumps({"_wandb": {"value": {}}} | {name: {"value": value} for name, value in config.items()}),
         "summaryMetrics": json.dumps(summary),

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from playing import TINY, plain, play, tiny
 
-from sweeps.ledger import Ledger
+from sweeps.ledger import Ledger, Place
 from sweeps.plan import Plan
 from sweeps.study import Study
 from sweeps.tracking import point_values
@@ -165,7 +165,8 @@ def test_status_tells_of_warnings(tmp_path, monkeypatch, capsys):
     plan = play(study, tmp_path / study.name / "ledger", workers=1, luck=random.Random(0))
     entry = plan.entries[0].model_copy(update={"warning": "the generator collapsed: diversity 0.04 in [3]."})
     plan.ledger.write(entry)
-    monkeypatch.setattr(cli, "replay", lambda *asked: (Plan(study, Ledger(plan.ledger.folder)), None))
+    place = Place(tmp_path, study.name)
+    monkeypatch.setattr(cli, "replay", lambda *asked: (Plan(study, Ledger(place.ledger)), place))
     cli.status(study.name)
     said = capsys.readouterr().out
     line = f"{entry.method}, seed {entry.seed}, {entry.phase} {entry.trial}: {entry.warning}\n"

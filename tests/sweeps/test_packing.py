@@ -1,8 +1,17 @@
 """How many trials share a device."""
 
-import pytest
+import os
+import tempfile
+from pathlib import Path
 
-from sweeps.packing import room
+import pytest
+from playing import tiny
+
+from dagan.config import Config
+from sweeps.draft import drafts
+from sweeps.memory import Memory, heaviest, look
+from sweeps.packing import in_words, room, shares_of
+from sweeps.study import Study
 
 
 @pytest.mark.parametrize(
@@ -11,9 +20,122 @@ from sweeps.packing import room
         ({"CPU": 1.0, "GPU": 0.0}, [{"CPU": 4.0}, {"CPU": 2.0, "GPU": 1.0}], 6),
         ({"CPU": 1.0, "GPU": 0.25}, [{"CPU": 8.0, "GPU": 2.0}, {"CPU": 3.0, "GPU": 1.0}, {"CPU": 9.0}], 8 + 3),
         ({"CPU": 1.0, "GPU": 0.1}, [{"CPU": 16.0, "GPU": 1.0}], 10),
+        ({"CPU": 1.0, "GPU": 1 / 3}, [{"CPU": 16.0, "GPU": 2.0}], 6),
         ({"CPU": 1.0, "GPU": 0.3}, [{"CPU": 16.0, "GPU": 1.0}], 3),
         ({"CPU": 3.0, "GPU": 0.0}, [{"CPU": 2.0}], 0),
     ],
 )
 def test_room(share, nodes, trials):
     assert room(share, nodes) == trials
+
+
+@pytest.mark.parametrize(
+    ("cpu", "gpu", "words"),
+    [
+        (1.0, 0.0, "1 core"),
+        (4.0, 1 / 3, "4 cores and 1/3 of a GPU"),
+        (1.0, 0.3, "1 core and 3/10 of a GPU"),
+        (1.0, 1.0, "1 core and 1 GPU"),
+        (2.0, 2.0, "2 cores and 2 GPUs"),
+    ],
+)
+def test_a_share_in_words(cpu, gpu, words):
+    assert in_words({"CPU": cpu, "GPU": gpu}) == words
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """The ids of the nodes with GPUs, faked, in a real cluster: one without, one with two, one with one."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    flags = {"object_store_memory": 100_000_000, "include_dashboard": False}
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="sw-") as folder:
+        patch.setenv("RAY_TMPDIR", folder)
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 0, **flags})
+        try:
+            found = [cluster.add_node(num_cpus=16, num_gpus=gpus, **flags).node_id for gpus in (2, 1)]
+            ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+            yield found
+        finally:
+            ray.shutdown()
+            cluster.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "share"),
+    [
+        (Memory(30, 100), Memory(30, 100), 1 / 3),
+        (Memory(30, 100), Memory(30, 300), 1 / 3),
+        (Memory(30, 300), Memory(30, 65), 1.0),
+        (Memory(30, 100), Memory(45, 100), 1 / 2),
+        (Memory(1, 100), Memory(1, 300), 1 / 8),
+        (Memory(120, 100), Memory(30, 100), 1.0),
+        (None, Memory(30, 100), 1 / 3),
+        (None, None, 1.0),
+    ],
+    ids=str,
+)
+def test_auto_gives_a_trial_what_it_needs_of_the_smallest_gpu(nodes, first, second, share):
+    answers = dict(zip(nodes, (first, second), strict=True))
+    study = Study.of(tiny())
+
+    def measure(configs):
+        import ray
+
+        assert len(os.environ["CUDA_VISIBLE_DEVICES"]) == 1
+        assert {config["method"] for config in configs} == set(study.methods)
+        assert Path(configs[0]["data"]["root"]).is_absolute()
+        answer = answers[ray.get_runtime_context().get_node_id()]
+        if answer is None:
+            raise RuntimeError("CUDA error: out of memory")
+        return answer
+
+    shares = shares_of(study, measure)
+    assert shares.usual == {"CPU": 1.0, "GPU": share}
+    assert shares.larger == {"CPU": 1.0, "GPU": 1.0}
+
+
+def test_what_a_study_says_is_not_measured(nodes):
+    def measure(_configs):
+        raise AssertionError
+
+    for gpu in (0.5, 0):
+        assert shares_of(Study.of(tiny(resources={"gpu": gpu})), measure).usual == {"CPU": 1.0, "GPU": gpu}
+
+
+def test_the_heaviest_configs_have_the_most_operations_of_each_stage():
+    study = Study.of(
+        tiny(
+            methods=["c", "dagan"],
+            compare={},
+            base={},
+            search__parameters={
+                "classifier.batch_size": {"values": [8, 16, 40]},
+                "classifier.augmentation_ratio": {"values": [0.0, 2.0]},
+            },
+            search__budget={"trials": 40},
+        )
+    )
+    found = heaviest(trial for one in drafts(study) for trial in one.trials)
+    assert {config.method for config in found} == {"c", "dagan"}
+    assert {config.classifier.batch_size for config in found} == {40}
+    assert max(config.classifier.augmentation_ratio for config in found if config.gan) == 2.0
+
+
+@pytest.mark.parametrize("method", ["c", "dagan", "vanilla_gan"])
+def test_a_look_takes_both_stages_and_a_look_at_validation_images(method, monkeypatch):
+    from dagan.training import Training
+
+    ran = []
+    original = Training.run
+
+    def run(self, *, every):
+        for progress in original(self, every=every):
+            ran.append((progress.stage, progress.iteration, progress.total))
+            yield progress
+
+    monkeypatch.setattr(Training, "run", run)
+    look(Config.of({"method": method, "data": {"phase": "search", "samples_per_class": 5}}))
+    stages = ["classification"] if method == "c" else ["generation", "classification"]
+    assert ran == [(stage, 2, 10**6) for stage in stages]

@@ -71,6 +71,12 @@ def test_everything_wrong_is_said_at_once():
             "augmentation.rotation: reaches",
         ),
         ({"methods": ["c"], "compare": {}}, "gan.iterations: reaches none of the methods c."),
+        (
+            {"confirm__quality": True, "methods": ["c"], "compare": {}},
+            "confirm.quality: reaches nothing: none of c has a generator. Remove it.",
+        ),
+        ({"confirm__quality": True, "base__data": {"validation": "within"}}, "confirm.quality: needs a judge"),
+        ({"confirm__quality": True, "base__network__name": "dcgan64"}, "confirm.quality: must be false for dcgan64"),
     ],
 )
 def test_refusals(changes, message):

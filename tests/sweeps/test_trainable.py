@@ -41,6 +41,7 @@ def order_of(tmp_path, *, method="dagan_aug", phase="confirm", settings=None):
         "starts": sorted(Store(str(tmp_path / "snapshots")).snapshots(), key=lambda key: -key.iteration),
         "marks": [[], []],
         "pictures": "s.npz" if phase == "confirm" else "",
+        "quality": False,
     }
     return json.loads(json.dumps(order))
 
@@ -66,6 +67,33 @@ def test_reports_and_outcome(tmp_path):
     pictures = np.load(tmp_path / "snapshots" / "s.npz")
     assert pictures["real"].shape == pictures["generated"].shape == (10, 8, 8, 8, 1)
     json.dumps([*progress, last])
+
+
+def test_generated_images_are_judged_on_request(tmp_path, monkeypatch):
+    from dagan import judge
+
+    monkeypatch.setattr(trainable, "JUDGES", tmp_path / "judges")
+    few = {"classifier": {"iterations": 20}}
+    monkeypatch.setattr(judge, "SETTINGS", judge.SETTINGS | few)
+    *_, straight = trainable.reports(order_of(tmp_path))
+    *_, last = trainable.reports(order_of(tmp_path) | {"quality": True})
+    quality = last["outcome"].pop("quality")
+    assert timeless(last["outcome"]) == timeless(straight["outcome"]), "judging changes nothing"
+    assert set(quality) == {
+        *("kid", "fid", "density", "coverage", "gan_test", "gan_train", "memorisation", "diversity", "judge_accuracy")
+    }
+    assert 0 <= quality["gan_test"] <= 1
+    assert quality["kid"] > 0.1, "after 20 iterations nobody draws digits"
+    assert len(list((tmp_path / "judges").glob("*.safetensors"))) == 1
+    *_, plain = trainable.reports(order_of(tmp_path, method="c") | {"quality": True})
+    assert "quality" not in plain["outcome"]
+
+
+def test_a_judge_that_fails_is_told_of_and_the_trial_none_the_worse(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainable, "quality_of", lambda training: 1 / 0)
+    *_, last = trainable.reports(order_of(tmp_path) | {"quality": True})
+    assert last["outcome"]["status"] == "completed"
+    assert "could not be judged or kept (division by zero)" in last["notice"]
 
 
 def test_reports_that_nothing_hangs_on_are_left_out_but_no_point_of_the_curve(tmp_path, monkeypatch):

@@ -1,0 +1,94 @@
+"""What `sweeps status` says while a study runs, after its driver was killed, and at the end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from playing import played_entry, tiny
+
+from sweeps.activity import Activity, activity
+from sweeps.ledger import Ledger, Place
+from sweeps.plan import Plan
+from sweeps.study import Study
+
+RUN = (sys.executable, "-m", "sweeps", "run", "study.yaml", "--workers", "1", "--wandb", "off")
+
+
+def status(folder, *options):
+    command = [sys.executable, "-m", "sweeps", "status", "study.yaml", *options]
+    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    return answer.stdout
+
+
+def test_status_of_a_study_that_runs_whose_driver_died_and_that_is_done(tmp_path):
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(tiny(), sort_keys=False))
+    place = Place(tmp_path / "results", "tiny")
+    with subprocess.Popen(RUN, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as driver:
+        while not (now := activity(place)) or not now["running"]:
+            assert driver.poll() is None
+            time.sleep(0.05)
+        said, facts = status(tmp_path), json.loads(status(tmp_path, "--json"))
+        os.kill(driver.pid, signal.SIGKILL)
+    assert facts["running"] == 1
+    assert facts["now"]["driver"]["pid"] == driver.pid
+    assert f"Driven by process {driver.pid} on " in said
+    assert "1 running" in said
+    assert "-n5-search-" in said
+    assert not facts["finished"]
+
+    dead = status(tmp_path)
+    assert f"Its driver, process {driver.pid} on " in dead
+    assert "running" not in dead.split("Its driver")[0]
+
+    subprocess.run(RUN, cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    assert not place.activity.exists()
+    assert status(tmp_path).endswith("16 of 16 trials done.\n")
+
+
+@pytest.fixture
+def running(tmp_path):
+    place = Place(tmp_path, "tiny")
+    place.root.mkdir()
+    plan = Plan(Study.of(tiny()), Ledger(place.ledger))
+    listener = Activity(place)
+    listener.begin(plan, 2, {"CPU": 1.0, "GPU": 0.0})
+    listener.written = -10.0
+    return place, plan, listener
+
+
+def test_the_file_follows_the_trials(running):
+    place, plan, listener = running
+
+    def tell(*message):
+        listener.written = -10.0
+        listener(*message)
+        return activity(place)
+
+    one, two = plan.next(), plan.next()
+    assert [run["signature"] for run in tell(one, {}, None)["running"]] == [one.signature]
+    report = {"stage": "generation", "iteration": 20, "total": 40, "provenance": {"host": "h2"}, "curve": [1, 2]}
+    (first, second) = tell(two, report, None)["running"]
+    assert "stage" not in first
+    assert (second["stage"], second["iteration"], second["total"], second["host"]) == ("generation", 20, 40, "h2")
+    assert "curve" not in second
+    assert tell(two, {"event": "its worker was lost"}, None)["events"] == [f"{two.name}: its worker was lost"]
+    assert [run["signature"] for run in tell(two, {}, played_entry(plan, two))["running"]] == [one.signature]
+    assert not activity(place)["alive"], "nobody holds the study's lock here"
+    with place.driving():
+        assert activity(place)["alive"]
+    listener.end()
+    assert activity(place) is None
+
+
+def test_a_file_that_cannot_be_written_stops_nothing(running):
+    place, plan, listener = running
+    place.activity.unlink()
+    place.activity.mkdir()
+    listener(plan.next(), {}, None)
+    assert activity(place) is None
+    listener.end()
