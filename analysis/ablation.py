@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.claims import judged
+from analysis.claims import explored
 from analysis.errors import ResultsError
 from analysis.paired import paired_statistics
 
@@ -22,15 +22,15 @@ def contributions(
 
     One rule for every design. `factors` are config keys, `base` their base levels; by default those of the trials whose
     column `point` is empty, as the ledger of a design has them, else the level of most trials, which `one_factor` and
-    `leave_one_out` have by construction. For each seed the
-    difference level − base is taken wherever the other factors are alike and averaged over these contexts: one context
-    in `one_factor` and `leave_one_out` (there a contribution is the loss, so its sign is turned by the reader), all
+    `leave_one_out` have by construction. For each seed the difference
+    level − base is taken wherever the other factors are alike and averaged over these contexts: one context in
+    `one_factor` and `leave_one_out` (there a contribution is the loss, so its sign is turned by the reader), all
     settings of the others in a `grid` (main effect). The seed is the unit: contexts add no evidence. Only contexts that
     every seed of the row has count, so that no missing trial passes for an effect.
 
     Columns: dataset, samples_per_class, method, factor, base, level (text), contexts (averaged in each seed), unpaired
-    (seeds that lack one side), then those of `analysis.paired.paired_statistics` and `analysis.claims.judged`, with all
-    rows as one family.
+    (seeds that lack one side), then those of `analysis.paired.paired_statistics` and, over all rows,
+    `analysis.claims.explored`.
 
     Raises:
         ResultsError: A factor is no config column, its base level is not in the results or cannot be told, or two
@@ -51,7 +51,7 @@ def contributions(
                 rows.append([*key, column.removeprefix("config."), levels[column], level, contexts, unpaired])
     naming = [*CELL_METHOD, "factor", "base", "level", "contexts", "unpaired"]
     said = paired_statistics(pd.Series(values, index=belongs, dtype=float), len(rows))
-    return judged(pd.concat([pd.DataFrame(rows, columns=naming), said], axis=1), smallest_difference)
+    return explored(pd.concat([pd.DataFrame(rows, columns=naming), said], axis=1), smallest_difference)
 
 
 def _trials(results: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

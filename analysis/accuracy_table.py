@@ -48,6 +48,8 @@ class AccuracyTable:
     validation: bool
     seeds: str = ""
     sources: tuple[str, ...] = ()
+    design: bool = False
+    """Whether the trials vary factors: the means are then those of the base configurations."""
 
     @property
     def note(self) -> str:
@@ -57,6 +59,8 @@ class AccuracyTable:
                 "Nothing is confirmed yet. These accuracies chose the configuration: they are too high to be evidence."
             )
         text = f"Mean ± half of the 95 % Student t interval over seeds (n = {self.seeds})."
+        if self.design:
+            text += " Of the base configurations alone; what changes to them do is in the ablation."
         if any(entry.best for _, entries in self.rows for entry in entries):
             text += " Bold: the highest mean, where it won every declared comparison it took part in."
         if self.sources:
@@ -131,8 +135,9 @@ def _accuracy_table(
     names = ordered(results["method"], methods)
     rows = tuple((name, tuple(entries.get((name, size), NOTHING) for size in sizes)) for name in names)
     counted = sorted(set(measured["n"]))
+    design = bool("point" in results and (results["point"] != "").any())
     seeds = "–".join(str(n) for n in dict.fromkeys((counted[0], counted[-1]))) if counted else ""
-    return AccuracyTable(str(results["dataset"].iloc[0]), sizes, rows, measured.empty, seeds, sources)
+    return AccuracyTable(str(results["dataset"].iloc[0]), sizes, rows, measured.empty, seeds, sources, design)
 
 
 def _entry(row: Mapping[Any, Any], usual: int, winners: set[tuple[int, str]]) -> Entry:

@@ -23,10 +23,13 @@ class Answer:
     lines: tuple[str, ...]
 
 
-def answer(study: Study, means: pd.DataFrame, comparisons: pd.DataFrame, counts: pd.DataFrame) -> Answer:
-    """What the evidence says: the declared comparisons, the best method of each cell, and what is missing.
+def answer(
+    study: Study, means: pd.DataFrame, comparisons: pd.DataFrame, counts: pd.DataFrame, ablation: pd.DataFrame
+) -> Answer:
+    """What the evidence says: declared comparisons, changed factors, the best method of each cell, what is missing.
 
-    `means` and `comparisons` as from `analysis.comparison`, `counts` as from `analysis.accounting`.
+    `means` and `comparisons` as from `analysis.comparison`, `counts` as from `analysis.accounting`, `ablation` as from
+    `analysis.ablation`, without rows where there is none.
     """
     measured = means[means["n"] > 0]
     gaps = list(_gaps(counts))
@@ -35,8 +38,10 @@ def answer(study: Study, means: pd.DataFrame, comparisons: pd.DataFrame, counts:
         opening = "The question is open: no confirm trial has been completed yet."
         sentences = [opening, f"The search has completed {plural(searched, 'trial')}.", *gaps]
         return Answer(" ".join(sentences), tuple(sentences))
-    sentences = [*_compared(study, comparisons, measured), *_best(measured), *gaps]
-    lines = [*_in_short(comparisons), *_best_lines(measured), *_comparison_lines(comparisons), *gaps]
+    changes = list(_changes(ablation))
+    compared = [] if comparisons.empty and changes else _compared(study, comparisons, measured)
+    sentences = [*compared, *changes, *_best(measured, changed=bool(changes)), *gaps]
+    lines = [*_in_short(comparisons), *changes, *_best_lines(measured), *_comparison_lines(comparisons), *gaps]
     return Answer(" ".join(sentences), tuple(lines))
 
 
@@ -70,6 +75,26 @@ def _compared(study: Study, comparisons: pd.DataFrame, measured: pd.DataFrame) -
         rows = open_ones[open_ones["verdict"] == verdict]
         if len(rows):
             yield say(rows, comparisons, study)
+
+
+def _changes(ablation: pd.DataFrame) -> Iterator[str]:
+    """What leaving the base configuration in one factor does."""
+    if ablation.empty:
+        return
+    number = plural(len(ablation), "change of one setting", "changes of one setting")
+    if (ablation["verdict"] == "too few seeds").all():
+        yield f"Too few seeds (n = {ablation['n'].max()}) for any of {number} to stand out."
+        return
+    found = ablation[ablation["verdict"].str.startswith(("better", "worse"))]
+    if found.empty:
+        half = points(((ablation["high"] - ablation["low"]) / 2).median()).lstrip("+")
+        yield f"None of {number} stands out; a typical 95 % interval is ± {half} points."
+        return
+    yield f"{len(found)} of {number} {'stands' if len(found) == 1 else 'stand'} out."
+    strongest = found.loc[found["difference"].abs().sort_values(ascending=False, kind="stable").index]
+    for method, rows in strongest.groupby("method", sort=False):
+        told = [f"{r['factor']} = {r['level']} ({points(r['difference'])})" for r in rows.to_dict("records")]
+        yield f"{method}, in points against its base: {listed(told)}."
 
 
 def _shown(rows: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[str]:
@@ -132,7 +157,7 @@ def _extent(low: str, high: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _best(measured: pd.DataFrame) -> Iterator[str]:
+def _best(measured: pd.DataFrame, *, changed: bool) -> Iterator[str]:
     if measured["method"].nunique() == 1:
         return
     best = measured.loc[measured.groupby(CELL, sort=False)["mean"].idxmax()]
@@ -141,7 +166,8 @@ def _best(measured: pd.DataFrame) -> Iterator[str]:
     for method, rows in best.groupby("method", sort=False):
         everywhere = len(rows) == len(best) > 1
         parts.append(f"for {method} {'throughout' if everywhere else _cells(rows, one_dataset)}")
-    yield f"The mean is highest {listed(parts)}."
+    of_base = " of the base configurations" if changed else ""
+    yield f"The mean{of_base} is highest {listed(parts)}."
 
 
 def _gaps(counts: pd.DataFrame) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.corrections import holm
+from analysis.corrections import benjamini_hochberg, holm
 from analysis.intervals import Numbers
 from analysis.power import detectable_each, seeds_needed_each
 from analysis.sign_flips import smallest_attainable_p
@@ -29,7 +29,20 @@ def claimed(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame:
     table["p_holm"] = holm(table["p"])
     # Holm is monotone: with every pair at its least attainable p, no row can do better than this.
     table["p_holm_attainable"] = holm([smallest_attainable_p(n) for n in table["n"]])
-    table["verdict"] = [verdict(row, smallest_difference) for row in table.to_dict("records")]
+    table["verdict"] = _verdicts(table, table["p_holm"], table["p_holm_attainable"], smallest_difference)
+    return table
+
+
+def explored(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame:
+    """The same table as comparisons that nobody declared, with what stands out among them.
+
+    Adds q (Benjamini and Hochberg's corrected p, over all rows) and verdict, as in `claimed` but by q: of the rows
+    that are called better or worse, one in twenty is expected to be wrong. A finding to confirm, not a claim.
+    """
+    table = measured.copy()
+    table["q"] = benjamini_hochberg(table["p"])
+    attainable = pd.Series(benjamini_hochberg([smallest_attainable_p(n) for n in table["n"]]), table.index)
+    table["verdict"] = _verdicts(table, table["q"], attainable, smallest_difference)
     return table
 
 
@@ -48,11 +61,21 @@ def judged(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame:
     return table
 
 
-def verdict(row: Mapping[Any, Any], smallest_difference: float) -> str:
-    """`too few seeds`, `no difference shown`, `better` or `worse`, the latter two with `but smaller than …`."""
-    if row["p_holm_attainable"] >= ALPHA:
+def _verdicts(
+    table: pd.DataFrame, corrected: pd.Series, attainable: pd.Series, smallest_difference: float
+) -> list[str]:
+    """`too few seeds`, `no difference shown`, `better` or `worse`, the latter two with `but smaller than …`.
+
+    `corrected` are the p values in their family, `attainable` the least that the numbers of pairs allow.
+    """
+    rows = zip(table.to_dict("records"), corrected, attainable, strict=True)
+    return [_verdict(row, p, least, smallest_difference) for row, p, least in rows]
+
+
+def _verdict(row: Mapping[Any, Any], corrected: float, attainable: float, smallest_difference: float) -> str:
+    if attainable >= ALPHA:
         return "too few seeds"
-    if not (row["p_holm"] < ALPHA and (row["low"] > 0 or row["high"] < 0)):
+    if not (corrected < ALPHA and (row["low"] > 0 or row["high"] < 0)):
         return "no difference shown"
     direction = "better" if row["difference"] > 0 else "worse"
     # A difference of exactly the smallest one reaches it, whatever the last bit says.

@@ -15,9 +15,11 @@ from analysis.budget import budget_curves
 from analysis.cells import aggregate
 from analysis.comparison import compare, means
 from analysis.confirmation import confirmed
+from analysis.correlation import rungs_and_finals
 from analysis.curves import average_curves, of_trials
 from analysis.entries import curves as curves_of
 from analysis.errors import ResultsError
+from analysis.generators import gains, generators
 from analysis.importances import importance
 from analysis.response import responses
 from analysis.results import load, load_curves
@@ -26,8 +28,7 @@ from analysis.space import suggestions
 from analysis.study import Study, load_study
 
 CURVES = 32  # confirm trials of a cell and method whose curves are averaged; more would not move the mean
-
-
+LOOKED_BACK_ON = 2_000  # search trials whose curves say whether early stopping was justified
 CELLS = 12  # of which parameter importance is computed
 
 
@@ -47,7 +48,10 @@ class Evidence:
     importance: pd.DataFrame
     edges: pd.DataFrame
     aggregate: pd.DataFrame  # over cells; empty for one cell
-    ablation: pd.DataFrame
+    ablation: pd.DataFrame  # empty without a design
+    generators: pd.DataFrame  # empty where no images were judged; so is the next
+    gains: pd.DataFrame
+    rungs: pd.DataFrame  # empty where the search stopped no trial early
     suggestions: pd.DataFrame
     remarks: tuple[str, ...]  # why something that was asked for is not there
     search_curves: pd.DataFrame  # of the best suggestion of each search
@@ -79,6 +83,7 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Col
     # Of a hundred thousand trials the curves of few are drawn, and only those are read.
     searched = _chosen(of_reference(results))
     drawn = {*searched["signature"], *_of_first_seeds(_completed(results))["signature"]}
+    drawn |= set(_looked_back_on(of_reference(results))["signature"])
     return weigh(study, results, planned, load_curves(directory, signatures=drawn))
 
 
@@ -111,11 +116,14 @@ def weigh(
         edges=edges(central, study.space),
         aggregate=_over_cells(results),
         ablation=ablation,
+        generators=generators(results),
+        gains=gains(results, study.compare),
+        rungs=_rungs(central, curves),
         remarks=remarks,
         suggestions=suggestions(central),
         search_curves=average_curves(of_trials(curves, best_suggestions(central), "search")),
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
-        answer=answer(study, measured, comparisons, tally),
+        answer=answer(study, measured, comparisons, tally, ablation),
     )
 
 
@@ -141,6 +149,18 @@ def _ablation(results: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, tuple[
 def _over_cells(results: pd.DataFrame) -> pd.DataFrame:
     table = aggregate(results)
     return table[table["n"] > 0] if table["cells"].max() > 1 else table.head(0)
+
+
+def _looked_back_on(results: pd.DataFrame) -> pd.DataFrame:
+    """The search trials by which early stopping can be judged, where there was any: those that it let end."""
+    search = results[results["phase"] == "search"]
+    stopped = (search["status"] == "stopped").any()
+    return search[search["status"] == "completed"].head(LOOKED_BACK_ON if stopped else 0)
+
+
+def _rungs(results: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    trials = _looked_back_on(results)
+    return rungs_and_finals(curves[curves["signature"].isin(trials["signature"])], trials)
 
 
 def _of_first_seeds(trials: pd.DataFrame) -> pd.DataFrame:

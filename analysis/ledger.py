@@ -1,6 +1,7 @@
 """The ledger folder of a study: one JSON file per finished trial."""
 
 import json
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,17 @@ def ledger_entries(
 
     With `signatures` only the files of these trials are opened: a file is named by its signature.
     """
-    for file in sorted(folder.glob("[!.]*.json")):
-        if signatures is not None and file.stem not in signatures:
+    # Names, not paths: a hundred thousand paths take seconds to sort.
+    names = [name for name in os.listdir(folder) if name.endswith(".json") and not name.startswith(".")]  # noqa: PTH208
+    for name in sorted(names):
+        if signatures is not None and name.removesuffix(".json") not in signatures:
             continue
         try:
-            entry = json.loads(file.read_bytes())
+            entry = json.loads((folder / name).read_bytes())
         except (ValueError, OSError) as error:
-            damaged[file.name] = f"not readable as JSON: {error}"
+            damaged[name] = f"not readable as JSON: {error}"
             continue
         if reason := fault(entry):
-            damaged[file.name] = reason
+            damaged[name] = reason
         else:
             yield entry

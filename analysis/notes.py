@@ -8,9 +8,10 @@ from analysis.wording import plural
 
 def notes(evidence: Evidence) -> list[str]:
     """One statement each, as plain text."""
+    searched = "Configurations were chosen on validation images; each choice was then trained again with fresh seeds"
+    given = "Nothing was searched: the configurations are the study's own, each trained with the same seeds"
     said = [
-        "Configurations were chosen on validation images; each choice was then trained again with fresh "
-        "seeds and read once on the test images.",
+        f"{searched if (evidence.results['phase'] == 'search').any() else given} and read once on the test images.",
         "A seed fixes subset, initial weights, batch order, augmentation and latents alike for every method, "
         "so differences are paired by seed. The seed is the unit: n counts seeds, not images.",
         "Intervals: 95 % Student t over seeds, not corrected for their number. One seed has no interval.",
@@ -27,3 +28,18 @@ def notes(evidence: Evidence) -> list[str]:
             f"excludes zero and the difference reaches {evidence.study.smallest_difference:g} points.",
         ]
     return said
+
+
+def ablation_note(evidence: Evidence) -> str:
+    """What the table of an ablation shows, and how far it can be trusted; empty without one."""
+    table = evidence.ablation
+    if table.empty:
+        return ""
+    most = table["contexts"].max()
+    contexts = f", averaged over up to {most} settings of the other factors" if most > 1 else ", all else the same"
+    return (
+        f"Percentage points of test accuracy gained by leaving the base in one factor{contexts}; paired by seed, with "
+        f"95 % Student t intervals. Exploratory: q is p corrected after Benjamini and Hochberg over all {len(table)} "
+        f"rows. Of those called better or worse (q < {ALPHA:g}), one in twenty is expected to be a false alarm: "
+        "confirm what matters with fresh seeds."
+    )

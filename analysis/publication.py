@@ -17,9 +17,10 @@ from analysis import accuracy_table, failures, tables, wording
 from analysis.accounting import OUTCOMES
 from analysis.evidence import Evidence, gather, weigh
 from analysis.formulas import guarded
+from analysis.generators import MEASURES
 from analysis.illustrations import LEGIBLE, MOST, Illustration, figures, slug
 from analysis.methods import look
-from analysis.notes import notes
+from analysis.notes import ablation_note, notes
 from analysis.picture_sheets import PictureSheet, picture_sheets
 from analysis.results import Source, load, write_tables
 from analysis.study import Study
@@ -120,12 +121,18 @@ def _context(evidence: Evidence, sheets: list[PictureSheet]) -> dict[str, Any]:
             evidence.results, evidence.means, evidence.comparisons, evidence.study.methods
         ),
         "comparisons": evidence.comparisons.to_dict("records"),
+        "generator_heads": tables.generator_heads(evidence),
+        "generators": tables.generator_rows(evidence),
+        "gains": evidence.gains.to_dict("records"),
+        "measures": MEASURES,
+        "rungs": evidence.rungs.to_dict("records"),
+        "ablation": evidence.ablation.to_dict("records"),
+        "ablation_note": ablation_note(evidence),
         "notes": notes(evidence),
         "figures": drawn,
         "searches": [
             ("What a budget buys", drawn["budgets"]),
             ("What the search found, and when", drawn["search"]),
-            ("What each factor contributes", drawn["ablation"]),
         ],
         "details": [
             ("Accuracy against each searched setting", drawn["effects"]),
@@ -160,13 +167,16 @@ def _write_figures(drawn: list[Illustration], sheets: list[PictureSheet], folder
 
 
 def _write_grids(evidence: Evidence, accuracy: list[accuracy_table.AccuracyTable], folder: Path) -> tuple[Path, ...]:
-    """Each accuracy table to paste, in four forms; means and comparisons in full, as CSV."""
+    """Each accuracy table to paste, in four forms; means, comparisons and an ablation in full, as CSV."""
     contents = {
         f"accuracy-{place}-{slug(one.dataset)}.{ending}": set_as(accuracy_table.grid(one)).encode()
         for place, one in enumerate(accuracy, start=1)
         for ending, set_as in FORMS.items()
     }
-    for name, table in (("means", evidence.means), ("comparisons", evidence.comparisons)):
+    in_full = {"means": evidence.means, "comparisons": evidence.comparisons}
+    if len(evidence.ablation):
+        in_full["ablation"] = evidence.ablation
+    for name, table in in_full.items():
         contents[f"{name}.csv"] = guarded(table).to_csv(index=False).encode()
     return _written(contents, folder)
 
@@ -196,6 +206,7 @@ def _environment(**escaping: Any) -> Environment:
     )
     words = ("percent", "points", "interval", "p_value", "plural", "duration", "quantity")
     environment.filters |= {name: getattr(wording, name) for name in words}
+    environment.filters["correlation"] = wording.correlation
     environment.filters["known"] = lambda count: "–" if pd.isna(count) else f"{count:,}"
     environment.filters["needed"] = lambda seeds: wording.quantity(seeds) if np.isfinite(seeds) else "–"
     environment.filters["colour"] = lambda method, methods: look(method, methods).colour

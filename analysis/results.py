@@ -23,8 +23,9 @@ def load(source: Source, *more: Source) -> pd.DataFrame:
     """Read the results of one or several studies: the same table whatever they are read from.
 
     A source is a study directory with a ledger, a folder of offline W&B runs, `wandb:ENTITY/PROJECT`, a `.csv` or
-    a `.parquet` file. Columns: those of `COLUMNS` (accuracies in 0..1), then `config.*` and `provenance.*`. Rows
-    come in the order dataset, samples per class, method (the studies' order, else the paper's), phase, trial, seed.
+    a `.parquet` file. Columns: those of `COLUMNS` (accuracies in 0..1), then `config.*`, `provenance.*` and
+    `quality.*`. Rows come in the order dataset, samples per class, method (the studies' order, else the paper's),
+    phase, trial, seed.
 
     `attrs["damaged"]` names each file or run that cannot be read, or has not ended, with the reason;
     `attrs["methods"]` is the studies' order; `attrs["repeated"]` counts the rows left out because an earlier

@@ -91,6 +91,10 @@ def _numeric(values: pd.Series, kind: str) -> pd.Series:
 
 
 def _inferred(values: pd.Series) -> pd.Series:
+    """The values as whole numbers, numbers, truth values or text, by what all of them are, not by their type."""
+    given = values.dropna()
+    if len(given) and pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return values.astype("Int64" if (given % 1 == 0).all() else "Float64")
     text = values.map(str, na_action="ignore").astype("string")
     given = text.dropna()
     if given.isin(["True", "False"]).all():

@@ -1,7 +1,7 @@
 """The tables of a report as plain rows of text, for HTML and Markdown alike; neither is escaped here."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.accounting import best_suggestions
 from analysis.confirmation import confirmed
 from analysis.evidence import Evidence
+from analysis.generators import MEASURES
 from analysis.wording import listed, plural, tflop
 
 END = {"low": "lower end", "high": "upper end"}
@@ -96,6 +97,27 @@ def provenance(results: pd.DataFrame) -> list[tuple[str, str]]:
             text = listed(counted, most=6)
         rows.append((name, text))
     return rows
+
+
+def generator_rows(evidence: Evidence) -> list[tuple[str, int, str, list[str]]]:
+    """Dataset, size, method and the judge's numbers in words, in the order of `generator_heads`."""
+    heads = generator_heads(evidence)
+    rows = []
+    for (dataset, size, method), group in evidence.generators.groupby([*CELL, "method"], sort=False):
+        told = {row["measure"]: _spread(row) for row in group.to_dict("records")}
+        rows.append((str(dataset), int(str(size)), str(method), [told.get(measure, "–") for measure in heads]))
+    return rows
+
+
+def generator_heads(evidence: Evidence) -> dict[str, str]:
+    """The judge's numbers that there are, with their titles."""
+    found = set(evidence.generators["measure"])
+    return {measure: title for measure, title in MEASURES.items() if measure in found}
+
+
+def _spread(row: Mapping[Any, Any]) -> str:
+    half = "" if math.isnan(row["low"]) else f" ± {(row['high'] - row['low']) / 2:.2f}"
+    return f"{row['mean']:.2f}{half}"
 
 
 def totals(evidence: Evidence) -> list[tuple[str, int, bool]]:

@@ -23,6 +23,14 @@ def interval(low: float, high: float) -> str:
     return "no interval" if math.isnan(low) else f"{points(low)} to {points(high)}"
 
 
+def correlation(value: float, low: float = math.nan, high: float = math.nan) -> str:
+    """A correlation with two decimals and, where there are any, its limits: `0.41 (−0.13 to 0.76)`."""
+    if math.isnan(value):
+        return "–"
+    limits = "" if math.isnan(low) else f" ({low:.2f} to {high:.2f})"
+    return f"{value:.2f}{limits}".replace("-", MINUS)
+
+
 def p_value(p: float) -> str:
     """A p value with two significant figures: 0.0312 → 0.031, below 0.001 only that."""
     if math.isnan(p):
@@ -36,9 +44,9 @@ def p_statement(p: float) -> str:
     return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 seed`, `8 seeds`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def plural(count: int, noun: str, several: str = "") -> str:
+    """`1 seed`, `8 seeds`; `several` for a noun that does not just take an s."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {several or noun + 's'}"
 
 
 def listed(items: Sequence[str], most: int = 4) -> str:

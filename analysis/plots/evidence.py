@@ -72,16 +72,16 @@ def forest(comparisons: pd.DataFrame, smallest_difference: float, methods: Seque
 
 @styled
 def contributions(ablation: pd.DataFrame, smallest_difference: float = 0.5) -> Figure:
-    """What each level of each factor adds to the base configuration: factor, level, difference, low, high, n."""
+    """What each level of each factor adds to the base: factor, level, difference, low, high, n and verdict of each."""
     rows = ablation[ablation["n"] > 0].reset_index(drop=True)
     figure, axes = canvas(1.25 + 0.29 * max(len(rows), 1))
     axes.axvspan(-smallest_difference, smallest_difference, color=MUTED, alpha=0.16, linewidth=0)
     axes.axvline(0, color=MUTED, linewidth=0.8)
     for place, row in enumerate(rows.to_dict("records")):
-        _difference(axes, place, row, INK, "o", filled=bool(row["low"] > 0 or row["high"] < 0))
+        _difference(axes, place, row, INK, "o", filled=row["verdict"].startswith(("better", "worse")))
     bare_rows(axes, [f"{row.factor}: {row.level}" for row in rows.itertuples()])
     axes.set_xlabel("difference to the base, points")
-    kind = f"95 % intervals, n = {extent(rows['n'])} paired seeds; filled: the interval excludes zero"
+    kind = f"95 % intervals, n = {extent(rows['n'])} paired seeds; filled: stands out (q < 0.05)"
     note(figure, f"test accuracy; {kind}; band: below {smallest_difference:g} points, too small to matter")
     return figure
 

@@ -44,11 +44,11 @@ IMPORTANCE = pd.DataFrame(
 ).assign(n=12)
 ABLATION = pd.DataFrame(
     [
-        ("loss", "joint", -0.02, -0.03, -0.01, 8),
-        ("head", "K+1", 0.001, -0.01, 0.012, 8),
-        ("none", "x", np.nan, np.nan, np.nan, 0),
+        ("loss", "joint", -0.02, -0.03, -0.01, 8, "worse"),
+        ("head", "K+1", 0.001, -0.01, 0.012, 8, "no difference shown"),
+        ("none", "x", np.nan, np.nan, np.nan, 0, "too few seeds"),
     ],
-    columns=["factor", "level", "difference", "low", "high", "n"],
+    columns=["factor", "level", "difference", "low", "high", "n", "verdict"],
 )
 TRIALS = pd.DataFrame({"method": "dagan", "value": [0.002, 0.05], "validation_accuracy": [0.6, 0.7], "trial": [3, 5]})
 

@@ -228,7 +228,7 @@ def test_an_ablation_shows_what_each_factor_contributes(make_study):
         for seed in range(8):
             one = entry(method="dagan", trial=seed, signature=f"{level}{seed}")
             one["config"]["gan"] |= {"loss": level}
-            one["test_accuracy"] += gain + 0.001 * (seed % 3)
+            one["test_accuracy"] += gain + 0.001 * (seed % 3) * (level == "joint")
             one["provenance"] |= {"finished_at": f"202{year}-01-01T00:00:00+00:00"}
             write_entry(directory, one)
     study = directory / "study.yaml"
@@ -237,10 +237,66 @@ def test_an_ablation_shows_what_each_factor_contributes(make_study):
     page, _ = read(write_report(directory))
     assert "no ablation: the base level of `gan.loss` must be told apart" in page.text
     study.write_text(text + "base: {gan: {loss: pairwise}}\n")
-    page, _ = read(write_report(directory))
+    written = write_report(directory)
+    page, _ = read(written)
     assert gather(directory).ablation[["factor", "level", "n"]].values.tolist() == [["gan.loss", "joint", 8]]
     assert "What each factor contributes" in page.text
     assert "gan.loss: joint" in page.text
+    assert "pairwise → joint" in page.text
+    assert "1 of 1 change of one setting stands out." in page.text
+    assert re.search(r"dagan, in points against its base: gan.loss = joint \(−\d\.\d\)", page.text)
+    assert "declares no comparisons" not in page.text
+    assert (written.html.parent / "tables" / "ablation.csv").is_file()
+
+
+@words_alone
+def test_an_ablation_in_which_nothing_stands_out_says_how_much_would_have(make_study):
+    directory = make_study(methods=("dagan",), compare={}, sizes=(5,), trials=1, seeds=0)
+    for level in ("pairwise", "joint"):
+        for seed in range(8):
+            one = entry(method="dagan", trial=seed, signature=f"{level}{seed}")
+            one |= {"point": "" if level == "pairwise" else "gan.loss=joint"}
+            one["config"]["gan"] |= {"loss": level}
+            one["test_accuracy"] += (0.02 * (seed % 2) - 0.009) * (level == "joint")
+            write_entry(directory, one)
+    study = directory / "study.yaml"
+    study.write_text(study.read_text() + "factors: {gan.loss: [joint]}\n")
+    page, markdown = read(write_report(directory))
+    assert "None of 1 change of one setting stands out; a typical 95 % interval is ± 0.9 points." in page.text
+    assert "Of the base configurations alone" in page.text
+    assert "| dagan | gan.loss | pairwise → joint |" in markdown
+
+
+@words_alone
+def test_judged_images_are_shown_and_correlated_with_the_gain(make_study):
+    directory = make_study(sizes=(5,))
+    page, markdown = read(write_report(directory))
+    assert "Quality of the generated images" not in page.text + markdown
+    for method in ("dagan", "dagan_aug"):
+        for trial in range(8):
+            one = entry(method=method, trial=trial, level=0.63)
+            rising = {"kid": 1 - one["test_accuracy"], "gan_test": 0.5 + 0.01 * trial}
+            write_entry(directory, one | {"quality": rising})
+    page, markdown = read(write_report(directory))
+    for text in (page.text, markdown):
+        assert "Quality of the generated images" in text
+        assert "KID ↓" in text
+        assert "coverage" not in text.split("Quality of the generated images")[1].split("GAN-test ↑")[0]
+        assert "0.54 ± 0.02" in text
+    evidence = gather(directory)
+    assert set(evidence.gains["method"]) == {"dagan", "dagan_aug"}
+    assert evidence.gains["n"].tolist() == [8] * 6
+    kid = evidence.gains.set_index(["method", "baseline", "measure"])["spearman"]["dagan", "c", "kid"]
+    assert -1 <= kid < 0, "who is better has the smaller distance"
+
+
+@words_alone
+def test_after_early_stopping_it_says_whether_that_was_justified(make_study):
+    page, markdown = read(write_report(make_study(sizes=(5,))))
+    assert "Was early stopping justified?" in page.text
+    assert "| digits, 5 | c | 80 | 1.00 |" in markdown, "made-up curves never cross"
+    directory = make_study(name="unstopped", sizes=(5,), trials=0)
+    assert "Was early stopping justified?" not in read(write_report(directory))[0].text
 
 
 def test_hundreds_of_methods_stay_legible(make_study):

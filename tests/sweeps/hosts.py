@@ -159,22 +159,30 @@ class Network:
         shell("nsenter", "-t", self.holder, "-n", "sh", "-ec", script)
 
     def cluster(self, cpus: Sequence[int], *, alone: Sequence[int] = ()) -> list[Host]:
-        """A Ray cluster: the head, and workers, with so many CPUs each; those `alone` do not see the shared folder."""
-        ray = str(Path(sys.executable).with_name("ray"))
-        self.hosts = [Host(self, number, shared=number not in alone) for number in range(len(cpus))]
-        head = self.hosts[0]
-        common = ["--object-store-memory=100000000", "--disable-usage-stats"]
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        for host in self.hosts:
-            role = ["--head", "--port=6379", "--include-dashboard=false"]
-            if host is not head:
-                role = [f"--address={head.address}:6379"]
-            flags = [f"--node-ip-address={host.address}", f"--num-cpus={cpus[host.number]}", *common]
-            start = host.start(ray, "start", *role, *flags, **quiet)
-            said, _ = start.communicate(timeout=180)
-            if start.returncode:
-                raise RuntimeError(f"{host.name} did not join: {said}")
-        return self.hosts
+        """A Ray cluster of new hosts: the head, and workers, with so many CPUs each.
+
+        Those whose place in the list is in `alone` do not see the shared folder.
+        """
+        head = self.join(None, cpus[0], shared=0 not in alone)
+        workers = [self.join(head, count, shared=place not in alone) for place, count in enumerate(cpus[1:], start=1)]
+        return [head, *workers]
+
+    def join(self, head: Host | None, cpus: int, *, shared: bool = True) -> Host:
+        """A new host in the cluster of a head, or the head of a new one."""
+        host = Host(self, len(self.hosts), shared=shared)
+        self.hosts.append(host)
+        role = [f"--address={head.address}:6379"] if head else ["--head", "--port=6379", "--include-dashboard=false"]
+        flags = [f"--node-ip-address={host.address}", f"--num-cpus={cpus}", "--object-store-memory=100000000"]
+        start = host.start(
+            *(str(Path(sys.executable).with_name("ray")), "start", *role, *flags, "--disable-usage-stats"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        said, _ = start.communicate(timeout=180)
+        if start.returncode:
+            raise RuntimeError(f"{host.name} did not join: {said}")
+        return host
 
     def close(self) -> None:
         """Switch everything off."""

@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 
 import hosts
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from playing import numbers, tiny
 
 pytestmark = [
@@ -48,13 +50,12 @@ def equal_parts(folder):
 
 
 class Run:
-    """The study on a network's cluster, driven from its head."""
+    """A study on a cluster whose storage is the network's, driven from its head or from another of its hosts."""
 
-    def __init__(self, net, study):
+    def __init__(self, net, study, head, driver=None):
         self.folder = net.shared
         (self.folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-        head = net.hosts[0]
-        self.driver = head.start(
+        self.driver = (driver or head).start(
             *(sys.executable, "-m", "sweeps", "run", "study.yaml", "--wandb", "off"),
             *("--address", f"{head.address}:6379"),
             folder="/mnt/shared",
@@ -78,6 +79,14 @@ class Run:
         assert self.driver.returncode == 0, said
         return said
 
+    def refused(self):
+        """What it said as it refused to run at all."""
+        said, _ = self.driver.communicate(timeout=300)
+        assert self.driver.returncode == 2, said
+        assert "Traceback" not in said
+        assert self.finished == 0
+        return said
+
     @property
     def trained_on(self):
         """Host names, by the ledger."""
@@ -87,8 +96,8 @@ class Run:
 
 def test_a_study_spreads_and_survives_the_power_loss_of_a_host(undisturbed):
     with hosts.network(CLUSTER | KEEPALIVE) as net:
-        net.cluster([0, 1, 1])
-        run = Run(net, STUDY)
+        head, *_ = net.cluster([0, 1, 1])
+        run = Run(net, STUDY, head)
         run.wait_for(8)
         net.hosts[2].cut_power()
         begun = time.monotonic()
@@ -103,8 +112,8 @@ def test_a_study_spreads_and_survives_the_power_loss_of_a_host(undisturbed):
 @pytest.mark.parametrize("seconds", [20, 60])
 def test_a_study_survives_a_host_that_is_away_for_a_while(undisturbed, fault, seconds):
     with hosts.network(CLUSTER | KEEPALIVE) as net:
-        net.cluster([0, 1, 1])
-        run = Run(net, STUDY)
+        head, *_ = net.cluster([0, 1, 1])
+        run = Run(net, STUDY, head)
         run.wait_for(8)
         host = net.hosts[2]
         before = run.finished
@@ -125,8 +134,8 @@ def test_without_keepalive_a_silent_trial_is_given_up_and_runs_again(undisturbed
         "RAY_health_check_failure_threshold": "1000",
     }
     with hosts.network(CLUSTER | never) as net:
-        net.cluster([0, 1, 1])
-        run = Run(net, STUDY | {"resources": {"silence": 20}})
+        head, *_ = net.cluster([0, 1, 1])
+        run = Run(net, STUDY | {"resources": {"silence": 20}}, head)
         run.wait_for(8)
         begun = time.monotonic()
         net.hosts[2].lose_packets(True)
@@ -140,14 +149,64 @@ def test_without_keepalive_a_silent_trial_is_given_up_and_runs_again(undisturbed
 
 def test_storage_that_is_not_shared_is_refused_with_the_nodes_address():
     with hosts.network(CLUSTER | KEEPALIVE) as net:
-        net.cluster([0, 1, 1], alone=[2])
+        head, *_ = net.cluster([0, 1, 1], alone=[2])
         begun = time.monotonic()
-        run = Run(net, STUDY)
-        said, _ = run.driver.communicate(timeout=300)
+        run = Run(net, STUDY, head)
+        said = run.refused()
         print(f"refused after {time.monotonic() - begun:.1f} s\n{said}")
-        assert run.driver.returncode == 2
         assert "--out: /mnt/shared/results/tiny/snapshots must be one place that all nodes see" in said
         assert "node 10.77.0.3 (h2) does not see what is written here" in said
         assert "10.77.0.2" not in said
-        assert "Traceback" not in said
-        assert run.finished == 0
+
+
+def test_images_that_a_node_lacks_are_refused_with_its_address():
+    with hosts.network(CLUSTER | KEEPALIVE) as net:
+        head, *workers = net.cluster([0, 1, 1])
+        for label in ("cat", "dog"):
+            (net.shared / "images" / label).mkdir(parents=True)
+            for number in range(20):
+                pixels = np.random.default_rng(number).integers(0, 256, (8, 8), dtype=np.uint8)
+                Image.fromarray(pixels).save(net.shared / "images" / label / f"{number}.png")
+        for host in (head, workers[0]):
+            host.start("cp", "-r", "/mnt/shared/images", "/mnt/local/images").wait(30)
+        pets = {"name": "pets", "folder": "/mnt/local/images", "image_size": 8, "channels": 1}
+        said = Run(net, STUDY | {"datasets": [pets], "samples_per_class": [4]}, head).refused()
+        assert "datasets: /mnt/local/images must be there on every node, since trials read it" in said
+        assert "but is not on node 10.77.0.3 (h2). Mount or copy it there under the same path." in said
+        assert "10.77.0.2" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on", ["head", "another host"])
+def test_after_the_loss_of_the_head_the_same_command_goes_on_in_a_new_cluster(undisturbed, on):
+    with hosts.network(CLUSTER | KEEPALIVE) as net:
+        head, worker, _ = net.cluster([0, 1, 1])
+        run = Run(net, STUDY, head, driver=worker if on == "another host" else head)
+        run.wait_for(8)
+        begun = time.monotonic()
+        head.cut_power()
+        said, _ = run.driver.communicate(timeout=400)
+        print(
+            f"head lost: the driver ended after {time.monotonic() - begun:.0f} s with {run.driver.returncode}\n{said}"
+        )
+        assert run.driver.returncode != 0
+        done = run.finished
+        head, *_ = net.cluster([0, 1, 1])
+        assert f"{done} of them done before" in Run(net, STUDY, head).end()
+        assert equal_parts(net.shared) == undisturbed
+
+
+@pytest.mark.slow
+def test_without_any_host_left_it_waits_says_so_and_goes_on_when_one_joins(undisturbed):
+    with hosts.network(CLUSTER | KEEPALIVE) as net:
+        head, worker = net.cluster([0, 1])
+        run = Run(net, STUDY, head)
+        run.wait_for(4)
+        worker.cut_power()
+        time.sleep(100)
+        done = run.finished
+        net.join(head, 1)
+        said = run.end()
+        assert done < 10
+        assert "nothing has run for 60 s, as no node of the cluster has room for a trial" in said
+        assert equal_parts(net.shared) == undisturbed
