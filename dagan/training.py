@@ -113,20 +113,21 @@ class Training:
         also: Collection[int] = (),
         marks: Marks | None = None,
         keep: Callable[[Stage], None] = lambda stage: None,
+        alive: Callable[[], None] = lambda: None,
     ) -> Iterator[Progress]:
         """Train to the end, yielding progress each `every` iterations, at `also` in stage 2, and as a stage ends.
 
         At the `marks` of a stage `keep` is called, where `state` is what any training of this prefix comes by there:
-        a report that is due at a mark is made after it. How often one looks changes nothing in what comes out. Ends
-        early when a loss is no longer finite.
+        a report that is due at a mark is made after it. `alive` is called after every iteration, however far apart the
+        reports are. How often one looks changes nothing in what comes out. Ends early when a loss is no longer finite.
         """
         marks = marks or {}
         if self.stage == "generation" and self.status == "running":
-            yield from self._run_stage("generation", every, (), marks.get("generation", ()), keep)
+            yield from self._run_stage("generation", every, (), marks.get("generation", ()), keep, alive)
             if self.status == "running":
                 self.begin_classification()
         if self.status == "running":
-            yield from self._run_stage("classification", every, also, marks.get("classification", ()), keep)
+            yield from self._run_stage("classification", every, also, marks.get("classification", ()), keep, alive)
         if self.status == "running":
             self.status = "completed"
 
@@ -145,7 +146,13 @@ class Training:
         return self.iterations[stage] == self.length(stage) and self.status != "diverged"
 
     def _run_stage(
-        self, stage: Stage, every: int, also: Collection[int], marks: Collection[int], keep: Callable[[Stage], None]
+        self,
+        stage: Stage,
+        every: int,
+        also: Collection[int],
+        marks: Collection[int],
+        keep: Callable[[Stage], None],
+        alive: Callable[[], None],
     ) -> Iterator[Progress]:
         steps = self.generation if stage == "generation" else self.classification
         length = self.length(stage)
@@ -165,6 +172,7 @@ class Training:
             assert steps is not None
             self._window.append(steps.step(iteration))
             self.iterations[stage] += 1
+            alive()
             if self.iterations[stage] in marks:
                 self._count_seconds(begin)
                 keep(stage)

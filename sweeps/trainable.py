@@ -4,7 +4,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SNAPSHOT_SECONDS = 30
 """How much work a crash may cost, at the most, beyond one report interval."""
+ALIVE_SECONDS = 10
+"""After so long without a report an empty one says that the training goes on, and that it can be heard."""
 JUDGES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dagan" / "judges"
 """Where the judges of generated images lie, on each machine; one that is not there is trained."""
 REPORT_SECONDS = 2
@@ -35,11 +37,22 @@ def train_trial(order: dict[str, Any]) -> None:
     """The function that Ray Tune runs. Orders and reports are JSON texts: Tune would flatten what is nested."""
     from ray import tune
 
-    for report in reports(json.loads(order["order"])):
+    told = time.monotonic()
+
+    def tell(report: dict[str, Any]) -> None:
+        nonlocal told
         tune.report({"report": json.dumps(report)})
+        told = time.monotonic()
+
+    def alive() -> None:
+        if time.monotonic() - told > ALIVE_SECONDS:
+            tell({})
+
+    for report in reports(json.loads(order["order"]), alive):
+        tell(report)
 
 
-def reports(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def reports(order: dict[str, Any], alive: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
     """Train one trial, going on from a snapshot where there is one; the last report has its `outcome`.
 
     A failure of the training is an outcome too, so that a bug is told at once and not tried again and again;
@@ -48,7 +61,7 @@ def reports(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
     from dagan.problem import InvalidInput
 
     try:
-        yield from _train(order)
+        yield from _train(order, alive)
     except InvalidInput as error:
         yield {"outcome": {"status": "failed", "error": str(error), "invalid": True}}
     except Exception as error:
@@ -73,7 +86,7 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else ''}"
 
 
-def _train(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _train(order: dict[str, Any], alive: Callable[[], None]) -> Iterator[dict[str, Any]]:
     from sweeps.provenance import of_training
     from sweeps.snapshots import Snapshots
 
@@ -91,7 +104,8 @@ def _train(order: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 | snapshots.spent(training, classification=point.iteration)
             )
     saved = told = time.monotonic()
-    for progress in training.run(every=every, also=rungs, marks=snapshots.marks(order["marks"]), keep=snapshots.keep):
+    marks = snapshots.marks(order["marks"])
+    for progress in training.run(every=every, also=rungs, marks=marks, keep=snapshots.keep, alive=alive):
         if training.ended("classification"):
             continue  # the outcome says it too, and each report costs a turn of Tune's loop
         # A report at the end of a stage is this trial's alone, where others do not end there.

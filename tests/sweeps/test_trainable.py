@@ -108,6 +108,24 @@ def test_reports_that_nothing_hangs_on_are_left_out_but_no_point_of_the_curve(tm
     assert timeless(last["outcome"]) == timeless(straight["outcome"])
 
 
+def test_a_training_is_heard_of_after_every_iteration_however_far_apart_its_reports_are(tmp_path, monkeypatch):
+    from ray import tune
+
+    beats = []
+    *_, last = trainable.reports(order_of(tmp_path) | {"every": 1000}, lambda: beats.append(1))
+    assert len(beats) == last["outcome"]["iterations"] == 60
+    told = []
+    monkeypatch.setattr(tune, "report", lambda report: told.append(json.loads(report["report"])))
+    monkeypatch.setattr(trainable, "ALIVE_SECONDS", 0)
+    trainable.train_trial({"order": json.dumps(order_of(tmp_path) | {"every": 1000})})
+    assert told.count({}) == 60
+    assert timeless(told[-1]["outcome"]) == timeless(last["outcome"])
+    monkeypatch.setattr(trainable, "ALIVE_SECONDS", 3600)
+    told.clear()
+    trainable.train_trial({"order": json.dumps(order_of(tmp_path) | {"every": 1000})})
+    assert {} not in told
+
+
 def test_search_sees_no_test_images(tmp_path):
     *_, last = trainable.reports(order_of(tmp_path, phase="search"))
     assert last["outcome"]["test_accuracy"] is None
