@@ -111,7 +111,7 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"{\char34}",
     "±": r"$\pm$",
     "−": "$-$",
     "–": "--",
