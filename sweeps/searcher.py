@@ -245,6 +245,14 @@ class PlanScheduler(FIFOScheduler):
         stop = self.conductor.report(trial.trial_id, report)
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
 
+    def on_trial_complete(self, tune_controller: Any, trial: RayTrial, result: dict[str, Any]) -> None:
+        """Forget what Tune would keep of every trial until the end, though nothing reads it: texts, and averages."""
+        kept = trial.run_metadata
+        kept.last_result.pop("report", None)
+        kept.metric_analysis.clear()
+        kept.metric_n_steps.clear()
+        trial.config.pop("order", None)
+
 
 def without_conductor(adapter: PlanSearcher | PlanScheduler) -> dict[str, Any]:
     """What may be pickled of an adapter: a conductor holds open files and a terminal."""

@@ -8,14 +8,21 @@ doing the same trainings (`plain_tune.py`) and `sweeps run` with W&B offline tak
 whole    from the end of the first trial to that of the last, by the number of trials between
 around   the same times the workers, less the training itself: what a worker spends on a trial beside training it
 command  the whole command with start, end and our report, by the number of trials
+
+With --memory 2000 instead: what each finished trial of a run of so many adds to the driver's memory, W&B offline.
 """
 
 import argparse
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from contest import Contestant, Outcome
 
@@ -42,7 +49,11 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=60)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory", type=int, metavar="TRIALS")
     options = parser.parse_args()
+    if options.memory:
+        print(f"{memory_per_trial(options.memory):.0f} bytes per finished trial")
+        return
     chosen = tree(options.trials, options.iterations)
     rounds: list[dict[str, dict[str, float]]] = []
     for _ in range(options.rounds):
@@ -70,6 +81,25 @@ def costs(outcome: Outcome, workers: int) -> dict[str, float]:
     whole = outcome.between / (trials - 1)
     around = whole * workers - outcome.training / trials
     return {"whole": 1e3 * whole, "around": 1e3 * around, "command": 1e3 * outcome.seconds / trials}
+
+
+def memory_per_trial(trials: int) -> float:
+    """The slope of the driver's resident memory over finished trials, bytes; the first quarter is left out."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "study.yaml").write_text(yaml.safe_dump(tree(trials, 5)))
+        command = [sys.executable, "-m", "sweeps", "run", "study.yaml"]
+        seen: list[tuple[int, int]] = []
+        with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
+            while driver.poll() is None and (not seen or seen[-1][0] < trials):
+                done = len(list(folder.glob("results/short/ledger/*.json")))
+                pages = int(Path(f"/proc/{driver.pid}/statm").read_text().split()[1])
+                seen.append((done, pages * os.sysconf("SC_PAGE_SIZE")))
+                print(*seen[-1], flush=True)
+                time.sleep(1)
+        assert driver.returncode == 0
+    finished, used = np.array([one for one in seen if trials / 4 < one[0] < trials]).T
+    return float(np.polyfit(finished, used, 1)[0])
 
 
 if __name__ == "__main__":

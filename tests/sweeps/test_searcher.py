@@ -5,7 +5,7 @@ from playing import tiny
 
 from sweeps.ledger import Ledger
 from sweeps.plan import Plan
-from sweeps.searcher import MAX_LOSSES, Conductor
+from sweeps.searcher import MAX_LOSSES, Conductor, PlanScheduler
 from sweeps.study import Study
 
 
@@ -68,3 +68,16 @@ def test_out_of_memory_runs_once_more_and_is_then_recorded(conductor):
     conductor.end("b", lost=False)
     (entry,) = conductor.plan.entries
     assert (entry.status, entry.error, entry.provenance["starts"]) == ("oom", "MemoryError: no room", 2)
+
+
+def test_tune_keeps_nothing_large_of_a_trial_that_has_ended(conductor):
+    from ray.tune.experiment import Trial
+
+    trial = Trial("nothing", stub=True, config={"order": "long", "larger": False})
+    trial.update_last_result({"report": "long", "training_iteration": 3})
+    assert trial.run_metadata.metric_n_steps
+    PlanScheduler(conductor).on_trial_complete(None, trial, trial.last_result)
+    assert trial.config == {"larger": False}
+    assert "report" not in trial.last_result
+    assert not trial.run_metadata.metric_n_steps
+    assert not trial.run_metadata.metric_analysis
