@@ -184,7 +184,7 @@ def tuner_of(conductor: "Conductor", place: Place, shares: Shares, slots: int) -
     """Tune's experiment: it asks the conductor what to do, and keeps nothing that is read again."""
     from ray import tune
 
-    from sweeps.searcher import PlanScheduler, PlanSearcher
+    from sweeps.searcher import Mute, PlanScheduler, PlanSearcher
     from sweeps.trainable import train_trial
 
     return tune.Tuner(
@@ -200,7 +200,7 @@ def tuner_of(conductor: "Conductor", place: Place, shares: Shares, slots: int) -
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
-        run_config=tune.RunConfig(name="experiment", storage_path=str(place.ray), verbose=0),
+        run_config=tune.RunConfig(name="experiment", storage_path=str(place.ray), verbose=0, callbacks=[Mute()]),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import ray
 from ray.tune.experiment import Trial as RayTrial
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
@@ -252,6 +253,15 @@ class PlanScheduler(FIFOScheduler):
         kept.metric_analysis.clear()
         kept.metric_n_steps.clear()
         trial.config.pop("order", None)
+
+
+class Mute(TrialProgressCallback):
+    """Takes the place of the one that tells of trials, and keeps a text of each: `sweeps.table` tells of them here."""
+
+    def on_trial_result(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
+
+    on_trial_error = on_trial_complete = on_trial_result
 
 
 def without_conductor(adapter: PlanSearcher | PlanScheduler) -> dict[str, Any]:

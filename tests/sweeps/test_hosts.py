@@ -131,11 +131,11 @@ def test_a_study_survives_a_host_that_is_away_for_a_while(undisturbed, fault, se
 def test_without_keepalive_a_silent_trial_is_given_up_and_runs_again(undisturbed):
     never = {
         "RAY_grpc_client_keepalive_time_ms": "3600000",
+        "RAY_grpc_client_keepalive_timeout_ms": "3600000",  # TCP's too, for what nobody has acknowledged
         "RAY_health_check_failure_threshold": "1000",
     }
     with hosts.network(CLUSTER | never) as net:
         head, *_ = net.cluster([0, 1, 1])
-        # Below the 20 s after which TCP itself gives up what nobody has acknowledged.
         run = Run(net, STUDY | {"resources": {"silence": 12}}, head)
         run.wait_for(8)
         begun = time.monotonic()

@@ -44,6 +44,7 @@ def test_a_run_says_what_was_found_and_where_everything_is(ran):
     for line in ("Report: results/tiny/report/index.html", "Best configs: results/tiny/best", "W&B runs: results/tiny"):
         assert line in answer.stdout
     assert "dagan_aug − c" in answer.stdout
+    assert "Last result" not in answer.stdout, "what Tune says of trials"
     assert "tiny: 16 trials; 16 to go, 2 at a time, each on 1 core. Ctrl-C" in answer.stderr
     assert "c: search done, best validation" in answer.stderr
     assert "Traceback" not in answer.stderr
