@@ -126,6 +126,7 @@ def _context(evidence: Evidence, sheets: list[PictureSheet]) -> dict[str, Any]:
         "gains": evidence.gains.to_dict("records"),
         "measures": MEASURES,
         "rungs": evidence.rungs.to_dict("records"),
+        "cells": len(evidence.cells),
         "ablation": evidence.ablation.to_dict("records"),
         "ablation_note": ablation_note(evidence),
         "notes": notes(evidence),

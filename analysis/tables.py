@@ -23,7 +23,8 @@ class Choices:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, int, str, tuple[str, ...]], ...]
-    confirmed: bool
+    title: str
+    """What configurations these are."""
 
 
 def choices(evidence: Evidence) -> Choices:
@@ -42,7 +43,11 @@ def choices(evidence: Evidence) -> Choices:
     for (dataset, size, method), group in trials.groupby([*CELL, "method"], sort=False):
         values = tuple(_distinct(group[f"config.{column}"]) for column in columns)
         rows.append((str(dataset), int(str(size)), str(method), values))
-    return Choices(columns, tuple(rows), is_confirmed)
+    if is_confirmed:
+        title = "the base configurations" if len(evidence.ablation) else "the chosen configurations"
+    else:
+        title = "the best configurations so far"
+    return Choices(columns, tuple(rows), title)
 
 
 def ends(edges: pd.DataFrame) -> dict[tuple[str, int, str, str], str]:

@@ -15,7 +15,8 @@ def points(difference: float) -> str:
     """A signed difference of accuracies in percentage points, one decimal: 0.023 → +2.3."""
     if math.isnan(difference):
         return "–"
-    return f"{100 * difference:+.1f}".replace("-", MINUS)
+    text = f"{100 * difference:+.1f}"
+    return "0.0" if text[1:] == "0.0" else text.replace("-", MINUS)
 
 
 def interval(low: float, high: float) -> str:
