@@ -29,7 +29,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// What a point is, under the pointer or the finger. Without this script the browser shows the titles itself.
+// What a point is, under the pointer or the finger, or by the arrow keys in a figure that has the focus. Without this script the browser shows the titles itself.
 const tip = document.createElement("div");
 tip.id = "tip";
 tip.hidden = true;
@@ -40,8 +40,7 @@ for (const point of document.querySelectorAll("circle.point")) {
   point.ariaLabel = title.textContent;
   title.remove();
 }
-const show = (event) => {
-  const point = event.target.closest("circle.point");
+const tell = (point) => {
   tip.hidden = !point;
   if (!point) return;
   tip.textContent = point.ariaLabel;
@@ -49,6 +48,22 @@ const show = (event) => {
   tip.style.left = `${Math.max(8, Math.min(box.left + box.width / 2 - tip.offsetWidth / 2, width - tip.offsetWidth - 8))}px`;
   tip.style.top = `${box.top > tip.offsetHeight + 12 ? box.top - tip.offsetHeight - 6 : box.bottom + 6}px`;
 };
+const show = (event) => { tell(event.target.closest("circle.point")); };
+for (const figure of document.querySelectorAll("svg")) {
+  const points = [...figure.querySelectorAll("circle.point")];
+  if (!points.length) continue;
+  let place = -1;
+  figure.tabIndex = 0;
+  figure.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (event.key === "Escape") tip.hidden = true;
+    if (!step) return;
+    event.preventDefault();
+    place = ((step > 0 ? place : Math.max(place, 0)) + step + points.length) % points.length;
+    tell(points[place]);
+  });
+  figure.addEventListener("blur", () => { tip.hidden = true; });
+}
 document.addEventListener("pointerover", show);
 document.addEventListener("pointerdown", show);
 document.addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });

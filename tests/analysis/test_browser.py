@@ -66,8 +66,16 @@ heads[1].querySelector("button").click();
 const methods = [...table.tBodies[0].rows].map((row) => row.cells[0].textContent.trim());
 const point = document.querySelector("circle.point");
 point.dispatchEvent(new PointerEvent("pointerover", {bubbles: true}));
-document.title = JSON.stringify({methods, sorted: heads[1].ariaSort, tip: document.getElementById("tip").textContent,
-  hidden: document.getElementById("tip").hidden, wide: document.documentElement.scrollWidth - innerWidth});
+const told = document.getElementById("tip").textContent, shown = !document.getElementById("tip").hidden;
+const figure = point.closest("svg"), press = (key) => {
+  figure.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+  return document.getElementById("tip").textContent;
+};
+const walked = ["ArrowRight", "ArrowRight", "ArrowLeft", "ArrowLeft"].map(press);
+figure.dispatchEvent(new FocusEvent("blur"));
+document.title = JSON.stringify({walked, left: document.getElementById("tip").hidden, focusable: figure.tabIndex,
+  last: [...figure.querySelectorAll("circle.point")].at(-1).ariaLabel, methods, sorted: heads[1].ariaSort,
+  tip: told, shown, wide: document.documentElement.scrollWidth - innerWidth});
 """
 
 
@@ -80,7 +88,12 @@ def test_columns_sort_and_points_tell(page, tmp_path):
     assert state["methods"] == ["c", "dagan", "c_aug", "dagan_aug"]  # by their means
     assert state["sorted"] == "ascending"
     assert re.match(r"\w+, 5 per class.*: \d+\.\d %", state["tip"])
-    assert not state["hidden"]
+    first, second, again, last = state["walked"]
+    assert first == again == state["tip"] != second
+    assert last == state["last"], "from the first back to the last"
+    assert state["shown"]
+    assert state["focusable"] == 0
+    assert state["left"], "nothing is told of a figure that has lost the focus"
     assert state["wide"] <= 0
 
 
