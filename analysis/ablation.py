@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.claims import explored
@@ -78,7 +79,9 @@ def _trials(results: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 def _text(value: object) -> str:
     if pd.isna(value):  # type: ignore[call-overload]
         return "none"
-    return f"{float(value):g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+    if isinstance(value, bool | np.bool_):
+        return str(value).lower()  # as in the study's file
+    return f"{float(value):g}" if isinstance(value, int | float) else str(value)
 
 
 def _base(trials: pd.DataFrame, columns: Sequence[str], base: Mapping[str, Any]) -> dict[str, str]:

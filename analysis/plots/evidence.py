@@ -77,13 +77,40 @@ def contributions(ablation: pd.DataFrame, smallest_difference: float = 0.5) -> F
     figure, axes = canvas(1.25 + 0.29 * max(len(rows), 1))
     axes.axvspan(-smallest_difference, smallest_difference, color=MUTED, alpha=0.16, linewidth=0)
     axes.axvline(0, color=MUTED, linewidth=0.8)
+    limit = _far(rows)
     for place, row in enumerate(rows.to_dict("records")):
-        _difference(axes, place, row, INK, "o", filled=row["verdict"].startswith(("better", "worse")))
+        filled = row["verdict"].startswith(("better", "worse"))
+        if 100 * abs(row["difference"]) > limit:
+            _beyond(axes, place, row, limit, filled=filled)
+        else:
+            _difference(axes, place, row, INK, "o", filled=filled)
     bare_rows(axes, [f"{row.factor}: {row.level}" for row in rows.itertuples()])
-    axes.set_xlabel("difference to the base, points")
+    axes.set_xlabel("points")
     kind = f"95 % intervals, n = {extent(rows['n'])} paired seeds; filled: stands out (q < 0.05)"
-    note(figure, f"test accuracy; {kind}; band: below {smallest_difference:g} points, too small to matter")
+    band = f"band: below {smallest_difference:g} points, too small to matter"
+    arrows = ""
+    if limit < math.inf:
+        axes.set_xlim(-limit, limit)
+        arrows = "; arrow: beyond the axis"
+    note(figure, f"test accuracy against the base; {kind}; {band}{arrows}")
     return figure
+
+
+def _far(rows: pd.DataFrame) -> float:
+    """Where the axis ends, in points, so that one huge contribution does not squeeze all others; else infinity."""
+    reach = 100 * rows[["difference", "low", "high"]].abs().max(axis="columns")
+    usual = reach[reach <= 4 * reach.quantile(0.75)]
+    return 1.4 * float(usual.max()) if len(usual) < len(reach) else math.inf
+
+
+def _beyond(axes: Axes, place: int, row: Row, limit: float, *, filled: bool) -> None:
+    """An arrow at the end of the axis, with the value."""
+    side = math.copysign(0.94 * limit, row["difference"])
+    face = INK if filled else PAPER
+    axes.plot(side, place, marker="<" if side < 0 else ">", markersize=6.5, color=INK, markerfacecolor=face)
+    words, align = points(row["difference"]), "left" if side < 0 else "right"
+    axes.annotate(words, (0.86 * side / 0.94, place), ha=align, va="center", color=INK, fontsize="small")
+    tell(axes, [side], [place], [f"{words} points ({interval(row['low'], row['high'])}), n = {row['n']}"])
 
 
 def _difference(axes: Axes, place: int, row: Row, colour: str, marker: str, *, filled: bool) -> None:

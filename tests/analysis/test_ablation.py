@@ -98,3 +98,10 @@ def test_one_seed_and_one_level():
     assert rows["note"].tolist() == ["no interval: one value"] * 3
     assert rows["verdict"].tolist() == ["too few seeds"] * 3
     assert contributions(trials([BASE]), list(BASE)).empty
+
+
+def test_truth_values_are_written_as_in_the_studys_file():
+    results = trials([BASE, BASE | {"gan.ema": 0.5}])
+    results["config.gan.ema"] = (results["config.gan.ema"] != 0.5).astype("boolean")
+    rows = contributions(results, ["gan.ema"], {"gan.ema": True})
+    assert rows[["base", "level"]].values.tolist() == [["true", "false"]]

@@ -151,3 +151,16 @@ def test_notes_are_broken_before_they_run_over_the_edge():
 def test_png_and_svg_are_the_same_each_time():
     assert plots.svg(plots.importance(IMPORTANCE)) == plots.svg(plots.importance(IMPORTANCE))
     assert plots.png(plots.importance(IMPORTANCE)) == plots.png(plots.importance(IMPORTANCE))
+
+
+def test_one_huge_contribution_does_not_squeeze_the_others():
+    few = ABLATION[ABLATION["n"] > 0]
+    huge = few.tail(1).assign(factor="norm", level="off", difference=-0.34, low=-0.43, high=-0.25, verdict="worse")
+    rows = pd.concat([few, few, few, few, huge])
+    figure = plots.contributions(rows)
+    low, high = figure.axes[0].get_xlim()
+    assert -high == low == pytest.approx(-1.4 * 3)
+    assert "−34.0" in words(figure)
+    assert "arrow: beyond the axis" in words(figure)
+    assert any(title.startswith("−34.0 points (−43.0 to −25.0), n = 8") for title in titles(figure))
+    assert "arrow" not in words(plots.contributions(few))
