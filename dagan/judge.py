@@ -4,16 +4,17 @@ Subsets of the confirm phase all come from the final half of the training pool; 
 the other half, the tuning half, and opens no test image. Its pooled features take the place of Inception's.
 """
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -30,6 +31,7 @@ from dagan.trees import merged
 
 SEED = 0
 MOST_IMAGES = 20_000
+WAIT_SECONDS = 5
 SETTINGS: dict[str, Any] = {
     "classifier": {"iterations": 2000, "learning_rate": 1e-3},
     # float32 everywhere: a judge is to say the same of the same images on any device.
@@ -87,32 +89,46 @@ def judge_config(config: Config, settings: Mapping[str, Any] | None = None) -> C
     return judging
 
 
-def judge_of(config: Config, *, folder: Path | None = None, settings: Mapping[str, Any] | None = None) -> Judge:
+def judge_of(
+    config: Config,
+    *,
+    folder: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    alive: Callable[[], None] = lambda: None,
+) -> Judge:
     """The judge of a config's data set: read from `folder` where it lies there, else trained, and kept there.
 
     `settings` override those of the judge (a nested mapping as for `Config.of`): a smaller network, fewer iterations.
-    Files are named by the signature of all that the judge was trained by; a damaged one counts as absent.
+    Files are named by the signature of all that the judge was trained by; a damaged one counts as absent. `alive` is
+    called while it trains, and while another process does.
 
     Raises:
         InvalidInput: a data set without a tuning half, settings that are wrong, or a judge that diverged.
     """
     own = judge_config(config, settings)
     if folder is None:
-        return trained_judge(own)
+        return trained_judge(own, alive)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"judge-{own.signature}.safetensors"
-    with FileLock(path.with_suffix(".lock")):  # the trials of a sweep all come here at once
+    lock = FileLock(path.with_suffix(".lock"))
+    while not lock.is_locked:  # the trials of a sweep all come here at once
+        alive()
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=WAIT_SECONDS)
+    try:
         found = kept_judge(own, path)
         if found is None:
-            found = trained_judge(own)
+            found = trained_judge(own, alive)
             keep(found, path)
-    return found
+        return found
+    finally:
+        lock.release()
 
 
-def trained_judge(config: Config) -> Judge:
+def trained_judge(config: Config, alive: Callable[[], None] = lambda: None) -> Judge:
     """A judge from the training that its config names."""
     training = Training(config)
-    for _ in training.run(every=config.classifier.iterations):
+    for _ in training.run(every=config.classifier.iterations, alive=alive):
         pass
     if training.status == "diverged":
         raise refuse("judge", f"must not diverge, but {training.error} Give `settings` with a smaller learning rate.")

@@ -8,6 +8,7 @@
 Real reference images are the test images. Numbers of two data sets, or of two judges, cannot be compared.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -66,10 +67,17 @@ class Quality:
     """Per class, spread of generated over that of the training images, in pixels; 1 like them, 0 collapsed."""
 
 
-def quality(training: Training, judge: Judge, *, most_images: int = 10_000, gan_train_per_class: int = 500) -> Quality:
+def quality(
+    training: Training,
+    judge: Judge,
+    *,
+    most_images: int = 10_000,
+    gan_train_per_class: int = 500,
+    alive: Callable[[], None] = lambda: None,
+) -> Quality:
     """Judge a trained generator. The same every time, and it changes nothing in the training.
 
-    Costs one training of `c` (for GAN-train) and a few seconds.
+    Costs one training of `c` (for GAN-train), in which `alive` is called after every iteration, and a few seconds.
 
     Raises:
         InvalidInput: a training that cannot be judged, or not by this judge.
@@ -101,7 +109,7 @@ def quality(training: Training, judge: Judge, *, most_images: int = 10_000, gan_
         density={name: one.density for name, one in covers.items()},
         coverage={name: one.coverage for name, one in covers.items()},
         gan_test=share(seen_generated == generated.labels),
-        gan_train=gan_train(training, reference, gan_train_per_class),
+        gan_train=gan_train(training, reference, gan_train_per_class, alive),
         memorisation=memorisation(train, real, features),
         pixel_memorisation=memorisation(
             training.data.train.images.flatten(1), reference.images.flatten(1), generated.images.flatten(1)
@@ -156,7 +164,9 @@ def class_covers(
     return covers
 
 
-def gan_train(training: Training, reference: Labelled, per_class: int) -> float | None:
+def gan_train(
+    training: Training, reference: Labelled, per_class: int, alive: Callable[[], None] = lambda: None
+) -> float | None:
     """Accuracy on real images of a classifier trained on generated ones alone; None where its training diverged.
 
     GAN-train of Shmelkov et al. 2018; the classification accuracy score of Ravuri & Vinyals 2019.
@@ -166,7 +176,7 @@ def gan_train(training: Training, reference: Labelled, per_class: int) -> float 
     labels = torch.arange(classes, device=reference.labels.device).repeat(per_class)
     generated = drawn(training.generation, labels, "gan_train")
     learner = Training(plain(training.config), TrainingData(generated, None, reference))
-    for _ in learner.run(every=learner.config.classifier.iterations):
+    for _ in learner.run(every=learner.config.classifier.iterations, alive=alive):
         pass
     return learner.result().test_accuracy
 

@@ -172,7 +172,9 @@ class Training:
             assert steps is not None
             self._window.append(steps.step(iteration))
             self.iterations[stage] += 1
+            paused = time.perf_counter()
             alive()
+            begin += time.perf_counter() - paused
             if self.iterations[stage] in marks:
                 self._count_seconds(begin)
                 keep(stage)

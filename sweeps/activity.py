@@ -38,9 +38,9 @@ class Activity:
 
     def __call__(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
         """A trial has started, reported, met with something, or ended."""
-        if entry:
+        if entry or report.get("again"):
             self.running.pop(trial.signature, None)
-        else:
+        elif "event" not in report:
             now = self.running.setdefault(trial.signature, {"name": trial.name, **place_of(trial)})
             now |= {key: report[key] for key in SHOWN if key in report}
             now |= {"host": report["provenance"]["host"]} if "provenance" in report else {}
@@ -76,7 +76,10 @@ def place_of(trial: Trial) -> dict[str, Any]:
 
 
 def activity(place: Place) -> dict[str, Any] | None:
-    """What the file of a study says, and whether its driver is `alive`; None where no run is under way."""
+    """What the file of a study says, and whether its driver is `alive` (None: nobody may look); None without a file.
+
+    A run that ends takes its file along, so one without a living driver is of one that was killed.
+    """
     try:
         facts: dict[str, Any] = json.loads(place.activity.read_bytes())
     except (OSError, ValueError):

@@ -98,6 +98,7 @@ def run(
         RepeatedFailure: a method fails every time in the same way.
     """
     with place.driving():
+        place.activity.unlink(missing_ok=True)  # an earlier driver's that was killed
         write_atomically(place.study, study.text)
         storage = storage or Storage()
         store = storage.store(place)
@@ -176,7 +177,7 @@ def conductor_of(plan: Plan, place: Place, store: Store, listeners: Sequence[Any
             conductor.tell(trial, f"its pictures could not be fetched ({error})")
 
     conductor = Conductor(plan, order, discard)
-    conductor.listeners = [*listeners, fetch_pictures]
+    conductor.listeners = [fetch_pictures, *listeners]  # what it has to tell comes before a trial's end
     return conductor
 
 
@@ -194,7 +195,7 @@ def tuner_of(conductor: "Conductor", place: Place, shares: Shares, slots: int) -
         ),
         tune_config=tune.TuneConfig(
             search_alg=PlanSearcher(conductor),
-            scheduler=PlanScheduler(conductor),
+            scheduler=PlanScheduler(conductor, shares.usual),
             num_samples=-1,
             max_concurrent_trials=slots,
             reuse_actors=True,

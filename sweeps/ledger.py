@@ -133,15 +133,15 @@ class Place:
         self.best = self.root / "best"
 
     @property
-    def driven(self) -> bool:
-        """Whether a driver holds the study right now."""
+    def driven(self) -> bool | None:
+        """Whether a driver holds the study right now; None in a folder that one may only read."""
         try:
             with FileLock(self._lock, timeout=0):
                 return False
         except Timeout:
             return True
         except OSError:
-            return False  # a folder that one may only read
+            return None
 
     @contextmanager
     def driving(self) -> Iterator[Self]:

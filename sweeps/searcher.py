@@ -17,6 +17,7 @@ from ray.tune.search import Searcher
 
 from dagan.problem import InvalidInput, Problem
 from sweeps.ledger import Entry
+from sweeps.packing import Share, nodes_alive, room
 from sweeps.plan import Plan
 from sweeps.silence import Silence
 from sweeps.store import Key
@@ -118,16 +119,19 @@ class Conductor:
             for listener in self.listeners:
                 listener(trial, {}, entry)
 
-    def idle(self) -> None:
-        """Say that no trial is at work, though some could be."""
-        waits = f"nothing has run for {IDLE_SECONDS:.0f} s, as no node of the cluster has room for a trial"
+    def idle(self, *, room: bool) -> None:
+        """Say that no trial is at work, though some could be; `room`: a node could hold one."""
+        waits = f"nothing has run for {IDLE_SECONDS:.0f} s"
+        why = (
+            "workers are being started" if room else "no node of the cluster has room; it goes on as soon as one joins"
+        )
         for trial in list(self.running.values())[:1]:
-            self.tell(trial, f"{waits}; it goes on as soon as one joins")
+            self.tell(trial, f"{waits}: {why}")
 
-    def tell(self, trial: Trial, event: str) -> None:
-        """Say what has happened to a trial."""
+    def tell(self, trial: Trial, event: str, *, again: bool = False) -> None:
+        """Say what has happened to a trial; `again`: it waits to be started once more."""
         for listener in self.listeners:
-            listener(trial, {"event": event}, None)
+            listener(trial, {"event": event, "again": again}, None)
 
     def _goes_on(self, trial: Trial, ray_id: str, *, lost: bool) -> bool:
         """Whether a trial that has ended runs again: after its first lack of memory, or not too many losses."""
@@ -137,7 +141,8 @@ class Conductor:
             again = outcome["status"] == "oom" and name not in self.larger
             if again:
                 self.larger.add(name)
-                self.tell(trial, f"out of memory ({outcome['error']}); it runs once more, with a larger share")
+                what = f"out of memory ({outcome['error']}); it runs once more, with a larger share"
+                self.tell(trial, what, again=True)
             return again
         if not lost or ray_id in self.stopping:
             return False
@@ -148,7 +153,7 @@ class Conductor:
         self.losses[name] += 1
         again = self.losses[name] <= MAX_LOSSES
         if again:
-            self.tell(trial, "its worker was lost; it goes on elsewhere")
+            self.tell(trial, "its worker was lost; it goes on elsewhere", again=True)
         return again
 
     def _entry(self, trial: Trial, ray_id: str, *, lost: bool) -> Entry | None:
@@ -212,9 +217,9 @@ class PlanSearcher(Searcher):
 class PlanScheduler(FIFOScheduler):
     """Stops a trial where the plan says so, and ends the worker of one of which nothing is heard any more."""
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, conductor: Conductor, share: Share) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.conductor = conductor
+        self.conductor, self.share = conductor, share
         self._looked = self._busy = time.monotonic()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -235,7 +240,7 @@ class PlanScheduler(FIFOScheduler):
             if at_work:
                 self._busy = self._looked
             elif self._looked - self._busy > IDLE_SECONDS:
-                self.conductor.idle()
+                self.conductor.idle(room=room(self.share, nodes_alive()) > 0)
                 self._busy = self._looked
         chosen: RayTrial | None = super().choose_trial_to_run(tune_controller)
         return chosen

@@ -106,10 +106,11 @@ class LiveTable:
             self._noticed.add(notice)
             self.console.print(f"{trial.name}: {notice}", markup=False)
         key = (trial.cell.dataset.name, trial.cell.samples_per_class, trial.method)
-        if entry is None and trial.signature not in self._active:
+        over = entry is not None or report.get("again")
+        if not over and "event" not in report and trial.signature not in self._active:
             self._active.add(trial.signature)
             self.running[key] += 1
-        elif entry is not None and trial.signature in self._active:
+        elif over and trial.signature in self._active:
             self._active.remove(trial.signature)
             self.running[key] -= 1
         self._show(ended=trial if entry else None)

@@ -5,7 +5,6 @@ Whatever goes wrong with W&B, training and ledger go on: one notice, and no more
 
 import netrc
 import os
-import queue
 import threading
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +30,8 @@ Message = tuple[Trial, dict[str, Any], Entry | None]
 class Tracker:
     """Logs each trial as a W&B run: config, curves, summary; group = method of a cell, job type = phase.
 
-    A thread of its own does it: a server that answers slowly must not hold up the trials.
+    A thread of its own does it: a server that answers slowly must not hold up the trials. What it has not got to yet
+    is kept once per trial, for each report has the whole curve.
     """
 
     def __init__(self, folder: Path, mode: Mode, console: Console) -> None:
@@ -39,7 +39,10 @@ class Tracker:
         self.runs: dict[str, Any] = {}
         self.steps: dict[str, int] = {}
         self.broken = mode == "off"
-        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._waiting: dict[str, Message] = {}
+        """By signature."""
+        self._over = False
+        self._news = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="wandb", daemon=True)
 
     def begin(self, plan: Plan, _slots: int, _share: Share) -> None:
@@ -50,19 +53,30 @@ class Tracker:
 
     def __call__(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
         """A trial has reported, or ended."""
-        if not self.broken and (report or entry):
-            self._messages.put((trial, report, entry))
+        if self.broken or not (entry or "curve" in report):
+            return
+        with self._news:
+            _, known, _ = self._waiting.pop(trial.signature, (trial, {}, None))
+            self._waiting[trial.signature] = (trial, known | report, entry)
+            self._news.notify()
 
     def end(self) -> None:
         """Log what is left, and close the runs of trials that were interrupted."""
+        if self.broken or not self._thread.is_alive():
+            return
+        with self._news:
+            self._over, left = True, len(self._waiting)
+            self._news.notify()
+        if left > 1:
+            self.console.print(f"W&B has yet to take in {left} trials …")
+        self._thread.join(PATIENCE_SECONDS)
         if self._thread.is_alive():
-            self._messages.put(None)
-            self._thread.join(PATIENCE_SECONDS)
-            if self._thread.is_alive():
-                self._give_up(TimeoutError(f"{self._messages.qsize()} reports were not taken in"))
+            self.broken = True
+            missing = f"{len(self._waiting)} trials are not in W&B"
+            self.console.print(f"W&B took too long (more than {PATIENCE_SECONDS:g} s): {missing}; the ledger has all.")
 
     def _work(self) -> None:
-        while (message := self._messages.get()) is not None and not self.broken:
+        while not self.broken and (message := self._next()):
             try:
                 self._log(*message)
             except Exception as error:
@@ -72,6 +86,12 @@ class Tracker:
                 run.finish(exit_code=1)
             except Exception as error:
                 self._give_up(error)
+
+    def _next(self) -> Message | None:
+        """What has waited longest; None when the study is over and nothing is left."""
+        with self._news:
+            self._news.wait_for(lambda: self._waiting or self._over)
+            return self._waiting.pop(next(iter(self._waiting))) if self._waiting else None
 
     def _log(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
         if trial.signature not in self.runs:

@@ -128,12 +128,15 @@ def _train(order: dict[str, Any], alive: Callable[[], None]) -> Iterator[dict[st
     notice = {}
     if training.generation and result["status"] == "completed":
         try:
-            if order["quality"]:
-                result["quality"] = quality_of(training)
             if order["pictures"]:
                 Store(order["store"]).put(order["pictures"], pictures(training))
         except Exception as error:  # fsspec's systems have no error in common
-            notice = {"notice": f"its images could not be judged or kept ({error}); the trial is none the worse"}
+            notice = {"notice": f"its pictures could not be kept ({error}); the trial is none the worse"}
+        try:
+            if order["quality"]:
+                result["quality"] = quality_of(training, alive)
+        except Exception as error:  # a finished training is not to be lost by a look at its images
+            notice = {"notice": f"its images could not be judged ({first_line(error)}); the trial is none the worse"}
     yield {"outcome": result, "curve": result["curve"], "provenance": provenance, **snapshots.news(), **notice}
 
 
@@ -142,12 +145,12 @@ def curve(training: "Training", points: int | None = None) -> list[dict[str, Any
     return [asdict(point) for point in training.curve[:points]]
 
 
-def quality_of(training: "Training") -> dict[str, float]:
+def quality_of(training: "Training", alive: Callable[[], None]) -> dict[str, float]:
     """What the judge of the data set says of the generated images; of what it says per class, means."""
     from dagan.judge import judge_of
     from dagan.quality import quality
 
-    found = quality(training, judge_of(training.config, folder=JUDGES))
+    found = quality(training, judge_of(training.config, folder=JUDGES, alive=alive), alive=alive)
     values = {
         "kid": found.kernel_distance.mean,
         "fid": found.frechet_distance,

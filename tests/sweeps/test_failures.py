@@ -192,7 +192,7 @@ def test_storage_that_goes_away_costs_snapshots_not_trials(tmp_path):
                 (folder / "store").write_text("no folder any more")
             _, said = driver.communicate(timeout=300)
         assert driver.returncode == 0, said
-        assert ("its images could not be judged or kept" in said) == away
+        assert ("its pictures could not be kept" in said) == away
         numbered.append(numbers(folder / "results/tiny/ledger"))
     assert numbered[0] == numbered[1]
 

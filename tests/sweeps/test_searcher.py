@@ -76,7 +76,7 @@ def test_tune_keeps_nothing_large_of_a_trial_that_has_ended(conductor):
     trial = Trial("nothing", stub=True, config={"order": "long", "larger": False})
     trial.update_last_result({"report": "long", "training_iteration": 3})
     assert trial.run_metadata.metric_n_steps
-    PlanScheduler(conductor).on_trial_complete(None, trial, trial.last_result)
+    PlanScheduler(conductor, {"CPU": 1.0}).on_trial_complete(None, trial, trial.last_result)
     assert trial.config == {"larger": False}
     assert "report" not in trial.last_result
     assert not trial.run_metadata.metric_n_steps

@@ -76,7 +76,6 @@ def test_everything_wrong_is_said_at_once():
             "confirm.quality: reaches nothing: none of c has a generator. Remove it.",
         ),
         ({"confirm__quality": True, "base__data": {"validation": "within"}}, "confirm.quality: needs a judge"),
-        ({"confirm__quality": True, "base__network__name": "dcgan64"}, "confirm.quality: must be false for dcgan64"),
     ],
 )
 def test_refusals(changes, message):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from playing import numbers, plain
+from playing import numbers, plain, played_entry
 from rich.console import Console
 
 from sweeps import tracking
@@ -17,7 +17,7 @@ from sweeps.plan import Plan
 from sweeps.study import Study
 from sweeps.tracking import Tracker
 
-STUDY = plain(search__budget={"trials": 3}, confirm__seeds=2)
+STUDY = plain(search__budget={"trials": 3}, search__window=4, confirm__seeds=2)
 
 
 def run(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -54,34 +54,42 @@ def test_a_server_that_does_not_answer_stops_nothing(tmp_path):
 @pytest.fixture
 def tracker(tmp_path, capsys):
     plan = Plan(Study.of(STUDY), Ledger(tmp_path))
-    made = Tracker(tmp_path / "wandb", "offline", Console(stderr=True))
+    made = Tracker(tmp_path / "wandb", "offline", Console(stderr=True, soft_wrap=True))
     made.begin(plan, 1, {})
     return made
 
 
-def test_a_slow_server_holds_up_no_trial(tracker, monkeypatch):
+def test_a_slow_server_holds_up_no_trial_and_gets_the_latest_report_of_each(tracker, monkeypatch):
     logged, free = [], threading.Event()
 
     def log(trial, report, entry):
         free.wait(10)
-        logged.append(report["iteration"])
+        logged.append((trial.signature, report, entry))
 
     monkeypatch.setattr(tracker, "_log", log)
-    trial = tracker.plan.next()
+    one, two = tracker.plan.next(), tracker.plan.next()
     begun = time.monotonic()
-    for iteration in range(100):
-        tracker(trial, {"iteration": iteration}, None)
+    for points in range(100):
+        tracker(one, {"curve": list(range(points))}, None)
+        tracker(two, {"curve": list(range(points)), "stage": "classification"}, None)
+    tracker(two, {"event": "its worker was lost", "again": True}, None)
+    entry = played_entry(tracker.plan, one)
+    tracker(one, {}, entry)
     assert time.monotonic() - begun < 5
     assert not logged
     free.set()
     tracker.end()
-    assert logged == list(range(100)), "the end waits for what is left"
+    assert logged[-1] == (one.signature, {"curve": list(range(99))}, entry), "the end, with the curve before it"
+    latest = {"curve": list(range(99)), "stage": "classification"}
+    assert [found for found in logged if found[0] == two.signature][-1] == (two.signature, latest, None)
+    assert len(logged) <= 3, "what was taken at once, and the latest of each"
 
 
 def test_the_end_does_not_wait_for_ever(tracker, monkeypatch, capsys):
     monkeypatch.setattr(tracking, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr(tracker, "_log", lambda *message: time.sleep(30))
-    for iteration in range(3):
-        tracker(tracker.plan.branches[0], {"iteration": iteration}, None)
+    for _ in range(3):
+        tracker(tracker.plan.next(), {"curve": []}, None)
     tracker.end()
-    assert "W&B logging has stopped (TimeoutError: 3 reports were not taken in)" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "W&B took too long (more than 0.1 s): 2 trials are not in W&B; the ledger has all." in said

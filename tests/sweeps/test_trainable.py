@@ -76,7 +76,9 @@ def test_generated_images_are_judged_on_request(tmp_path, monkeypatch):
     few = {"classifier": {"iterations": 20}}
     monkeypatch.setattr(judge, "SETTINGS", judge.SETTINGS | few)
     *_, straight = trainable.reports(order_of(tmp_path))
-    *_, last = trainable.reports(order_of(tmp_path) | {"quality": True})
+    beats = []
+    *_, last = trainable.reports(order_of(tmp_path) | {"quality": True}, lambda: beats.append(1))
+    assert len(beats) > 60 + 20 + 40, "the trial, the judge and the learner of GAN-train are heard of"
     quality = last["outcome"].pop("quality")
     assert timeless(last["outcome"]) == timeless(straight["outcome"]), "judging changes nothing"
     assert set(quality) == {
@@ -90,10 +92,11 @@ def test_generated_images_are_judged_on_request(tmp_path, monkeypatch):
 
 
 def test_a_judge_that_fails_is_told_of_and_the_trial_none_the_worse(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainable, "quality_of", lambda training: 1 / 0)
+    monkeypatch.setattr(trainable, "quality_of", lambda training, alive: 1 / 0)
     *_, last = trainable.reports(order_of(tmp_path) | {"quality": True})
     assert last["outcome"]["status"] == "completed"
-    assert "could not be judged or kept (division by zero)" in last["notice"]
+    assert "could not be judged (ZeroDivisionError: division by zero)" in last["notice"]
+    assert (tmp_path / "snapshots" / "s.npz").exists(), "its pictures are kept all the same"
 
 
 def test_reports_that_nothing_hangs_on_are_left_out_but_no_point_of_the_curve(tmp_path, monkeypatch):
