@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from dagan.problem import InvalidInput, refuse
 from sweeps.ledger import Entry, Ledger, Place, write_atomically
 from sweeps.nodes import Token, require_common_sight, token_in
-from sweeps.packing import Share, Shares, nodes_alive, room, shares_of
+from sweeps.packing import Share, Shares, least_share, nodes_alive, room, shares_of
 from sweeps.plan import Plan
 from sweeps.sharing import Sharing
 from sweeps.store import Key, Store
@@ -117,9 +117,9 @@ def _run(plan: Plan, place: Place, cluster: Cluster, token: Token, option: str, 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     conductor = conductor_of(plan, place, token.store, listeners)
     with connected(cluster, plan.study.resources.cpu), terminating_gently():
-        shares = shares_of(plan.study)
         if cluster.address:
-            require_common_sight(plan.study, token, option, nodes_for(shares.usual))
+            require_common_sight(plan.study, token, option, nodes_for(least_share(plan.study, nodes_alive())))
+        shares = shares_of(plan.study, min(plan.at_once, cluster.workers or plan.at_once))
         slots = room(shares.usual, nodes_alive())
         slots = min(slots, cluster.workers or slots)
         for listener in listeners:

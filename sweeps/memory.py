@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from dagan.architecture import Stage
 from dagan.config import Config
-from sweeps.probe import far, per_iteration
+from sweeps.probe import per_iteration
 from sweeps.trial import Trial
 
 
@@ -24,14 +24,15 @@ Measure = Callable[[Sequence[Mapping[str, Any]]], Memory]
 def heaviest(trials: Iterable[Trial]) -> list[Config]:
     """For each data set and method the configs with the most operations per iteration, of either stage.
 
-    They are not the measure of memory, but both grow with the batch, the width and the ratio of generated images.
+    They are not the measure of memory, but both grow with the batch, the width and the ratio of generated images. Of
+    equals a confirm trial's, which has test images too.
     """
     most: dict[tuple[str, str, Stage], tuple[float, Config]] = {}
     stages: tuple[Stage, Stage] = ("generation", "classification")
     for trial in trials:
         for stage in stages:
             key, operations = (trial.cell.dataset.name, trial.method, stage), per_iteration(trial.config, stage)
-            if operations > (most[key][0] if key in most else 0):
+            if operations and operations >= (most[key][0] if key in most else 0):
                 most[key] = (operations, trial.config)
     return list({config.signature: config for _, config in most.values()}.values())
 
@@ -51,12 +52,12 @@ def peak_memory(configs: Sequence[Mapping[str, Any]]) -> Memory:
 
 
 def look(config: Config) -> None:
-    """Two steps of each stage, and the looks at validation images after them."""
+    """Two steps of each stage, and looks at validation and test images."""
     from dagan.training import Training
 
-    training = Training(far(config))
-    stages = 2 if config.gan else 1
-    for stage in range(stages):
+    training = Training(config)
+    for stage in range(2 if config.gan else 1):
         if stage:
             training.begin_classification()
         next(iter(training.run(every=2)))
+    training.accuracy(training.data.test)

@@ -223,6 +223,12 @@ class Plan:
         return all(branch.finished for branch in self.branches)
 
     @property
+    def at_once(self) -> int:
+        """How many trials could run at a time, at the most: those of the windows, or the confirm trials."""
+        search, confirm = self.study.search.window * len(self.study.search_seeds), len(self.study.confirm_seeds)
+        return sum(confirm if branch.search.finished else max(search, confirm) for branch in self.branches)
+
+    @property
     def shortcomings(self) -> list[str]:
         """What a finished study still lacks: methods that never trained, confirm trials that failed."""
         said = []

@@ -8,6 +8,7 @@ import pytest
 from playing import tiny
 
 from dagan.config import Config
+from dagan.problem import InvalidInput
 from sweeps.draft import drafts
 from sweeps.memory import Memory, heaviest, look
 from sweeps.packing import in_words, room, shares_of
@@ -62,6 +63,24 @@ def nodes():
             cluster.shutdown()
 
 
+def measuring(answers):
+    """A measurement with these answers, by node; it must run alone on a GPU, and be told of every method."""
+    methods = set(Study.of(tiny()).methods)
+
+    def measure(configs):
+        import ray
+
+        assert len(os.environ["CUDA_VISIBLE_DEVICES"]) == 1
+        assert {config["method"] for config in configs} == methods
+        assert Path(configs[0]["data"]["root"]).is_absolute()
+        answer = answers[ray.get_runtime_context().get_node_id()]
+        if answer is None:
+            raise RuntimeError("CUDA error: out of memory")
+        return answer
+
+    return measure
+
+
 @pytest.mark.parametrize(
     ("first", "second", "share"),
     [
@@ -71,37 +90,49 @@ def nodes():
         (Memory(30, 100), Memory(45, 100), 1 / 2),
         (Memory(1, 100), Memory(1, 300), 1 / 8),
         (Memory(120, 100), Memory(30, 100), 1.0),
-        (None, Memory(30, 100), 1 / 3),
-        (None, None, 1.0),
     ],
     ids=str,
 )
 def test_auto_gives_a_trial_what_it_needs_of_the_smallest_gpu(nodes, first, second, share):
     answers = dict(zip(nodes, (first, second), strict=True))
-    study = Study.of(tiny())
-
-    def measure(configs):
-        import ray
-
-        assert len(os.environ["CUDA_VISIBLE_DEVICES"]) == 1
-        assert {config["method"] for config in configs} == set(study.methods)
-        assert Path(configs[0]["data"]["root"]).is_absolute()
-        answer = answers[ray.get_runtime_context().get_node_id()]
-        if answer is None:
-            raise RuntimeError("CUDA error: out of memory")
-        return answer
-
-    shares = shares_of(study, measure)
+    shares = shares_of(Study.of(tiny()), 100, measuring(answers))
     assert shares.usual == {"CPU": 1.0, "GPU": share}
     assert shares.larger == {"CPU": 1.0, "GPU": 1.0}
 
 
-def test_what_a_study_says_is_not_measured(nodes):
+@pytest.mark.parametrize("first", [None, Memory(30, 100)])
+def test_where_one_gpu_does_not_say_each_trial_gets_a_whole_one_and_the_user_is_told(nodes, first, capfd):
+    answers = dict(zip(nodes, (first, None), strict=True))
+    assert shares_of(Study.of(tiny()), 100, measuring(answers)).usual == {"CPU": 1.0, "GPU": 1.0}
+    assert (
+        "it cannot be measured (RuntimeError: CUDA error: out of memory): one trial per GPU" in capfd.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(("at_once", "share"), [(1, 1.0), (3, 1.0), (4, 1 / 2), (6, 1 / 2), (7, 1 / 3), (99, 1 / 8)])
+def test_no_gpu_is_divided_while_another_would_be_idle(nodes, at_once, share):
+    answers = dict.fromkeys(nodes, Memory(1, 100))
+    assert shares_of(Study.of(tiny()), at_once, measuring(answers)).usual["GPU"] == share
+
+
+def test_what_a_study_says_is_not_measured(nodes, tmp_path):
     def measure(_configs):
-        raise AssertionError
+        (tmp_path / "measured").touch()
+        return Memory(1, 8)
 
     for gpu in (0.5, 0):
-        assert shares_of(Study.of(tiny(resources={"gpu": gpu})), measure).usual == {"CPU": 1.0, "GPU": gpu}
+        shares = shares_of(Study.of(tiny(resources={"gpu": gpu})), 100, measure)
+        assert shares.usual == {"CPU": 1.0, "GPU": gpu}
+    assert not (tmp_path / "measured").exists()
+    assert shares_of(Study.of(tiny()), 100, measure).usual["GPU"] == 1 / 7
+    assert (tmp_path / "measured").exists()
+
+
+def test_a_node_without_room_is_named(nodes):
+    with pytest.raises(
+        InvalidInput, match=r"resources: one trial takes \{'CPU': 64.0, 'GPU': 0.125\}, but no node has that"
+    ):
+        shares_of(Study.of(tiny(resources={"cpu": 64})), 100)
 
 
 def test_the_heaviest_configs_have_the_most_operations_of_each_stage():
@@ -121,6 +152,7 @@ def test_the_heaviest_configs_have_the_most_operations_of_each_stage():
     assert {config.method for config in found} == {"c", "dagan"}
     assert {config.classifier.batch_size for config in found} == {40}
     assert max(config.classifier.augmentation_ratio for config in found if config.gan) == 2.0
+    assert "confirm" in {config.data.phase for config in found}, "of equals the one with test images"
 
 
 @pytest.mark.parametrize("method", ["c", "dagan", "vanilla_gan"])
@@ -136,6 +168,17 @@ def test_a_look_takes_both_stages_and_a_look_at_validation_images(method, monkey
             yield progress
 
     monkeypatch.setattr(Training, "run", run)
+    looked, see = [], Training.accuracy
+
+    def accuracy(self, images):
+        if images is not self.data.validation:
+            looked.append(images)
+        return see(self, images)
+
+    monkeypatch.setattr(Training, "accuracy", accuracy)
     look(Config.of({"method": method, "data": {"phase": "search", "samples_per_class": 5}}))
-    stages = ["classification"] if method == "c" else ["generation", "classification"]
-    assert ran == [(stage, 2, 10**6) for stage in stages]
+    stages = [("classification", 2000)]
+    assert ran == [(stage, 2, total) for stage, total in ([("generation", 1000)] * (method != "c")) + stages]
+    assert looked == [None], "a search config has no test images"
+    look(Config.of({"method": method, "data": {"phase": "confirm", "samples_per_class": 5}}))
+    assert looked[-1] is not None
