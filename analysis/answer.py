@@ -93,7 +93,11 @@ def _changes(ablation: pd.DataFrame) -> Iterator[str]:
     yield f"{len(found)} of {number} {'stands' if len(found) == 1 else 'stand'} out."
     strongest = found.loc[found["difference"].abs().sort_values(ascending=False, kind="stable").index]
     for method, rows in strongest.groupby("method", sort=False):
-        told = [f"{r['factor']} = {r['level']} ({points(r['difference'])})" for r in rows.to_dict("records")]
+        told = [
+            f"{factor} = {level} ({_extent(points(group['difference'].min()), points(group['difference'].max()))})"
+            f"{_where(group, ablation)}"
+            for (factor, level), group in rows.groupby(["factor", "level"], sort=False)
+        ]
         yield f"{method}, in points against its base: {listed(told)}."
 
 

@@ -37,7 +37,7 @@ def explored(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame
     """The same table as comparisons that nobody declared, with what stands out among them.
 
     Adds q (Benjamini and Hochberg's corrected p, over all rows) and verdict, as in `claimed` but by q: of the rows
-    that are called better or worse, one in twenty is expected to be wrong. A finding to confirm, not a claim.
+    that are called better or worse, one in twenty at most is expected to be wrong. A finding to confirm, not a claim.
     """
     table = measured.copy()
     table["q"] = benjamini_hochberg(table["p"])

@@ -28,7 +28,7 @@ from analysis.space import suggestions
 from analysis.study import Study, load_study
 
 CURVES = 32  # confirm trials of a cell and method whose curves are averaged; more would not move the mean
-LOOKED_BACK_ON = 2_000  # search trials whose curves say whether early stopping was justified
+LOOKED_BACK_ON = 200  # search trials of a cell and method whose curves say whether early stopping was justified
 CELLS = 12  # of which parameter importance is computed
 
 
@@ -83,7 +83,7 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Col
     # Of a hundred thousand trials the curves of few are drawn, and only those are read.
     searched = _chosen(of_reference(results))
     drawn = {*searched["signature"], *_of_first_seeds(_completed(results))["signature"]}
-    drawn |= set(_looked_back_on(of_reference(results))["signature"])
+    drawn |= set(_looked_back_on(of_reference(results), study)["signature"])
     return weigh(study, results, planned, load_curves(directory, signatures=drawn))
 
 
@@ -118,7 +118,7 @@ def weigh(
         ablation=ablation,
         generators=generators(results),
         gains=gains(results, study.compare),
-        rungs=_rungs(central, curves),
+        rungs=_rungs(central, curves, study),
         remarks=remarks,
         suggestions=suggestions(central),
         search_curves=average_curves(of_trials(curves, best_suggestions(central), "search")),
@@ -151,16 +151,20 @@ def _over_cells(results: pd.DataFrame) -> pd.DataFrame:
     return table[table["n"] > 0] if table["cells"].max() > 1 else table.head(0)
 
 
-def _looked_back_on(results: pd.DataFrame) -> pd.DataFrame:
-    """The search trials by which early stopping can be judged, where there was any: those that it let end."""
-    search = results[results["phase"] == "search"]
-    stopped = (search["status"] == "stopped").any()
-    return search[search["status"] == "completed"].head(LOOKED_BACK_ON if stopped else 0)
+def _looked_back_on(results: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The search trials by which early stopping can be judged, where a study has it: those that it let end."""
+    search = results[(results["phase"] == "search") & (results["status"] == "completed")]
+    groups = search.groupby(["dataset", "samples_per_class", "method"], sort=False)
+    return groups.head(LOOKED_BACK_ON) if study.rungs else search.head(0)
 
 
-def _rungs(results: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    trials = _looked_back_on(results)
-    return rungs_and_finals(curves[curves["signature"].isin(trials["signature"])], trials)
+def _rungs(results: pd.DataFrame, curves: pd.DataFrame, study: Study) -> pd.DataFrame:
+    if not study.rungs or curves.empty:
+        return pd.DataFrame()
+    trials = _looked_back_on(results, study)
+    table = rungs_and_finals(curves[curves["signature"].isin(trials["signature"])], trials)
+    first, factor = study.rungs
+    return table[table["iteration"].isin([first * factor**k for k in range(32)])].reset_index(drop=True)
 
 
 def _of_first_seeds(trials: pd.DataFrame) -> pd.DataFrame:

@@ -40,6 +40,6 @@ def ablation_note(evidence: Evidence) -> str:
     return (
         f"Percentage points of test accuracy gained by leaving the base in one factor{contexts}; paired by seed, with "
         f"95 % Student t intervals. Exploratory: q is p corrected after Benjamini and Hochberg over all {len(table)} "
-        f"rows. Of those called better or worse (q < {ALPHA:g}), one in twenty is expected to be a false alarm: "
-        "confirm what matters with fresh seeds."
+        f"rows. Of those called better or worse (q < {ALPHA:g}), one in twenty at most is expected to be a false "
+        "alarm, but as all share the base's trials, false alarms come together: confirm what matters with fresh seeds."
     )

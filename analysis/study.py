@@ -23,6 +23,9 @@ class Study:
     confirm_seeds: int | None = None
     parameters: tuple[str, ...] = ()  # the searched keys, as in `gan.iterations`
     space: Mapping[str, Any] = field(default_factory=dict)  # key → its form in the file, read by `analysis.space`
+    rungs: tuple[int, int] | None = (
+        None  # of early stopping: the first iteration of stage 2, and the factor to the next
+    )
     factors: Mapping[str, Any] = field(default_factory=dict)  # key of an ablation → its base level, None: unsaid
     digest: str = ""  # of the file, first 12 hexadecimal digits of SHA-256
 
@@ -48,9 +51,16 @@ def load_study(directory: Path) -> Study:
         confirm_seeds=confirm.get("seeds"),
         parameters=tuple(str(key) for key in search.get("parameters") or ()),
         space=dict(search.get("parameters") or {}),
+        rungs=_rungs(search.get("early_stopping")),
         factors={str(key): _level(raw.get("base"), str(key)) for key in raw.get("factors") or ()},
         digest=hashlib.sha256(content).hexdigest()[:12],
     )
+
+
+def _rungs(rule: object) -> tuple[int, int] | None:
+    if not isinstance(rule, Mapping) or "min_iter" not in rule:
+        return None
+    return int(rule["min_iter"]), int(rule.get("eta", 3))
 
 
 def _level(base: object, key: str) -> Any:

@@ -11,7 +11,7 @@ from analysis.accounting import best_suggestions
 from analysis.confirmation import confirmed
 from analysis.evidence import Evidence
 from analysis.generators import MEASURES
-from analysis.wording import listed, plural, tflop
+from analysis.wording import MINUS, listed, plural, tflop
 
 END = {"low": "lower end", "high": "upper end"}
 CELL = ["dataset", "samples_per_class"]
@@ -121,8 +121,11 @@ def generator_heads(evidence: Evidence) -> dict[str, str]:
 
 
 def _spread(row: Mapping[Any, Any]) -> str:
-    half = "" if math.isnan(row["low"]) else f" ± {(row['high'] - row['low']) / 2:.2f}"
-    return f"{row['mean']:.2f}{half}"
+    half = (row["high"] - row["low"]) / 2
+    if math.isnan(half):
+        return f"{row['mean']:.3g}".replace("-", MINUS)
+    places = max(2, 1 - math.floor(math.log10(half)))  # two figures of the interval, or more of the mean
+    return f"{row['mean']:.{places}f} ± {half:.{places}f}".replace("-", MINUS)
 
 
 def totals(evidence: Evidence) -> list[tuple[str, int, bool]]:

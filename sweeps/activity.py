@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections import deque
+from datetime import UTC, datetime
 from typing import Any
 
 from sweeps.ledger import Entry, Place, write_atomically
@@ -57,7 +58,8 @@ class Activity:
     def _write(self) -> None:
         self.written = time.monotonic()
         driver = {"host": platform.node(), "pid": os.getpid(), "slots": self.slots}
-        facts = {"driver": driver, "running": list(self.running.values()), "events": list(self.events)}
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        facts = {"at": at, "driver": driver, "running": list(self.running.values()), "events": list(self.events)}
         with contextlib.suppress(OSError):  # a full disk says so where something is lost by it
             write_atomically(self.file, json.dumps(facts))
 

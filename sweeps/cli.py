@@ -379,6 +379,9 @@ def conclude(plan: "Plan", place: "Place", wandb: str) -> None:
     if any(branch.of_phase("confirm") for branch in plan.branches):
         best = write(plan, place)
         print(f"Best configs: {shown(place.best)} (files: {len(best)}). Train one again: sweeps train FILE")
+    if plan.unjudged:
+        why = "they had ended before the study asked for it, or their judge failed"
+        print(f"Generated images not judged: those of {len(plan.unjudged)} confirm trials; {why}.")
     if wandb == "offline" and place.wandb.is_dir():
         print(f"W&B runs: {shown(place.wandb)} (offline). Upload: wandb sync {shown(place.wandb)}/offline-run-*")
     print(f"Ledger: {shown(place.ledger)} ({len(plan.entries)} trials)")

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from dagan.methods import METHODS
 from dagan.problem import refuse
 from sweeps.design import label
 from sweeps.ledger import Entry, Ledger
@@ -241,6 +242,19 @@ class Plan:
             elif lost:
                 said.append(f"{branch.cell}, {branch.method}: {len(lost)} confirm trials failed: {lost[0].error}")
         return said
+
+    @property
+    def unjudged(self) -> list[Entry]:
+        """The confirm trials whose generated images the study wants judged, but that were not."""
+        ended = [entry for branch in self.branches for entry in branch.of_phase("confirm")]
+        return [
+            entry
+            for entry in ended
+            if self.study.confirm.quality
+            and METHODS[entry.method].adversary
+            and entry.status == "completed"
+            and not entry.quality
+        ]
 
     @property
     def planned(self) -> int:

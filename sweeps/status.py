@@ -14,13 +14,15 @@ SHOWN = 20
 
 def facts(plan: Plan, now: dict[str, Any] | None) -> dict[str, Any]:
     """For a script; `now` is what `sweeps.activity` has of a run under way."""
-    running = now["running"] if now and now["alive"] else []
+    done = {entry.signature for entry in plan.entries}  # newer than the file
+    if now:
+        now = now | {"running": [one for one in now["running"] if one["signature"] not in done]}
     return {
         "study": plan.study.name,
         "finished": plan.finished,
         "planned": plan.planned,
         "done": len(plan.entries),
-        "running": len(running),
+        "running": len(now["running"]) if now and now["alive"] else 0,
         "restarts": sum(restarts(entry.provenance) for entry in plan.entries),
         "statuses": Counter(entry.status for entry in plan.entries),
         "now": now,
@@ -34,22 +36,27 @@ def restarts(provenance: dict[str, Any]) -> int:
     return int(provenance.get("starts", 1)) - 1
 
 
+def counted(count: int, noun: str) -> str:
+    """1 restart, 2 restarts."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def print_status(plan: Plan, now: dict[str, Any] | None, console: Console) -> None:
     """The same for a person."""
     known = facts(plan, now)
-    running: Counter[tuple[str, int, str]] = Counter()
+    now = known["now"]
+    running: Counter[tuple[str, int, str]] | None = None
     if now and now["alive"]:
-        running.update((one["dataset"], one["samples_per_class"], one["method"]) for one in now["running"])
-    console.print(progress_table(plan, running if now and now["alive"] else None))
+        running = Counter((one["dataset"], one["samples_per_class"], one["method"]) for one in now["running"])
+    console.print(progress_table(plan, running))
     left = known["planned"] - known["done"] - known["running"]
-    counts = {"running": known["running"], "to go": left, "restarts of trials": known["restarts"]}
-    more = "".join(f", {count} {what}" for what, count in counts.items() if count)
-    console.print(f"{known['done']} of {known['planned']} trials done{more}.")
+    more = [f"{known['running']} running"] * bool(known["running"]) + [f"{left} to go"] * (left > 0)
+    more += [counted(known["restarts"], "restart")] * bool(known["restarts"])
+    console.print(", ".join([f"{known['done']} of {known['planned']} trials done", *more]) + ".")
     for entry in plan.entries:
-        again = (
-            f"{entry.status} after {restarts(entry.provenance)} restarts: its worker was lost, or its memory too small"
-        )
-        for said in filter(None, (entry.error, entry.warning, again if restarts(entry.provenance) else "")):
+        again = restarts(entry.provenance)
+        why = f"{entry.status} after {counted(again, 'restart')}: its worker was lost, or its memory too small"
+        for said in filter(None, (entry.error, entry.warning, why if again else "")):
             console.print(f"{entry.method}, seed {entry.seed}, {entry.phase} {entry.trial}: {said}", markup=False)
     for path in plan.ledger.damaged:
         console.print(f"damaged ledger file: {path}", markup=False)
@@ -63,7 +70,9 @@ def print_activity(now: dict[str, Any], console: Console) -> None:
     if now["alive"]:
         console.print(f"Driven by {driver}, {now['driver']['slots']} trials at a time:")
     else:
-        console.print(f"Its driver, {driver}, has died; `sweeps run` goes on. When it was last heard of it had:")
+        died = f"Its driver, {driver}, has died; `sweeps run` goes on."
+        unknown = f"Whether its driver, {driver}, is still there is not to be seen from here."
+        console.print(f"{unknown if now['alive'] is None else died} At {now['at']} it had:")
     for one in now["running"][:SHOWN]:
         console.print(f"  {one['name']}: {progress(one)}", markup=False)
     if len(now["running"]) > SHOWN:

@@ -386,3 +386,14 @@ def test_what_is_reused_was_kept(workers):
     player = Player(Plan(study, Unwritten()), random.Random(workers), workers=workers).play()
     assert set(player.trained.values()) == {1}
     assert not player.kept
+
+
+def test_trials_that_ended_before_the_study_wanted_them_judged_are_counted(tmp_path):
+    play(Study.of(tiny()), tmp_path, workers=2, luck=random.Random(0))
+    assert not Plan(Study.of(tiny()), Ledger(tmp_path)).unjudged
+    later = Plan(Study.of(tiny(confirm__quality=True)), Ledger(tmp_path))
+    assert later.finished
+    completed = [entry for entry in later.branches[1].of_phase("confirm") if entry.status == "completed"]
+    assert later.unjudged == completed
+    later.record(later.branches[1].confirm[0], completed[0].model_copy(update={"quality": {"kid": 0.1}}))
+    assert len(later.unjudged) == len(completed) - 1

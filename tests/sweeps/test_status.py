@@ -9,13 +9,22 @@ import time
 
 import pytest
 import yaml
-from playing import played_entry, tiny
+from playing import plain, played_entry, tiny
+from rich.console import Console
 
 from sweeps.activity import Activity, activity
 from sweeps.ledger import Ledger, Place
 from sweeps.plan import Plan
+from sweeps.status import facts, print_status
 from sweeps.study import Study
 
+SLOW = plain(
+    search__parameters={"classifier.iterations": {"values": [1500, 1501]}},
+    search__budget={"trials": 2},
+    search__early_stopping=None,
+    confirm__seeds=1,
+)
+"""Trials of some seconds."""
 RUN = (sys.executable, "-m", "sweeps", "run", "study.yaml", "--workers", "1", "--wandb", "off")
 
 
@@ -26,7 +35,7 @@ def status(folder, *options):
 
 
 def test_status_of_a_study_that_runs_whose_driver_died_and_that_is_done(tmp_path):
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(tiny(), sort_keys=False))
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(SLOW, sort_keys=False))
     place = Place(tmp_path / "results", "tiny")
     with subprocess.Popen(RUN, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as driver:
         while not (now := activity(place)) or not now["running"]:
@@ -38,6 +47,7 @@ def test_status_of_a_study_that_runs_whose_driver_died_and_that_is_done(tmp_path
     assert facts["now"]["driver"]["pid"] == driver.pid
     assert f"Driven by process {driver.pid} on " in said
     assert "1 running" in said
+    assert f"{facts['planned'] - facts['done'] - 1} to go" in said
     assert "-n5-search-" in said
     assert not facts["finished"]
 
@@ -47,7 +57,7 @@ def test_status_of_a_study_that_runs_whose_driver_died_and_that_is_done(tmp_path
 
     subprocess.run(RUN, cwd=tmp_path, check=True, capture_output=True, timeout=300)
     assert not place.activity.exists()
-    assert status(tmp_path).endswith("16 of 16 trials done.\n")
+    assert status(tmp_path).endswith("3 of 3 trials done.\n")
 
 
 @pytest.fixture
@@ -92,3 +102,38 @@ def test_a_file_that_cannot_be_written_stops_nothing(running):
     listener(plan.next(), {}, None)
     assert activity(place) is None
     listener.end()
+
+
+def test_a_finished_trial_is_not_running_whatever_the_file_says(running):
+    place, plan, listener = running
+    one, two = plan.next(), plan.next()
+    listener(one, {}, None)
+    listener.written = -10.0
+    listener(two, {}, None)
+    plan.record(one, played_entry(plan, one))
+    with place.driving():
+        known = facts(plan, activity(place))
+    assert known["running"] == 1
+    assert [now["signature"] for now in known["now"]["running"]] == [two.signature]
+
+
+def test_a_lost_trial_and_a_finished_one_that_is_spoken_of_do_not_run(running):
+    _, plan, listener = running
+    one = plan.next()
+    listener(one, {}, None)
+    listener(one, {"event": "its worker was lost; it goes on elsewhere", "again": True}, None)
+    assert not listener.running
+    listener(one, {}, None)
+    listener(one, {}, played_entry(plan, one))
+    listener(one, {"event": "its pictures could not be fetched", "again": False}, None)
+    assert not listener.running
+    assert len(listener.events) == 2
+
+
+def test_who_may_only_read_is_not_told_that_the_driver_died(running, monkeypatch, capsys):
+    place, plan, _ = running
+    monkeypatch.setattr(Place, "driven", None)
+    print_status(plan, activity(place), Console(soft_wrap=True))
+    said = capsys.readouterr().out
+    assert "is still there is not to be seen from here. At 20" in said
+    assert "died" not in said
