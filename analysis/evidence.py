@@ -29,7 +29,7 @@ from analysis.study import Study, load_study
 
 CURVES = 32  # confirm trials of a cell and method whose curves are averaged; more would not move the mean
 LOOKED_BACK_ON = 200  # search trials of a cell and method whose curves say whether early stopping was justified
-CELLS = 12  # of which parameter importance is computed
+CELLS = 9  # of which parameter importance is computed
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from analysis.confirmation import confirmed
 from analysis.evidence import Evidence
 from analysis.methods import ordered
 
-MOST = 12  # figures per section; a study of many cells is read from its tables
+MOST = 9  # figures per section; a study of many cells is read from its tables
 LEGIBLE = 10  # methods per figure
 ROWS = 40  # comparisons per figure
 DOTS = 2_000  # single seeds per figure; more would hide one another
