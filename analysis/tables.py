@@ -43,11 +43,16 @@ def choices(evidence: Evidence) -> Choices:
     for (dataset, size, method), group in trials.groupby([*CELL, "method"], sort=False):
         values = tuple(_distinct(group[f"config.{column}"]) for column in columns)
         rows.append((str(dataset), int(str(size)), str(method), values))
-    if is_confirmed:
-        title = "the base configurations" if len(evidence.ablation) else "the chosen configurations"
-    else:
-        title = "the best configurations so far"
-    return Choices(columns, tuple(rows), title)
+    return Choices(columns, tuple(rows), _whose(evidence, confirmed=is_confirmed))
+
+
+def _whose(evidence: Evidence, *, confirmed: bool) -> str:
+    if not confirmed:
+        return "the best configurations so far"
+    if len(evidence.ablation):
+        return "the base configurations"
+    searched = (evidence.results["phase"] == "search").any()
+    return "the chosen configurations" if searched else "the configurations"
 
 
 def ends(edges: pd.DataFrame) -> dict[tuple[str, int, str, str], str]:
