@@ -169,8 +169,8 @@ def test_the_outline_is_short_whatever_the_grid(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) < 20
     text = "\n".join(lines)
-    assert "In all 972 trials: 36 distinct trainings of stage 1 and 324 of stage 2." in text
-    assert "18 × stage 1, each with snapshots at KG 200, 400, 600" in text
+    assert "In all 1296 trials: 48 distinct trainings of stage 1 and 432 of stage 2." in text
+    assert "24 × stage 1, each with snapshots at KG 200, 400, 600" in text
     assert "from KG 600: 3 × stage 2, KC read at 200, 400, 600" in text
 
 
