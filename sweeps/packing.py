@@ -49,7 +49,7 @@ def shares_of(study: Study, at_once: int, measure: Measure = peak_memory) -> Sha
         held = "; ".join(str({kind: node.get(kind, 0) for kind in asked}) for node in nodes)
         raise refuse("resources", f"one trial takes {asked}, but no node has that: {held}.")
     if gpu == "auto" and usual["GPU"]:
-        gpus = int(sum(node.get("GPU", 0) for node in nodes))
+        gpus = max(1.0, sum(node.get("GPU", 0) for node in nodes))
         most = min(MOST, math.ceil(at_once / gpus))
         usual["GPU"] = 1 / (most if most < 2 else min(most, fitting(study, measure)))
     if usual["GPU"]:
