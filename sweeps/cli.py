@@ -199,16 +199,7 @@ def run(
         storage=experiment.Storage(storage, limit, sharing),
         listeners=listeners,
     )
-    if not plan.finished:
-        done = f"{len(plan.entries)} of {plan.planned} trials are kept"
-        console.print(f"Interrupted; {done}. To go on, give the same command again:\n  {this_command()}")
-        raise typer.Exit(130)
-    conclude(plan, place, wandb)
-    if plan.shortcomings:
-        for text in plan.shortcomings:
-            console.print(text, markup=False)
-        console.print(f"To try what failed again: {this_command()}", markup=False)
-        raise typer.Exit(1)
+    finish(plan, place, wandb, console)
 
 
 @app.command()
@@ -367,6 +358,20 @@ def check_folders(study: "Study", console: Any) -> None:
         elif dataset.name == "kdef":
             console.print(f"checking the images of kdef in {shown(root)} …")
             check_portraits(root)
+
+
+def finish(plan: "Plan", place: "Place", wandb: str, console: Any) -> None:
+    """Conclude a study that is done, or say how it goes on; what is lacking decides the exit code."""
+    if not plan.finished:
+        done = f"{len(plan.entries)} of {plan.planned} trials are kept"
+        console.print(f"Interrupted; {done}. To go on, give the same command again:\n  {this_command()}")
+        raise typer.Exit(130)
+    conclude(plan, place, wandb)
+    if plan.shortcomings:
+        for text in plan.shortcomings:
+            console.print(text, markup=False)
+        console.print(f"To try what failed again: {this_command()}", markup=False)
+        raise typer.Exit(1)
 
 
 def conclude(plan: "Plan", place: "Place", wandb: str) -> None:

@@ -1,6 +1,7 @@
 """What a worker does with one trial: reports, snapshots, and failures as outcomes."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -127,6 +128,11 @@ def test_a_training_is_heard_of_after_every_iteration_however_far_apart_its_repo
     told.clear()
     trainable.train_trial({"order": json.dumps(order_of(tmp_path) | {"every": 1000})})
     assert {} not in told
+
+
+def test_time_that_a_sign_of_life_takes_is_no_training(tmp_path):
+    *_, last = trainable.reports(order_of(tmp_path), lambda: time.sleep(0.05))
+    assert last["outcome"]["wall_seconds"] < 0.05 * last["outcome"]["iterations"]
 
 
 def test_search_sees_no_test_images(tmp_path):
