@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dagan.config import Config
+    from dagan.errors import InvalidInput
     from dagan.methods import METHODS
-    from dagan.problem import InvalidInput
-    from dagan.training import Progress, Result, Training, train
+    from dagan.training.training import Progress, Result, Training, train
 
 __all__ = ["METHODS", "Config", "InvalidInput", "Progress", "Result", "Training", "train"]
 
 _HOMES = {
     "Config": "dagan.config",
     "METHODS": "dagan.methods",
-    "InvalidInput": "dagan.problem",
-    "Progress": "dagan.training",
-    "Result": "dagan.training",
-    "Training": "dagan.training",
-    "train": "dagan.training",
+    "InvalidInput": "dagan.errors",
+    "Progress": "dagan.training.training",
+    "Result": "dagan.training.training",
+    "Training": "dagan.training.training",
+    "train": "dagan.training.training",
 }
 
 

@@ -13,14 +13,14 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from dagan import catalogue
-from dagan.catalogue import Facts
+from dagan.data import facts as catalogue
+from dagan.data.facts import Facts
+from dagan.data.splits import capacity
 from dagan.defaults import NETWORK_DEFAULTS, reaches, with_defaults
+from dagan.errors import InvalidInput, Problem, refuse, unknown
 from dagan.methods import METHODS, Method
-from dagan.problem import InvalidInput, Problem, refuse, unknown
-from dagan.sections import Augmentation, Classifier, Compute, Data, Gan, Network, Section
-from dagan.splits import capacity
-from dagan.trees import flatten, problems_of, section_of
+from dagan.nested import flatten, problems_of, section_of
+from dagan.settings import Augmentation, Classifier, Compute, Data, Gan, Network, Section
 
 EXECUTION_ONLY: dict[str, Any] = {
     "data": {"root", "folder"},

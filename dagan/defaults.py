@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from dagan.catalogue import Facts
+from dagan.data.facts import Facts
 from dagan.methods import METHODS
-from dagan.sections import Classifier, Gan, Network, Section
+from dagan.settings import Classifier, Gan, Network, Section
 
 OF_GENERATED_IMAGES = {
     f"classifier.{key}" for key in ("generated", "augmentation_ratio", "augmentation_schedule", "confidence")

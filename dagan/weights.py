@@ -23,16 +23,16 @@ from safetensors.torch import load_file
 from safetensors.torch import save as as_safetensors
 from torch import Tensor, nn
 
-from dagan import networks
-from dagan.catalogue import Facts
-from dagan.compute import MEMORY_FORMAT, machine
+from dagan.compute.device import MEMORY_FORMAT, machine
+from dagan.compute.streams import Streams
 from dagan.config import Config, signature_of
-from dagan.new_folder import new_folder
-from dagan.problem import InvalidInput, refuse
-from dagan.roles import Discriminator, Statistics
-from dagan.streams import Streams
-from dagan.trained import TrainedClassifier, TrainedGenerator
-from dagan.training import Training
+from dagan.data.facts import Facts
+from dagan.errors import InvalidInput, refuse
+from dagan.files import new_folder
+from dagan.networks import build as networks
+from dagan.networks.interfaces import Discriminator, Statistics
+from dagan.training.inference import TrainedClassifier, TrainedGenerator
+from dagan.training.training import Training
 
 CONFIG = "config.yaml"
 HEADER = """\

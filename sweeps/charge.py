@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import get_args
 
-from dagan.architecture import Stage, pflop
 from dagan.config import Config
+from dagan.networks.tables import Stage, pflop
 from sweeps.ledger import Entry
 from sweeps.trial import Trial
 

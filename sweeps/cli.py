@@ -308,8 +308,8 @@ def sample(
 
     Example: sweeps sample weights --to generated --per-class 200
     """
-    from dagan.new_folder import require_new
-    from dagan.problem import refuse
+    from dagan.errors import refuse
+    from dagan.files import require_new
     from sweeps.sample import Wanted, data_settings, generator_of, write_folder, write_pictures
 
     if per_class and not to:
@@ -345,9 +345,9 @@ def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "
 
 def check_folders(study: "Study", console: Any) -> None:
     """Open every image of the study's folders and zips once: a bad one is told now, not in the thirtieth trial."""
-    from dagan.image_files import check_images
-    from dagan.kdef import check_portraits
-    from dagan.sections import Data
+    from dagan.data.images import check_images
+    from dagan.data.kdef import check_portraits
+    from dagan.settings import Data
     from sweeps.ledger import shown
 
     for dataset in study.cell_datasets:
@@ -416,7 +416,7 @@ def print_json(value: Any) -> None:
 def guarded(call: Callable[[], None]) -> None:
     """Turn what was asked wrongly into a message and exit code 2, and what failed into one and exit code 1."""
     from analysis.errors import ResultsError
-    from dagan.problem import InvalidInput
+    from dagan.errors import InvalidInput
 
     try:
         call()

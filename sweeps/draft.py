@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dagan.config import is_whole
-from dagan.prefix import of_stage_1
-from dagan.trees import flatten
+from dagan.nested import flatten
+from dagan.stage_key import of_stage_1
 from sweeps.charge import Account
 from sweeps.design import Point, label
 from sweeps.space import Parameter

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import mean
 
-from dagan.architecture import Stage, stage_1_batch
 from dagan.config import Config
+from dagan.networks.tables import Stage, stage_1_batch
 from sweeps.ledger import Entry
 from sweeps.probe import Sample, per_iteration
 

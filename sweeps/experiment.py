@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagan.problem import InvalidInput, refuse
+from dagan.errors import InvalidInput, refuse
 from sweeps.ledger import Entry, Ledger, Place, write_atomically
 from sweeps.nodes import Token, require_common_sight, token_in
 from sweeps.packing import Share, Shares, least_share, nodes_alive, room, shares_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from dagan.problem import refuse
+from dagan.errors import refuse
 from sweeps.ledger import Entry, Place, write_atomically
 from sweeps.plan import Branch, Plan
 

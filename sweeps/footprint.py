@@ -1,8 +1,8 @@
 """The size of a snapshot, from the layers of the networks: before anything is trained."""
 
-from dagan.architecture import Layer, Stage, discriminator_layers, generator_layers, networks_side_by_side
 from dagan.config import Config
-from dagan.sections import Optimiser
+from dagan.networks.tables import Layer, Stage, discriminator_layers, generator_layers, networks_side_by_side
+from dagan.settings import Optimiser
 
 NUMBER = 4
 """Bytes of a float32: weights, averages and optimisers are kept in it, whatever a training multiplies in."""

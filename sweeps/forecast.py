@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dagan.problem import refuse
+from dagan.errors import refuse
 from sweeps.draft import drafts
 from sweeps.durations import Durations, assumed, recorded
 from sweeps.ledger import Entry, Ledger

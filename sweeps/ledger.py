@@ -13,8 +13,8 @@ from typing import Any, Literal, Self
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dagan.problem import refuse
-from dagan.splits import Phase
+from dagan.data.splits import Phase
+from dagan.errors import refuse
 
 Status = Literal["completed", "stopped", "diverged", "oom", "failed"]
 

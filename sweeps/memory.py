@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dagan.architecture import Stage
 from dagan.config import Config
+from dagan.networks.tables import Stage
 from sweeps.probe import per_iteration
 from sweeps.trial import Trial
 
@@ -53,7 +53,7 @@ def peak_memory(configs: Sequence[Mapping[str, Any]]) -> Memory:
 
 def look(config: Config) -> None:
     """Two steps of each stage, and looks at validation and test images."""
-    from dagan.training import Training
+    from dagan.training.training import Training
 
     training = Training(config)
     for stage in range(2 if config.gan else 1):

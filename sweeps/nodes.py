@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from dagan.config import Config
-from dagan.downloads import LAYOUTS, present
-from dagan.kdef import kdef_folder
-from dagan.problem import InvalidInput, Problem, refuse
+from dagan.data.downloads import LAYOUTS, present
+from dagan.data.kdef import kdef_folder
+from dagan.errors import InvalidInput, Problem, refuse
 from sweeps.store import Store
 from sweeps.study import Study
 

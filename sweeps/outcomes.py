@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from dagan.trees import flatten
+from dagan.nested import flatten
 from sweeps.ledger import Entry, Status
 from sweeps.trial import Trial
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from dagan.problem import refuse
+from dagan.errors import refuse
 from sweeps.draft import drafts
 from sweeps.memory import Measure, Memory, heaviest, peak_memory
 from sweeps.study import Study

@@ -10,8 +10,8 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from dagan.errors import refuse
 from dagan.methods import METHODS
-from dagan.problem import refuse
 from sweeps.design import label
 from sweeps.ledger import Entry, Ledger
 from sweeps.search import MethodSearch

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, fields
 from statistics import mean
 from typing import Any
 
-from dagan.architecture import Stage, pflop
 from dagan.config import Config
+from dagan.networks.tables import Stage, pflop
 from sweeps.trial import Trial
 
 SECONDS = 1.0
@@ -121,7 +121,7 @@ def measured(config: Config, start: float) -> Sample:
     """What this process needs for one config."""
     import torch
 
-    from dagan.training import Training
+    from dagan.training.training import Training
 
     clock = time.perf_counter
     begin = clock()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dagan.compute import Machine
+    from dagan.compute.device import Machine
 
 PACKAGES = ("dagan-sweeps", "torch", "numpy", "optuna", "ray")
 

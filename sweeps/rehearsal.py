@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import get_args
 
-from dagan.architecture import Stage
+from dagan.networks.tables import Stage
 from sweeps.draft import Draft
 from sweeps.footprint import snapshot_bytes
 from sweeps.sharing import Sharing

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from dagan.config import facts_of, known_keys
 from dagan.defaults import reaches
+from dagan.errors import InvalidInput, Problem, unknown
 from dagan.methods import METHODS
-from dagan.problem import InvalidInput, Problem, unknown
-from dagan.trees import flatten
+from dagan.nested import flatten
 
 if TYPE_CHECKING:
     from sweeps.study import Study

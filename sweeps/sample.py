@@ -12,21 +12,21 @@ from rich.console import Console
 
 from analysis.pictures import Pixels
 from analysis.sheet import Panel, sheet
+from dagan.compute.streams import Streams
 from dagan.config import Config, facts_of
-from dagan.datasets import at_hand, training_images
+from dagan.data.loading import at_hand, training_images
+from dagan.errors import InvalidInput, Problem, refuse
+from dagan.evaluation.pictures import pixels, real_grid
+from dagan.files import new_folder, require_new
 from dagan.methods import METHODS
-from dagan.new_folder import new_folder, require_new
-from dagan.pictures import pixels, real_grid
-from dagan.problem import InvalidInput, Problem, refuse
-from dagan.sections import Gan
-from dagan.streams import Streams
+from dagan.settings import Gan
 from dagan.weights import load, save
 from sweeps.ledger import shown
 from sweeps.provenance import commit, of_training, versions
 from sweeps.single import read_choices, trained
 
 if TYPE_CHECKING:
-    from dagan.trained import TrainedGenerator
+    from dagan.training.inference import TrainedGenerator
 
 MANIFEST = "manifest.json"
 

@@ -22,8 +22,8 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
 from dagan.config import Config, digest_of
-from dagan.prefix import of_stage_1
-from dagan.trees import flatten
+from dagan.nested import flatten
+from dagan.stage_key import of_stage_1
 from sweeps.charge import Account
 from sweeps.design import Point
 from sweeps.distributions import distribution, fits

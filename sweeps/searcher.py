@@ -15,7 +15,7 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from dagan.problem import InvalidInput, Problem
+from dagan.errors import InvalidInput, Problem
 from sweeps.ledger import Entry
 from sweeps.packing import Share, nodes_alive, room
 from sweeps.plan import Plan

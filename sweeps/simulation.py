@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar, get_args
 
-from dagan.architecture import Stage
+from dagan.networks.tables import Stage
 from sweeps import durations
 from sweeps.charge import own_pflop
 from sweeps.durations import Durations

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from dagan.config import Config
-from dagan.new_folder import require_new
-from dagan.problem import refuse
+from dagan.errors import refuse
+from dagan.files import require_new
 from sweeps.export import read_config
 from sweeps.ledger import shown
 from sweeps.study_file import overridden, read_file, read_yaml
 
 if TYPE_CHECKING:
-    from dagan.training import Training
+    from dagan.training.training import Training
 
 KEPT = ("test_accuracy", "validation_accuracy", "iterations", "pflop", "provenance")
 """What is recorded of a training beside its weights."""
@@ -82,7 +82,7 @@ def train_config(config: Config, recorded: dict[str, Any], save: Path | None = N
 
 def trained(config: Config, console: Console, *, generation_only: bool = False) -> "Training":
     """A training at its end, or at the end of the first stage alone; progress goes to the console."""
-    from dagan.training import STAGES, Training
+    from dagan.training.training import STAGES, Training
 
     training = Training(config)
     console.print(f"{config.method} on {config.facts.name}, config {config.signature}, {training.machine.name}")

@@ -5,14 +5,14 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dagan.architecture import Stage
 from dagan.config import Config
-from dagan.prefix import prefix
+from dagan.networks.tables import Stage
+from dagan.stage_key import prefix
 from sweeps.charge import own_pflop
 from sweeps.store import Key, Store
 
 if TYPE_CHECKING:
-    from dagan.training import Marks, Training
+    from dagan.training.training import Marks, Training
 
 NOTHING: dict[str, Any] = {"iterations": {}, "wall_seconds": 0.0}
 
@@ -35,7 +35,7 @@ class Snapshots:
         """A training that goes on from the first of these snapshots that is whole, or begins."""
         import torch
 
-        from dagan.training import Training
+        from dagan.training.training import Training
 
         self.training = Training(self.config)
         for prefix_, iteration in starts:

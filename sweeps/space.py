@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from dagan.sections import Section
+from dagan.settings import Section
 
 Distribution = Literal[
     "categorical",

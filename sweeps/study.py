@@ -15,11 +15,11 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from dagan.config import Config
+from dagan.data.splits import Phase
 from dagan.defaults import reaches
-from dagan.problem import InvalidInput, Problem
-from dagan.sections import Section
-from dagan.splits import Phase
-from dagan.trees import flatten, merged, nest, problems_of, there
+from dagan.errors import InvalidInput, Problem
+from dagan.nested import flatten, merged, nest, problems_of, there
+from dagan.settings import Section
 from sweeps.design import Design, Point, points
 from sweeps.rules import broken_rules
 from sweeps.space import Parameter, Scalar

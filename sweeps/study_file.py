@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from dagan.problem import InvalidInput, Problem, refuse, unknown
+from dagan.errors import InvalidInput, Problem, refuse, unknown
 from sweeps.study import Study
 
 

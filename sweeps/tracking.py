@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from dagan.problem import refuse
-from dagan.trees import flatten
+from dagan.errors import refuse
+from dagan.nested import flatten
 from sweeps.ledger import Entry
 from sweeps.packing import Share
 from sweeps.plan import Plan

@@ -10,15 +10,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from dagan.compute.memory import keep_freed_memory
 from dagan.config import Config
-from dagan.memory import keep_freed_memory
 from sweeps.store import Store
 
 # Ray runs a trial in a thread of its own, and where a thread's memory comes from is decided as it starts.
 keep_freed_memory()
 
 if TYPE_CHECKING:
-    from dagan.training import Training
+    from dagan.training.training import Training
 
 SNAPSHOT_SECONDS = 30
 """How much work a crash may cost, at the most, beyond one report interval."""
@@ -58,7 +58,7 @@ def reports(order: dict[str, Any], alive: Callable[[], None] = lambda: None) -> 
     A failure of the training is an outcome too, so that a bug is told at once and not tried again and again;
     only a worker that dies is Ray's to start anew.
     """
-    from dagan.problem import InvalidInput
+    from dagan.errors import InvalidInput
 
     try:
         yield from _train(order, alive)
@@ -147,8 +147,8 @@ def curve(training: "Training", points: int | None = None) -> list[dict[str, Any
 
 def quality_of(training: "Training", alive: Callable[[], None]) -> dict[str, float]:
     """What the judge of the data set says of the generated images; of what it says per class, means."""
-    from dagan.judge import judge_of
-    from dagan.quality import quality
+    from dagan.evaluation.judge import judge_of
+    from dagan.evaluation.quality import quality
 
     found = quality(training, judge_of(training.config, folder=JUDGES, alive=alive), alive=alive)
     values = {
@@ -169,7 +169,7 @@ def pictures(training: "Training") -> bytes:
     """A few generated images of each class, beside real ones, for the report: an npz file."""
     import numpy as np
 
-    from dagan.pictures import generated_grid, real_grid
+    from dagan.evaluation.pictures import generated_grid, real_grid
 
     classes = training.config.facts.classes
     file = io.BytesIO()

@@ -5,8 +5,8 @@ from functools import cached_property
 from typing import Any
 
 from dagan.config import Config
-from dagan.prefix import prefix
-from dagan.splits import Phase
+from dagan.data.splits import Phase
+from dagan.stage_key import prefix
 from sweeps.store import Key
 from sweeps.study import Cell
 

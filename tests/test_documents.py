@@ -11,7 +11,7 @@ from PIL import Image
 
 from dagan.config import Config, known_keys
 from dagan.methods import METHODS
-from dagan.trees import section_of
+from dagan.nested import section_of
 from sweeps.study import Study
 from sweeps.study_file import load, read_yaml
 

@@ -23,9 +23,9 @@ import torch
 from PIL import Image
 from plain import PlainTraining
 
-from dagan.architecture import pflop
 from dagan.config import Config
-from dagan.training import STAGES, Training
+from dagan.networks.tables import pflop
+from dagan.training.training import STAGES, Training
 
 PEAK_SHAPES = ((100, 96, 32), (100, 192, 16), (64, 256, 32), (16, 512, 32))
 """Batch, maps in and out, and size of the 3x3 convolutions among which the peak is sought."""

@@ -30,7 +30,7 @@ from scipy.stats import t
 from dagan.config import Config
 from dagan.defaults import reaches
 from dagan.methods import METHODS
-from dagan.trees import flatten, nest
+from dagan.nested import flatten, nest
 
 FIRST_SEED = 1000
 PUBLISHED = {

@@ -34,7 +34,7 @@ def train(trial: dict[str, Any]) -> None:
     from ray import tune
 
     from dagan import Config
-    from dagan.training import Training
+    from dagan.training.training import Training
 
     training = Training(Config.of(json.loads(trial["config"])))
     for _ in training.run(every=trial["every"]):

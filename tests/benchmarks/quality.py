@@ -9,9 +9,9 @@ import argparse
 import statistics
 
 from dagan.config import Config
-from dagan.judge import judge_of
-from dagan.quality import quality
-from dagan.training import Training
+from dagan.evaluation.judge import judge_of
+from dagan.evaluation.quality import quality
+from dagan.training.training import Training
 
 
 def main() -> None:

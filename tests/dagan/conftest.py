@@ -11,7 +11,7 @@ from PIL import Image
 
 from dagan.config import Config
 from dagan.defaults import reaches
-from dagan.trees import nest
+from dagan.nested import nest
 
 settings.register_profile("dagan", deadline=None, database=None, derandomize=True, max_examples=50)
 settings.load_profile("dagan")

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from dagan.augmentation import augmented
-from dagan.sections import Augmentation
+from dagan.settings import Augmentation
+from dagan.training.augmentation import augmented
 
 
 def random(seed=0):

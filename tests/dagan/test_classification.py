@@ -7,9 +7,9 @@ import pytest
 import torch
 from trainings import bits, in_stage_2, ran, stored
 
-from dagan import batches, classification
-from dagan.generation import Generation
-from dagan.training import Training, train
+from dagan.training import batches, classification
+from dagan.training.generation import Generation
+from dagan.training.training import Training, train
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.0625, 0.5, 1.0, 2.5])

@@ -9,12 +9,12 @@ import pytest
 import torch
 from trainings import bits, outcome, ran, stored
 
-from dagan import compute
-from dagan.compute import Machine, has_fast_bfloat16, machine
+from dagan.compute import device as compute
+from dagan.compute.device import Machine, has_fast_bfloat16, machine
+from dagan.compute.memory import keep_freed_memory
 from dagan.config import Config
-from dagan.memory import keep_freed_memory
-from dagan.training import Training
-from dagan.trees import merged
+from dagan.nested import merged
+from dagan.training.training import Training
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from dagan.config import EXECUTION_ONLY, Config, known_keys
 from dagan.defaults import reaches
+from dagan.errors import InvalidInput
 from dagan.methods import METHODS
-from dagan.problem import InvalidInput
-from dagan.trees import flatten, merged, nest
+from dagan.nested import flatten, merged, nest
 
 EXECUTION_KEYS = {f"{section}.{key}" for section, keys in EXECUTION_ONLY.items() for key in keys}
 

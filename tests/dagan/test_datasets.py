@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from dagan.catalogue import facts
 from dagan.config import Config
-from dagan.datasets import training_data
-from dagan.image_files import check_images, fingerprint, read_image
-from dagan.problem import InvalidInput
+from dagan.data.facts import facts
+from dagan.data.images import check_images, fingerprint, read_image
+from dagan.data.loading import training_data
+from dagan.errors import InvalidInput
 
 CPU = torch.device("cpu")
 

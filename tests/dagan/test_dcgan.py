@@ -8,13 +8,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from trainings import outcome, ran, weights
 
-from dagan.architecture import discriminator_layers, generator_layers, pflop
 from dagan.config import Config
+from dagan.errors import InvalidInput
 from dagan.methods import METHODS
-from dagan.networks import discriminator, generator
-from dagan.problem import InvalidInput
-from dagan.training import Training
-from dagan.trees import merged
+from dagan.nested import merged
+from dagan.networks.build import discriminator, generator
+from dagan.networks.tables import discriminator_layers, generator_layers, pflop
+from dagan.training.training import Training
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_statistics_are_those_of_every_unit_and_the_same_at_once_or_in_parts(tin
         norm.register_forward_pre_hook(lambda _, given: inputs.append(given[0].clone()))
     d(images)
     assert len(whole) == len(inputs) == 6
-    monkeypatch.setattr("dagan.dcgan.CHUNK", 7)
+    monkeypatch.setattr("dagan.networks.dcgan.CHUNK", 7)
     for (mean, variance), in_parts, units in zip(whole, d.statistics(images), inputs, strict=True):
         assert torch.allclose(mean, units.mean(dim=0), atol=1e-5)
         assert torch.allclose(variance, units.var(dim=0, correction=0), rtol=1e-4, atol=1e-6)

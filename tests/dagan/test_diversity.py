@@ -4,10 +4,10 @@ import pytest
 import torch
 from trainings import bits, outcome, ran, stored
 
-from dagan.datasets import Labelled
-from dagan.diversity import COLLAPSED, GENERATED, collapsed, diversity, generated_diversity, spread
-from dagan.samples import drawn
-from dagan.training import Training
+from dagan.data.loading import Labelled
+from dagan.training.diversity import COLLAPSED, GENERATED, collapsed, diversity, generated_diversity, spread
+from dagan.training.samples import drawn
+from dagan.training.training import Training
 
 
 def images(*values):
@@ -181,7 +181,7 @@ def test_a_healthy_training_has_no_warning(make_config, method):
 def test_a_collapse_counts_as_it_was_at_the_last_look(make_config, monkeypatch, before, last, warned):
     """Early in stage 1 a low value is no collapse yet; and a resumed training has its warning from the state."""
     config, looks = make_config("dagan"), iter([before, before, last])
-    monkeypatch.setattr("dagan.training.generated_diversity", lambda *a: {"3": next(looks), "8": 0.9})
+    monkeypatch.setattr("dagan.training.training.generated_diversity", lambda *a: {"3": next(looks), "8": 0.9})
     one = ran(config)
     found = one.warning
     assert (found is not None) == warned

@@ -12,12 +12,12 @@ import torch
 from scipy.io import savemat
 from torchvision import datasets as published
 
-from dagan.array_pickle import unpickled
-from dagan.catalogue import facts
 from dagan.config import Config
-from dagan.datasets import training_data
-from dagan.downloads import LAYOUTS, downloaded
-from dagan.problem import InvalidInput
+from dagan.data.downloads import LAYOUTS, downloaded
+from dagan.data.facts import facts
+from dagan.data.loading import training_data
+from dagan.data.unpickling import unpickled
+from dagan.errors import InvalidInput
 
 CPU = torch.device("cpu")
 TRAIN, TEST = 12, 3

@@ -6,8 +6,8 @@ import pytest
 import torch
 from scipy import stats
 
-from dagan import draws
-from dagan.draws import dropout, noisy, normal_like
+from dagan.compute import noise as draws
+from dagan.compute.noise import dropout, noisy, normal_like
 
 
 def random(seed=0):

@@ -4,9 +4,9 @@ import pytest
 import torch
 from trainings import bits, in_stage_2, ran
 
-from dagan import generation, losses
-from dagan.generation import Generation
-from dagan.training import Training
+from dagan.training import generation, losses
+from dagan.training.generation import Generation
+from dagan.training.training import Training
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from dagan.catalogue import facts
 from dagan.config import Config
-from dagan.datasets import training_data
-from dagan.image_files import check_images, fingerprint
-from dagan.image_folder import image_folder
-from dagan.problem import InvalidInput
+from dagan.data.facts import facts
+from dagan.data.folders import image_folder
+from dagan.data.images import check_images, fingerprint
+from dagan.data.loading import training_data
+from dagan.errors import InvalidInput
 
 
 def zipped(folder, file, *, around="", compression=zipfile.ZIP_STORED):

@@ -8,12 +8,13 @@ from urllib.error import URLError
 import pytest
 import torch
 
-from dagan import architecture, imagenet
 from dagan.config import Config
-from dagan.networks import discriminator
-from dagan.problem import InvalidInput
-from dagan.training import Training
-from dagan.trees import merged
+from dagan.errors import InvalidInput
+from dagan.nested import merged
+from dagan.networks import imagenet
+from dagan.networks import tables as architecture
+from dagan.networks.build import discriminator
+from dagan.training.training import Training
 
 NAME = "vgg16-397923af.pth"
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from dagan import judge as judge_module
-from dagan.classification import Classification
 from dagan.config import Config
-from dagan.datasets import training_data
-from dagan.judge import MOST_IMAGES, judge_config, judge_of
-from dagan.problem import InvalidInput
-from dagan.splits import split
-from dagan.training import Training
+from dagan.data.loading import training_data
+from dagan.data.splits import split
+from dagan.errors import InvalidInput
+from dagan.evaluation import judge as judge_module
+from dagan.evaluation.judge import MOST_IMAGES, judge_config, judge_of
+from dagan.training.classification import Classification
+from dagan.training.training import Training
 
 CPU = torch.device("cpu")
 QUICK = {"network": {"width": 0.25}, "classifier": {"iterations": 8}}

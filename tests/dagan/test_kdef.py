@@ -5,12 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
-from dagan.catalogue import facts
 from dagan.config import Config
-from dagan.datasets import training_data
-from dagan.kdef import EXPRESSIONS, check_portraits, portraits
+from dagan.data.facts import facts
+from dagan.data.kdef import EXPRESSIONS, check_portraits, portraits
+from dagan.data.loading import training_data
+from dagan.errors import InvalidInput
 from dagan.notice import notice
-from dagan.problem import InvalidInput
 
 PEOPLE = [f"{gender}{number:02d}" for gender in "FM" for number in range(1, 10)]
 CODES = {

@@ -6,9 +6,9 @@ import pytest
 import torch
 from trainings import bits, stored
 
-from dagan.architecture import Layer
-from dagan.learner import Learner, scheduled
-from dagan.networks import Weighted
+from dagan.networks.build import Weighted
+from dagan.networks.tables import Layer
+from dagan.training.learner import Learner, scheduled
 
 
 def learner(optimiser="adam", *, beta1=0.5, weight_decay=0.0, average_decay=0.0):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 from torch import tensor
 
-from dagan import losses
+from dagan.training import losses
 
 # K = 2: real 0, real 1, generated 0, generated 1. Both rows of a batch are of classes 1 and 0, in this order.
 REAL = tensor([[1.0, 2.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]]).log()

@@ -5,13 +5,13 @@ import pytest
 import torch
 from trainings import bits, in_stage_2, learners, outcome, ran, stored, weights
 
-from dagan import datasets
-from dagan.generation import Generation
+from dagan.data import loading as datasets
+from dagan.data.splits import split
+from dagan.errors import InvalidInput
 from dagan.methods import METHODS
-from dagan.prefix import prefix
-from dagan.problem import InvalidInput
-from dagan.splits import split
-from dagan.training import Training, train
+from dagan.stage_key import prefix
+from dagan.training.generation import Generation
+from dagan.training.training import Training, train
 
 GANS = [method for method, row in METHODS.items() if row.adversary]
 
@@ -149,7 +149,7 @@ class TestEveryMethod:
 
     @pytest.mark.parametrize("generated", ["online", "offline"])
     def test_a_ratio_of_zero_generates_nothing(self, make_config, method, generated, monkeypatch):
-        monkeypatch.setattr("dagan.training.generated_diversity", lambda *looked_at: None)
+        monkeypatch.setattr("dagan.training.training.generated_diversity", lambda *looked_at: None)
         gan = {"classifier.generated": generated, "gan.iterations": 1} if method in GANS else {}
         training = Training(make_config(method, {"classifier.augmentation_ratio": 0.0} | gan))
         made, original = [], Generation.images_of

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from dagan.metrics import cover, frechet_distance, kernel_distance, memorisation, nearest, squared_discrepancy
-from dagan.streams import Streams
+from dagan.compute.streams import Streams
+from dagan.evaluation.metrics import (
+    cover,
+    frechet_distance,
+    kernel_distance,
+    memorisation,
+    nearest,
+    squared_discrepancy,
+)
 
 CPU = torch.device("cpu")
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch.nn.utils.parametrizations import weight_norm
 
-from dagan.architecture import Layer, discriminator_layers, generator_layers
+from dagan.compute.streams import Streams
 from dagan.config import Config
-from dagan.networks import Weighted, discriminator, generator
-from dagan.streams import Streams
-from dagan.training import Training
-from dagan.trees import merged
+from dagan.nested import merged
+from dagan.networks.build import Weighted, discriminator, generator
+from dagan.networks.tables import Layer, discriminator_layers, generator_layers
+from dagan.training.training import Training
 
 
 def parameters(network):

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from dagan.architecture import discriminator_layers, generator_layers, pflop, stage_1_batch
 from dagan.config import Config
 from dagan.defaults import reaches
 from dagan.methods import METHODS
-from dagan.training import Training
-from dagan.trees import merged, nest
+from dagan.nested import merged, nest
+from dagan.networks.tables import discriminator_layers, generator_layers, pflop, stage_1_batch
+from dagan.training.training import Training
 
 GANS = [method for method, row in METHODS.items() if row.adversary and not row.augmented]
 

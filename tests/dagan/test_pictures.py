@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from dagan.datasets import Labelled
-from dagan.pictures import generated_grid, pixels, real_grid
-from dagan.training import Training
+from dagan.data.loading import Labelled
+from dagan.evaluation.pictures import generated_grid, pixels, real_grid
+from dagan.training.training import Training
 
 
 @pytest.fixture(scope="module", params=["dagan", "vanilla_gan"])

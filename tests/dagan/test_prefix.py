@@ -5,11 +5,11 @@ import torch
 from trainings import bits, outcome, stored
 
 from dagan.config import Config
+from dagan.errors import InvalidInput
 from dagan.methods import METHODS
-from dagan.prefix import prefix
-from dagan.problem import InvalidInput
-from dagan.training import Training
-from dagan.trees import flatten, merged
+from dagan.nested import flatten, merged
+from dagan.stage_key import prefix
+from dagan.training.training import Training
 
 GANS = [method for method, row in METHODS.items() if row.adversary]
 OF_STAGE_2_ALONE = {

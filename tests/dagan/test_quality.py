@@ -6,12 +6,12 @@ from dataclasses import asdict, fields
 import pytest
 import torch
 
-from dagan.datasets import Labelled, TrainingData, training_data
-from dagan.judge import judge_of
-from dagan.metrics import cover
-from dagan.problem import InvalidInput
-from dagan.quality import Quality, class_covers, plain, quality
-from dagan.training import Training
+from dagan.data.loading import Labelled, TrainingData, training_data
+from dagan.errors import InvalidInput
+from dagan.evaluation.judge import judge_of
+from dagan.evaluation.metrics import cover
+from dagan.evaluation.quality import Quality, class_covers, plain, quality
+from dagan.training.training import Training
 
 CPU = torch.device("cpu")
 SETTINGS = {"network": {"width": 0.5}, "classifier": {"iterations": 150, "learning_rate": 3e-3}}
@@ -145,7 +145,7 @@ def test_the_same_numbers_every_time(make_training, judge):
 
 
 def test_the_student_of_gan_train_is_c_on_generated_images_alone(make_training, judge, monkeypatch):
-    from dagan import quality as module
+    from dagan.evaluation import quality as module
 
     seen = []
 

@@ -3,8 +3,8 @@
 import pytest
 from trainings import bits, ran, weights
 
-from dagan import losses
-from dagan.training import Training
+from dagan.training import losses
+from dagan.training.training import Training
 
 SILENT = {
     "data.dataset": "needs files",

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagan import splits
+from dagan.data import splits
+from dagan.data.splits import capacity, split
+from dagan.errors import InvalidInput
 from dagan.notice import notice
-from dagan.problem import InvalidInput
-from dagan.splits import capacity, split
 
 COUNTS = (30, 41, 33)
 LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(3), COUNTS))

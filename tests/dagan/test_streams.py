@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagan.streams import BatchOrder, Streams
-from dagan.training import train
+from dagan.compute.streams import BatchOrder, Streams
+from dagan.training.training import train
 
 CPU = torch.device("cpu")
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from trainings import ran
 
-from dagan import losses
-from dagan.problem import InvalidInput
-from dagan.training import Training, train
+from dagan.errors import InvalidInput
+from dagan.training import losses
+from dagan.training.training import Training, train
 
 
 @pytest.mark.parametrize("every", [1, 100])
@@ -114,7 +114,7 @@ def imported(statement, names):
 
 
 def test_a_training_imports_no_part_of_a_sweep():
-    everything = "import dagan.training, dagan.pictures"
+    everything = "import dagan.training.training, dagan.evaluation.pictures"
     foreign = {"ray", "optuna", "wandb", "analysis", "sweeps", "pandas"}
     assert imported(everything, foreign | {"torch"}) == {"torch"}
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn.functional import conv_transpose2d
 
+from dagan.compute.transposed import ByMatrices, transposed_convolution
 from dagan.config import Config
-from dagan.networks import generator
-from dagan.transposed import ByMatrices, transposed_convolution
+from dagan.networks.build import generator
 
 KERNELS = {"conv32": (5, 2, 2), "dcgan64": (4, 2, 1), "stride 3": (5, 3, 1)}
 """Kernel, stride and padding."""

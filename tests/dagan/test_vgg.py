@@ -10,15 +10,16 @@ from torchvision.models import VGG16_Weights, vgg, vgg16
 from torchvision.transforms.functional import normalize
 from trainings import outcome, ran, weights
 
-from dagan import imagenet, networks
-from dagan.architecture import discriminator_layers, generator_layers, pflop
 from dagan.config import Config
+from dagan.errors import InvalidInput
 from dagan.methods import METHODS
-from dagan.networks import discriminator, generator
-from dagan.problem import InvalidInput
-from dagan.training import Training
-from dagan.trees import merged
-from dagan.vgg import IMAGENET_MEAN, IMAGENET_STD, Vgg
+from dagan.nested import merged
+from dagan.networks import build as networks
+from dagan.networks import imagenet
+from dagan.networks.build import discriminator, generator
+from dagan.networks.tables import discriminator_layers, generator_layers, pflop
+from dagan.networks.vgg import IMAGENET_MEAN, IMAGENET_STD, Vgg
+from dagan.training.training import Training
 
 WIDTH = 1 / 32
 

@@ -9,9 +9,9 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from dagan.problem import InvalidInput
-from dagan.streams import Streams
-from dagan.training import Training
+from dagan.compute.streams import Streams
+from dagan.errors import InvalidInput
+from dagan.training.training import Training
 from dagan.weights import load, save
 
 

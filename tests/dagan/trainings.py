@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
-from dagan.training import Training
+from dagan.training.training import Training
 
 CLOCKS = {"wall_seconds", "window_seconds", "images_per_second"}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from dagan.architecture import Stage
+from dagan.networks.tables import Stage
 from sweeps.charge import between
 from sweeps.ledger import Entry, Ledger
 from sweeps.plan import Plan

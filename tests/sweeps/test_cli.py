@@ -122,7 +122,7 @@ def test_train_from_a_file_written_by_hand(tmp_path):
 def test_a_diverged_training_fails_with_its_reason(tmp_path, monkeypatch, capsys):
     import torch
 
-    from dagan import losses
+    from dagan.training import losses
     from sweeps import cli
 
     path = tmp_path / "config.yaml"
@@ -146,7 +146,7 @@ def test_a_generator_that_collapsed_is_a_warning_of_train(tmp_path, monkeypatch,
         "gan: {iterations: 2}\nclassifier: {iterations: 2, batch_size: 16}\n"
     )
     lowest = 0.04 if collapsed else 0.6
-    monkeypatch.setattr("dagan.training.generated_diversity", lambda *looked_at: {"3": lowest, "8": 0.7})
+    monkeypatch.setattr("dagan.training.training.generated_diversity", lambda *looked_at: {"3": lowest, "8": 0.7})
     monkeypatch.setattr(sys, "argv", ["sweeps", "train", str(path), "--json"])
     with pytest.raises(SystemExit) as end:
         cli.main()

@@ -5,7 +5,7 @@ import random
 import pytest
 from playing import Player, Unwritten, tiny
 
-from dagan.problem import InvalidInput
+from dagan.errors import InvalidInput
 from sweeps.design import label, points
 from sweeps.plan import Plan
 from sweeps.study import Study

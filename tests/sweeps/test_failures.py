@@ -60,7 +60,7 @@ import sweeps.trainable
 honest = sweeps.trainable.train_trial
 
 def train_trial(order):
-    from dagan import losses
+    from dagan.training import losses
     seed = json.loads(order["order"])["config"]["seed"]
     cpus = ray.get_runtime_context().get_assigned_resources()["CPU"]
     whole = losses.classification_losses

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from dagan.image_files import check_images
-from dagan.problem import InvalidInput
+from dagan.data.images import check_images
+from dagan.errors import InvalidInput
 from sweeps.ledger import Ledger
 
 CLASSES = ("red bars", "grüne Punkte", "青")

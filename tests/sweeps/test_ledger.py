@@ -5,7 +5,7 @@ import random
 import pytest
 from playing import numbers, plain, play, played_entry
 
-from dagan.problem import InvalidInput
+from dagan.errors import InvalidInput
 from sweeps.ledger import Ledger, Place
 from sweeps.plan import Plan
 from sweeps.study import Study

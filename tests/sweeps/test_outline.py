@@ -6,7 +6,7 @@ import random
 import pytest
 from playing import plain, play, tiny
 
-from dagan.architecture import pflop
+from dagan.networks.tables import pflop
 from sweeps.evidence import evidence, spread
 from sweeps.footprint import snapshot_bytes
 from sweeps.ledger import Ledger

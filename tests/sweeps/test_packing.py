@@ -8,7 +8,7 @@ import pytest
 from playing import tiny
 
 from dagan.config import Config
-from dagan.problem import InvalidInput
+from dagan.errors import InvalidInput
 from sweeps.draft import drafts
 from sweeps.memory import Memory, heaviest, look
 from sweeps.packing import in_words, room, shares_of
@@ -157,7 +157,7 @@ def test_the_heaviest_configs_have_the_most_operations_of_each_stage():
 
 @pytest.mark.parametrize("method", ["c", "dagan", "vanilla_gan"])
 def test_a_look_takes_both_stages_and_a_look_at_validation_images(method, monkeypatch):
-    from dagan.training import Training
+    from dagan.training.training import Training
 
     ran = []
     original = Training.run

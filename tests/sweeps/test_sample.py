@@ -66,7 +66,7 @@ def kept(tmp_path_factory):
 
 
 def test_train_keeps_weights_that_give_the_printed_accuracy(kept):
-    from dagan.datasets import training_data
+    from dagan.data.loading import training_data
     from dagan.weights import load
 
     folder, answer = kept
@@ -177,7 +177,7 @@ def test_a_folder_of_images_is_complete_the_same_each_time_and_trains(tmp_path, 
 
 
 def test_a_folders_images_are_those_of_their_class_and_latent(kept):
-    from dagan.pictures import pixels
+    from dagan.evaluation.pictures import pixels
     from dagan.weights import load
     from sweeps.sample import stream, write_folder
 
@@ -249,7 +249,7 @@ def test_interpolation_ends_at_the_latents_that_it_names(kept, monkeypatch):
 
 
 def test_a_diverged_training_gives_no_pictures(tmp_path, monkeypatch, capsys):
-    from dagan import losses
+    from dagan.training import losses
 
     (tmp_path / "config.yaml").write_text(config())
     honest = losses.GENERATOR_LOSSES["pairwise"]
@@ -277,8 +277,8 @@ def test_a_sheet_shows_every_image_enlarged_in_its_place():
 
 
 def test_pictures_open_no_test_image_and_download_nothing(kept, monkeypatch):
-    from dagan import datasets
     from dagan.config import Config
+    from dagan.data import loading as datasets
     from dagan.weights import load
     from sweeps.sample import real_images
 

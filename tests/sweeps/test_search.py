@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playing import Player, Unwritten, accuracy_of, numbers, plain, play, played_entry, tiny
 
-from dagan.architecture import pflop
-from dagan.problem import InvalidInput
+from dagan.errors import InvalidInput
+from dagan.networks.tables import pflop
 from sweeps.charge import Account
 from sweeps.ledger import Ledger
 from sweeps.plan import Plan, RepeatedFailure

@@ -6,7 +6,7 @@ import copy
 import pytest
 from playing import TINY, tiny
 
-from dagan.problem import InvalidInput
+from dagan.errors import InvalidInput
 from sweeps.space import Parameter
 from sweeps.study import Study
 from sweeps.study_file import load, overridden, read_yaml, shipped

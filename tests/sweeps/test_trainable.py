@@ -8,11 +8,11 @@ import pytest
 import torch
 from playing import TINY
 
-from dagan import losses
-from dagan.architecture import pflop
 from dagan.config import Config
-from dagan.prefix import prefix
-from dagan.problem import InvalidInput
+from dagan.errors import InvalidInput
+from dagan.networks.tables import pflop
+from dagan.stage_key import prefix
+from dagan.training import losses
 from sweeps import trainable
 from sweeps.ledger import Entry, Ledger
 from sweeps.plan import Plan
@@ -71,7 +71,7 @@ def test_reports_and_outcome(tmp_path):
 
 
 def test_generated_images_are_judged_on_request(tmp_path, monkeypatch):
-    from dagan import judge
+    from dagan.evaluation import judge
 
     monkeypatch.setattr(trainable, "JUDGES", tmp_path / "judges")
     few = {"classifier": {"iterations": 20}}
@@ -237,7 +237,7 @@ def test_divergence_is_an_outcome_at_once(tmp_path, monkeypatch):
 
 
 def test_a_collapse_is_a_warning_of_the_outcome_that_the_ledger_keeps(tmp_path, monkeypatch):
-    monkeypatch.setattr("dagan.training.generated_diversity", lambda *looked_at: {"3": 0.04, "8": 0.7})
+    monkeypatch.setattr("dagan.training.training.generated_diversity", lambda *looked_at: {"3": 0.04, "8": 0.7})
     *progress, last = trainable.reports(order_of(tmp_path))
     warning = "the generator collapsed: diversity 0.04 in 3 (1: as real images)."
     assert (last["outcome"]["status"], last["outcome"]["warning"]) == ("completed", warning)

@@ -1,0 +1,1 @@
+"""What a training runs on: device and precision, random streams, and exact or faster tensor operations."""

@@ -1,0 +1,1 @@
+"""Where images come from: what is known of each data set, its splits, and the loaders."""

@@ -1,0 +1,112 @@
+"""Facts about the data sets that are known without opening them; nothing heavy is imported here."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from dagan.data.folders import image_folder, state
+from dagan.errors import InvalidInput, Problem, refuse, unknown
+
+DIGIT_NAMES = tuple("0123456789")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a data set holds."""
+
+    name: str
+    classes: tuple[str, ...]
+    channels: int
+    image_size: int
+    """Height and width, pixels."""
+    per_class: tuple[int, ...]
+    """Images per class outside the official test set, or of everything where there is none."""
+    has_test: bool
+    """Whether the data set comes with its own test images; else a third of each class is set aside."""
+    fingerprint: str | None = None
+    """Folders only: a hash of the names and sizes of the files."""
+
+
+DIGITS = Facts("digits", DIGIT_NAMES, 1, 8, (178, 182, 177, 183, 181, 182, 181, 179, 174, 180), False)
+MNIST = Facts("mnist", DIGIT_NAMES, 1, 28, (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949), True)
+FASHION_MNIST = Facts(
+    "fashion_mnist",
+    ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
+    1,
+    28,
+    (6000,) * 10,
+    True,
+)
+CIFAR10 = Facts(
+    "cifar10",
+    ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+    3,
+    32,
+    (5000,) * 10,
+    True,
+)
+SVHN = Facts("svhn", DIGIT_NAMES, 3, 32, (4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659), True)
+KDEF = Facts("kdef", ("afraid", "angry", "disgusted", "happy", "neutral", "sad", "surprised"), 3, 64, (70,) * 7, False)
+"""The frontal images of session A: 70 persons, one image of each of 7 expressions. Split by person."""
+BUILT_IN = {facts.name: facts for facts in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, SVHN, KDEF)}
+FOLDER_SIZE, FOLDER_CHANNELS = 32, 3
+"""What images in folders become where nothing else is said."""
+
+
+def facts(
+    dataset: str, *, folder: Path | None = None, image_size: int | None = None, channels: int | None = None
+) -> Facts:
+    """The facts of a built-in data set, or of a folder of images that goes by the name `dataset`.
+
+    Raises:
+        InvalidInput: an unknown name, or a folder that is not one sub-folder of images per class.
+    """
+    if folder is not None:
+        return folder_facts(dataset, Path(folder), image_size or FOLDER_SIZE, channels or FOLDER_CHANNELS)
+    if dataset not in BUILT_IN:
+        remedy = " For images of your own give `folder: PATH`."
+        raise refuse("data.dataset", unknown("data set", dataset, BUILT_IN) + remedy)
+    known = BUILT_IN[dataset]
+    if known == KDEF:  # photographs, resized as those of folders are
+        return replace(KDEF, image_size=image_size or KDEF.image_size, channels=channels or KDEF.channels)
+    return known
+
+
+def folder_facts(name: str, folder: Path, image_size: int, channels: int) -> Facts:
+    """Facts of an image folder, read from its directory listing alone; no image is opened."""
+    return listed_facts(name, folder, image_size, channels, state(folder))
+
+
+@lru_cache(maxsize=32)
+def listed_facts(name: str, place: Path, image_size: int, channels: int, _state: tuple[int, ...]) -> Facts:
+    """`folder_facts`, from memory where the folder has not changed: a study asks thousands of times."""
+    folder = image_folder(place)
+    train, least = folder.train, 2 if folder.has_test else 3  # one of three is set aside for the test
+    problems = [
+        Problem(
+            "data.folder",
+            f"class `{label}` in {folder.path('train')} must hold at least {least} images, but has {len(images)}.",
+        )
+        for label, images in train.items()
+        if len(images) < least
+    ]
+    if len(train) < 2:
+        found = f"only `{next(iter(train))}`" if train else "no sub-folder with images"
+        problems.append(
+            Problem("data.folder", f"{place} must hold one sub-folder per class, 2 or more, but has {found}.")
+        )
+    if folder.has_test:
+        problems += [
+            Problem(
+                "data.folder", f"class `{label}` in {folder.path('test')} must hold at least 1 image, but has none."
+            )
+            for label, images in folder.test.items()
+            if not images
+        ]
+        if set(folder.test) != set(train):
+            odd = ", ".join(sorted(set(folder.test) ^ set(train)))
+            problems.append(Problem("data.folder", f"train and test in {place} must have the same classes: {odd}."))
+    if problems:
+        raise InvalidInput(problems)
+    counts = tuple(len(images) for images in train.values())
+    return Facts(name, tuple(train), channels, image_size, counts, folder.has_test, folder.fingerprint)

@@ -1,0 +1,205 @@
+"""What lies in a folder of images, or in a zip of one: classes, names and sizes. No image is opened for it."""
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Literal
+
+from dagan.errors import refuse
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+PASSED_OVER = "__MACOSX"
+"""What macOS puts into its zips beside the files: their icons and labels."""
+UTF8_NAME, ENCRYPTED = 0x800, 0x1
+"""Flag bits of an entry of a zip."""
+Part = Literal["train", "test"]
+Read = Callable[[str], bytes]
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """The images below a folder or in a zip, by their names from there, with `/` between the parts."""
+
+    place: Path
+    folders: frozenset[str]
+    """The folders inside, those without images too."""
+    sizes: Mapping[str, int]
+    """Bytes of each image, in the order of the names."""
+    entries: Mapping[str, zipfile.ZipInfo] | None = None
+    """Zips only: where in it each image is."""
+
+    @property
+    def has_test(self) -> bool:
+        """Whether it is cut into train and test."""
+        return {"train", "test"} <= self.folders
+
+    def path(self, part: Part) -> Path:
+        """Where one part lies, for messages: all of it where it is not cut into train and test."""
+        return self.place / part if self.has_test else self.place
+
+    @cached_property
+    def train(self) -> dict[str, tuple[str, ...]]:
+        """Training images by class, both in the order of their names."""
+        return self.classes("train/" if self.has_test else "")
+
+    @cached_property
+    def test(self) -> dict[str, tuple[str, ...]]:
+        """Test images by class, both in the order of their names."""
+        return self.classes("test/") if self.has_test else {}
+
+    def classes(self, prefix: str) -> dict[str, tuple[str, ...]]:
+        """Images by the folder below the prefix that they are in."""
+        below = {name.removeprefix(prefix) for name in self.folders if name.startswith(prefix)}
+        names = sorted(name for name in below if is_class(name))
+        found: dict[str, list[str]] = {name: [] for name in names}
+        for image in self.sizes:
+            label = image.removeprefix(prefix).split("/")[0]
+            if image.startswith(prefix) and label in found:
+                found[label].append(image)
+        return {name: tuple(images) for name, images in found.items()}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the names and sizes of the images: the identity of a folder wherever it lies, zipped or not."""
+        digest = hashlib.sha256()
+        for name, size in self.sizes.items():
+            digest.update(f"{name}\0{size}\n".encode())
+        return digest.hexdigest()[:16]
+
+    @contextmanager
+    def opened(self) -> Iterator[Read]:
+        """A function from the name of an image to its content."""
+        if self.entries is None:
+            yield lambda name: (self.place / name).read_bytes()
+            return
+        entries = self.entries
+        with zipfile.ZipFile(self.place) as file:
+            yield lambda name: file.read(entries[name])
+
+
+def image_folder(place: Path) -> ImageFolder:
+    """What a folder or zip holds, from memory where it has not changed: a study asks thousands of times."""
+    return remembered(place, state(place))
+
+
+@lru_cache(maxsize=8)
+def remembered(place: Path, _state: tuple[int, ...]) -> ImageFolder:
+    """`listed`, kept for as long as the folder or zip stays as it is."""
+    return listed(place)
+
+
+def state(place: Path) -> tuple[int, ...]:
+    """When a folder or one of its sub-folders last gained or lost a file, or a zip was last written.
+
+    Raises:
+        InvalidInput: neither a folder nor a zip.
+    """
+    if is_zip(place):
+        known = place.stat()
+        return known.st_mtime_ns, known.st_size
+    parents = [place, *(place / part for part in ("train", "test") if (place / part).is_dir())]
+    below = [entry for parent in parents for entry in sorted(parent.iterdir()) if entry.is_dir()]
+    return tuple(entry.stat().st_mtime_ns for entry in (place, *below))
+
+
+def is_zip(place: Path) -> bool:
+    """Whether images lie in a zip, not in a folder.
+
+    Raises:
+        InvalidInput: neither.
+    """
+    if place.is_dir():
+        return False
+    if not place.exists():
+        found = "is not there"
+    elif place.suffix.lower() == ".zip":
+        return True
+    else:
+        found = "is a file of another kind"
+    raise refuse(
+        "data.folder", f"{place} must be a folder with one sub-folder per class, or a zip of one, but {found}."
+    )
+
+
+def listed(place: Path) -> ImageFolder:
+    """What a folder or zip holds now.
+
+    Raises:
+        InvalidInput: neither a folder nor a zip that can be read.
+    """
+    return listed_zip(place) if is_zip(place) else listed_folder(place)
+
+
+def listed_folder(place: Path) -> ImageFolder:
+    """What a folder holds; links to folders are not followed further than to a class."""
+    sizes, folders = {}, set()
+    for file in place.rglob("*"):
+        name = file.relative_to(place).as_posix()
+        if file.is_dir():
+            folders.add(name)
+        elif is_image(name):
+            sizes[name] = file.stat().st_size
+    for link in [name for name in folders if name.count("/") < 2 and (place / name).is_symlink()]:
+        for file in (place / link).rglob("*"):
+            if is_image(file.name) and file.is_file():
+                sizes[file.relative_to(place).as_posix()] = file.stat().st_size
+    return ImageFolder(place, frozenset(folders), in_order(sizes))
+
+
+def listed_zip(place: Path) -> ImageFolder:
+    """What a zip of a folder holds; one folder around everything else is looked through."""
+    try:
+        with zipfile.ZipFile(place) as file:
+            infos = {entry_name(info): info for info in file.infolist()}
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise refuse("data.folder", f"{place} must be a zip that can be read, but is damaged ({error}).") from None
+    infos = {name: info for name, info in infos.items() if PASSED_OVER not in name.split("/")}
+    if any(info.flag_bits & ENCRYPTED for info in infos.values()):
+        raise refuse("data.folder", f"{place} must be a zip without a password, but has one.")
+    parents = {tuple(name.split("/")[:-1]) for name in infos}
+    folders = {"/".join(parts[:depth]) for parts in parents for depth in range(1, len(parts) + 1)}
+    around = wrapper(folders, [name for name in infos if is_image(name)])
+    entries = {name.removeprefix(around): info for name, info in infos.items() if is_image(name)}
+    return ImageFolder(
+        place,
+        frozenset(name.removeprefix(around) for name in folders if f"{name}/" != around),
+        in_order({name: info.file_size for name, info in entries.items()}),
+        entries,
+    )
+
+
+def entry_name(info: zipfile.ZipInfo) -> str:
+    """The name of an entry as it was meant: some programs write UTF-8 without saying so, and some backslashes."""
+    name = info.filename
+    if not info.flag_bits & UTF8_NAME:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/").removeprefix("./").lstrip("/")
+
+
+def wrapper(folders: set[str], images: list[str]) -> str:
+    """The prefix of the one folder around everything in a zip, or nothing where there is none."""
+    tops = [name for name in folders if "/" not in name and is_class(name)]
+    around = f"{tops[0]}/" if len(tops) == 1 else ""
+    within = all(image.startswith((around, ".")) for image in images)
+    return around if within and any(name.startswith(around) for name in folders - set(tops)) else ""
+
+
+def in_order(sizes: Mapping[str, int]) -> dict[str, int]:
+    """The same in the order of the names, folder by folder."""
+    return {name: sizes[name] for name in sorted(sizes, key=lambda name: name.split("/"))}
+
+
+def is_class(name: str) -> bool:
+    """Whether a folder is meant as a class, or as what lies around the classes."""
+    return "/" not in name and not name.startswith(".") and name != PASSED_OVER
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is an image by its name; hidden ones are not."""
+    stem, dot, suffix = name.rpartition("/")[2].rpartition(".")
+    return f"{dot}{suffix}".lower() in IMAGE_SUFFIXES and not stem.startswith(".") and bool(stem)

@@ -1,0 +1,160 @@
+"""Which image serves which purpose: test, tuning half, final half, subset, validation. DESIGN §4.2.
+
+Everything here is decided by hashes of names, indices and seeds, so a split is the same on every machine
+and in every version of every library, and no seed can move an image from one half to the other.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dagan.errors import refuse
+from dagan.notice import notice
+
+Indices = NDArray[np.int64]
+Groups = NDArray[Any]
+"""The name of whom or what each image shows, where several images show the same: a person, say."""
+Units = NDArray[Any]
+"""What is dealt out to the purposes: indices of images, or the names of groups."""
+Phase = Literal["search", "confirm"]
+TEST_SHARE = 3
+"""One image in three is set aside for the test where a data set has no test images of its own."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices into the training images (and, for `test`, into the same images when none are given apart)."""
+
+    subset: Indices
+    validation: Indices
+    test: Indices
+    """Empty where the data set brings its own test images, and in search."""
+
+
+def ranked(units: Units, *key: object) -> Units:
+    """The units in an order that depends on nothing but the key: by the hash of (key, unit)."""
+    prefix = "/".join(map(str, key))
+    return np.array(
+        sorted(units.tolist(), key=lambda unit: hashlib.sha256(f"{prefix}/{unit}".encode()).digest()),
+        dtype=units.dtype,
+    )
+
+
+def capacity(per_class: Sequence[int], *, has_test: bool, validation: str) -> int:
+    """The most samples per class that both phases can draw: what every half of every class holds.
+
+    With `held_out` validation one image per class at least is left over for validation. Where groups are
+    dealt out, a group gives one image of each class, and `per_class` is the number of groups.
+    """
+    pool = [count if has_test else count - count // TEST_SHARE for count in per_class]
+    return min(pool) if validation == "within" else min(pool) // 2 - 1
+
+
+def split(
+    labels: NDArray[np.int64],
+    *,
+    dataset: str,
+    has_test: bool,
+    samples_per_class: int,
+    seed: int,
+    phase: Phase,
+    validation: Literal["held_out", "within"] = "held_out",
+    validation_fraction: float = 0.25,
+    groups: Groups | None = None,
+) -> Split:
+    """Draw the subset of one seed, with its validation and test images.
+
+    `held_out`: the pool of each class is cut once into a tuning half (search) and a final half (confirm);
+    the seed draws its subset from the half of its phase, and validation is the rest of the tuning half.
+    `within`: for sets too small for that, the seed draws its subset from the whole pool, and search sets
+    aside `validation_fraction` of the subset; confirm trains on all of it.
+
+    `groups`: the group of each image. Groups are dealt out instead of images, so that all images of one lie on
+    one side of every cut. Only groups with an image of every class take part; one that is trained on gives one
+    image of each class.
+
+    Raises:
+        InvalidInput: a class with too few images, or too few groups.
+    """
+    deal = partial(
+        dealt,
+        dataset=dataset,
+        has_test=has_test,
+        samples_per_class=samples_per_class,
+        seed=seed,
+        phase=phase,
+        validation=validation,
+        validation_fraction=validation_fraction,
+    )
+    whole = None if groups is None else whole_groups(labels, groups, dataset)
+    counts = np.bincount(labels).tolist() if whole is None else [len(whole)]
+    room = capacity(counts, has_test=has_test, validation=validation)
+    if samples_per_class > room:
+        raise refuse("data.samples_per_class", f"must be <= {room} for {dataset}, but is {samples_per_class}.")
+    if groups is None or whole is None:
+        classes = [deal(np.flatnonzero(labels == label).astype(np.int64)) for label in np.unique(labels)]
+        subset, held, test = (np.concatenate(parts) for parts in zip(*classes, strict=True))
+        return Split(subset, held, test)
+    chosen, aside, sealed = deal(whole)
+    return Split(one_of_each(labels, groups, chosen), all_of(groups, aside), all_of(groups, sealed))
+
+
+def dealt(
+    units: Units,
+    *,
+    dataset: str,
+    has_test: bool,
+    samples_per_class: int,
+    seed: int,
+    phase: Phase,
+    validation: str,
+    validation_fraction: float,
+) -> tuple[Units, Units, Units]:
+    """Of the units of one class, or of all groups: those to train on, to validate with and to test with."""
+    pool = ranked(units, dataset, "split")
+    test, pool = (pool[:0], pool) if has_test else np.split(pool, [len(pool) // TEST_SHARE])
+    half = len(pool) // 2
+    if validation == "within":
+        drawn = ranked(pool, dataset, "subset", seed)[:samples_per_class]
+        aside = held_within(samples_per_class, validation_fraction, phase)
+        held, chosen = drawn[:aside], drawn[aside:]
+    else:
+        own = pool[:half] if phase == "search" else pool[half:]
+        drawn = ranked(own, dataset, "subset", seed)
+        chosen, held = drawn[:samples_per_class], drawn[samples_per_class:]
+        held = held if phase == "search" else held[:0]
+    return chosen, held, test if phase == "confirm" else test[:0]
+
+
+def held_within(samples_per_class: int, validation_fraction: float, phase: Phase) -> int:
+    """How many of the images of each class, or of the groups, `within` sets aside: in search one at the least."""
+    share = min(max(1, round(validation_fraction * samples_per_class)), samples_per_class - 1)
+    return share if phase == "search" else 0
+
+
+def whole_groups(labels: NDArray[np.int64], groups: Groups, dataset: str) -> Groups:
+    """The names of the groups that have an image of every class; the others are told of and left out."""
+    classes = len(np.unique(labels))
+    names = np.unique(groups)
+    whole = np.array([len(np.unique(labels[groups == name])) == classes for name in names], dtype=bool)
+    if not whole.all():
+        lacking = ", ".join(names[~whole])
+        notice(f"{dataset}: left out for want of an image of every class: {lacking}.")
+    kept: Groups = names[whole]
+    return kept
+
+
+def one_of_each(labels: NDArray[np.int64], groups: Groups, names: Groups) -> Indices:
+    """The first image of each class of each of the named groups, class by class."""
+    first = [np.flatnonzero((labels == label) & (groups == name))[0] for label in np.unique(labels) for name in names]
+    return np.array(first, dtype=np.int64)
+
+
+def all_of(groups: Groups, names: Groups) -> Indices:
+    """Every image of the named groups."""
+    return np.flatnonzero(np.isin(groups, names)).astype(np.int64)

@@ -1,0 +1,37 @@
+"""Generated images beside real ones, as pixels."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dagan.data.loading import Labelled
+from dagan.shapes import Images
+from dagan.training.training import Training
+
+Grid = NDArray[np.uint8]
+"""Shape (classes, columns, height, width, channels), 0…255."""
+
+
+def pixels(images: Images) -> NDArray[np.uint8]:
+    """Images in [−1, 1] as 0…255, shape (images, height, width, channels)."""
+    scaled = ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return scaled.permute(0, 2, 3, 1).cpu().numpy()
+
+
+@torch.no_grad()
+def generated_grid(training: Training, columns: int = 8) -> Grid:
+    """Fresh images of every class, from latents of a stream of their own."""
+    classes = len(training.config.facts.classes)
+    # Batch norm works with the batch at hand: one batch holds all classes alike, as in training.
+    labels = torch.arange(classes, device=training.machine.device).repeat(max(columns, 16))
+    images = pixels(training.draw(labels, "pictures").images)
+    return images.reshape(-1, classes, *images.shape[1:]).swapaxes(0, 1)[:, :columns]
+
+
+def real_grid(train: Labelled, classes: int, columns: int = 8) -> Grid:
+    """The first training images of every class, repeated where there are fewer."""
+    rows = []
+    for label in range(classes):
+        index = torch.nonzero(train.labels == label)[:, 0]
+        rows.append(pixels(train.images[index.repeat(columns)[:columns]]))
+    return np.stack(rows)

@@ -1,0 +1,50 @@
+"""A folder that is there as a whole or not at all."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dagan.errors import refuse
+
+UNFINISHED = ".unfinished"
+"""Where the contents lie until they are complete; readers of image folders pass hidden names over."""
+
+
+def require_new(folder: Path, where: str) -> None:
+    """Check that nothing is in the way of a new folder, so that one can ask before the work.
+
+    Raises:
+        InvalidInput: a file, or a folder with something in it.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise refuse(where, f"must be a folder, but `{folder}` is a file. Choose another name.")
+    others = sorted(entry.name for entry in folder.iterdir() if entry.name != UNFINISHED)
+    if others:
+        raise refuse(where, f"must be new or empty, but `{folder}` holds `{others[0]}`. Choose another, or remove it.")
+
+
+@contextmanager
+def new_folder(folder: Path, where: str, *, last: str) -> Iterator[Path]:
+    """A place to write the contents of a folder; at the end they are moved in, the file named `last` last of all.
+
+    Who does not find that file knows that the folder is not complete. After an error nothing is left.
+
+    Raises:
+        InvalidInput: as `require_new`.
+    """
+    require_new(folder, where)
+    made = not folder.exists()
+    inside = folder / UNFINISHED
+    shutil.rmtree(inside, ignore_errors=True)  # of a run that was killed
+    inside.mkdir(parents=True)
+    try:
+        yield inside
+        for entry in sorted(inside.iterdir(), key=lambda entry: (entry.name == last, entry.name)):
+            entry.rename(folder / entry.name)
+        inside.rmdir()
+    except BaseException:
+        shutil.rmtree(folder if made else inside, ignore_errors=True)
+        raise

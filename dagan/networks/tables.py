@@ -1,0 +1,226 @@
+"""The layers of D and G as a table, without a tensor: networks are built from it and operations counted on it.
+
+`conv32` is Table 2 of the DAGAN paper; other sizes and channel counts follow the same pattern. `digits` is the
+same pattern with fewer layers and maps, small enough for a laptop CPU. `dcgan64` is the GAN of many tutorials, its D
+of linear layers alone. `vgg16` is the paper's D for faces, with conv32's G. ALGORITHM §3.
+"""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from dagan.config import Config
+from dagan.data.splits import held_within
+
+Stage = Literal["generation", "classification"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One convolution, transposed convolution or linear layer."""
+
+    kind: Literal["conv", "transposed", "linear"]
+    inputs: int
+    """Maps in, concatenated label maps included."""
+    outputs: int
+    kernel: int
+    stride: int
+    padding: int
+    size: int
+    """Height and width of the output."""
+    dropout: bool = False
+    """Dropout follows (D; `digits` and `conv32`: each stride-2 convolution, `vgg16`: each hidden layer)."""
+    pooling: bool = False
+    """The maximum over 2x2 pixels follows; `size` is that before it."""
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of one image's forward pass; bias and normalisation are not counted."""
+        area = self.size**2 // (self.stride**2 if self.kind == "transposed" else 1)
+        return self.inputs * self.outputs * self.kernel**2 * area
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """The convolutional D of `digits` and `conv32`: what distinguishes one from the other."""
+
+    maps: tuple[int, int]
+    convolutions: int
+    """3x3 convolutions per block, the last of each with stride 2."""
+    ones: int
+    """1x1 convolutions at the end."""
+
+
+PATTERNS = {"digits": Pattern((32, 64), 2, 1), "conv32": Pattern((96, 192), 3, 2)}
+DENSE_UNITS = (1024, 512, 256, 128, 64, 32)
+"""Hidden units of the dense D of `dcgan64`."""
+VGG_MAPS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+"""Maps of VGG-16's 3x3 convolutions; each block ends with the maximum over 2x2 pixels."""
+VGG_POOLED = 7
+"""Height and width that VGG-16 averages its maps down, or repeats them up, to, whatever the image size."""
+VGG_UNITS = (4096, 4096)
+GENERATOR_MAPS = {"digits": 128, "conv32": 512, "dcgan64": 512, "vgg16": 512}
+
+
+def discriminator_layers(config: Config, stage: Stage = "classification") -> list[Layer]:
+    """Of the classifier, or of D in stage 1: the two differ where a method's D does not go on as the classifier."""
+    classes = len(config.facts.classes)
+    outputs, labels = config.row.classifier_outputs(classes), 0
+    if stage == "generation" and not config.row.continues:
+        outputs, labels = 1, classes if config.row.adversary == "conditional" else 0
+    if stage == "classification" and config.classifier.start == "fresh":
+        outputs = classes
+    name = config.network.name
+    layers = {"dcgan64": dense_layers, "vgg16": vgg_layers}.get(name, convolutional_layers)(config, labels)
+    return [*layers, Layer("linear", layers[-1].outputs, outputs, 1, 1, 0, 1)]
+
+
+def convolutional_layers(config: Config, labels: int) -> list[Layer]:
+    """Two blocks of 3x3 convolutions, one unpadded 3x3, 1x1 convolutions; global average pool and linear follow."""
+    pattern, size, channels = PATTERNS[config.network.name], config.facts.image_size, config.facts.channels + labels
+    layers = []
+    for maps in pattern.maps:
+        maps = scaled(maps, config)
+        for index in range(pattern.convolutions):
+            last = index == pattern.convolutions - 1
+            size = size // 2 if last else size
+            layers.append(Layer("conv", channels, maps, 3, 2 if last else 1, 1, size, dropout=last))
+            channels = maps
+    padding = 0 if size > 2 else 1  # an 8x8 image has shrunk to 2x2 here
+    size = size - 2 + 2 * padding
+    layers.append(Layer("conv", channels, channels, 3, 1, padding, size))
+    return layers + [Layer("conv", channels, channels, 1, 1, 0, size) for _ in range(pattern.ones)]
+
+
+def dense_layers(config: Config, labels: int) -> list[Layer]:
+    """Linear layers from the flattened image, the label, if it is told, joined to it."""
+    units = [scaled(units, config) for units in DENSE_UNITS]
+    inputs = [config.facts.channels * config.facts.image_size**2 + labels, *units]
+    return [Layer("linear", before, after, 1, 1, 0, 1) for before, after in zip(inputs, units, strict=False)]
+
+
+def vgg_layers(config: Config, labels: int) -> list[Layer]:
+    """VGG-16, configuration D of Simonyan & Zisserman 2015: 13 convolutions and two hidden layers."""
+    size, channels, layers = config.facts.image_size, 3 + labels, []  # grey images are repeated to three channels
+    for block in VGG_MAPS:
+        for index, maps in enumerate(block):
+            last = index == len(block) - 1
+            layers.append(Layer("conv", channels, scaled(maps, config), 3, 1, 1, size, pooling=last))
+            channels = scaled(maps, config)
+        size //= 2
+    inputs = channels * VGG_POOLED**2
+    for units in VGG_UNITS:
+        layers.append(Layer("linear", inputs, scaled(units, config), 1, 1, 0, 1, dropout=True))
+        inputs = scaled(units, config)
+    return layers
+
+
+def generator_layers(config: Config) -> list[Layer]:
+    """G: linear, then transposed convolutions of stride 2, as many as lead from an odd size or 4 to the image size.
+
+    5x5, the label, if it is told, joined to the input of each; with `dcgan64` 4x4, the label joined to z alone.
+    """
+    if config.gan is None:
+        return []
+    size, doublings = config.facts.image_size, 0
+    while size % 2 == 0 and size > 4:
+        size, doublings = size // 2, doublings + 1
+    labels = len(config.facts.classes) if config.row.adversary != "binary" else 0
+    maps = scaled(GENERATOR_MAPS[config.network.name], config)
+    layers = [Layer("linear", config.gan.latent_size + labels, maps * size**2, 1, 1, 0, 1)]
+    kernel, padding, joined = (4, 1, 0) if config.network.name == "dcgan64" else (5, 2, labels)
+    for index in range(doublings):
+        size *= 2
+        outputs = config.facts.channels if index == doublings - 1 else max(1, maps // 2)
+        layers.append(Layer("transposed", maps + joined, outputs, kernel, 2, padding, size))
+        maps = outputs
+    return layers
+
+
+def networks_side_by_side(config: Config) -> int:
+    """How many GANs stage 1 trains at once: one per class where each class has its own."""
+    return len(config.facts.classes) if config.row.adversary == "binary" else 1
+
+
+def stage_1_batch(config: Config) -> int:
+    """Real images per batch of stage 1: B, or where each class has its own GAN a multiple of K near B.
+
+    A single image has no batch statistics, so each GAN gets two at least.
+    """
+    separate, batch = networks_side_by_side(config), config.classifier.batch_size
+    return batch if separate == 1 else separate * max(2, round(batch / separate))
+
+
+def scaled(maps: int, config: Config) -> int:
+    """A number of maps times the width multiplier, at least 1."""
+    return max(1, round(maps * config.network.width))
+
+
+def pflop(config: Config, *, stage: Stage, iterations: int) -> float:
+    """Counted operations of some iterations of a stage, in 1e15; a multiply-add counts as two.
+
+    A backward pass costs two forward passes: one for the gradient of the weights, one for that of the input.
+    Images drawn in order to train D need no backward pass through G, and G's steps none for D's weights.
+    """
+    generator = sum(layer.multiply_adds for layer in generator_layers(config))
+    discriminator = sum(layer.multiply_adds for layer in discriminator_layers(config, stage))
+    if stage == "classification":
+        work = classification_work(config, discriminator, generator, iterations)
+    elif config.gan is None:
+        work = 0
+    else:
+        gan, batch = config.gan, stage_1_batch(config)
+        discriminator_step = 3 * discriminator * 2 * batch + generator * batch
+        generator_step = (2 * discriminator + 3 * generator) * batch
+        work = (gan.discriminator_steps * discriminator_step + gan.generator_steps * generator_step) * iterations
+    return 2 * work / 1e15
+
+
+def classification_work(config: Config, discriminator: int, generator: int, iterations: int) -> int:
+    """Multiply-adds of the first iterations of stage 2."""
+    settings, batch = config.classifier, config.classifier.batch_size
+    if settings.generated == "offline":
+        real = real_per_class(config)
+        union = round(batch * (real + offline_per_class(config)) / real)
+        made = made_offline(config) if iterations else 0
+        return 3 * discriminator * union * iterations + generator * made
+    linear = settings.augmentation_schedule == "linear"
+    drawn = Counter(
+        drawn_images(config, iteration) for iteration in range(iterations if linear else min(iterations, 1))
+    )
+    times = {d: count if linear else iterations for d, count in drawn.items()}
+    return sum(n * (3 * discriminator * (batch + d) + generator * made_online(config, d)) for d, n in times.items())
+
+
+def drawn_images(config: Config, iteration: int) -> int:
+    """Generated images that join the batch of an iteration of stage 2, counted from 0: round(r·B)."""
+    settings = config.classifier
+    left = 1 - iteration / settings.iterations if settings.augmentation_schedule == "linear" else 1.0
+    return round(settings.augmentation_ratio * left * settings.batch_size)
+
+
+def made_online(config: Config, drawn: int) -> int:
+    """Images that G makes so that so many can be drawn: whole batches; of each class's own GAN two at least."""
+    whole = config.classifier.batch_size * math.ceil(drawn / config.classifier.batch_size)
+    separate = networks_side_by_side(config)
+    return whole if separate == 1 or not whole else separate * max(2, math.ceil(whole / separate))
+
+
+def made_offline(config: Config) -> int:
+    """Images that G makes so that `offline_per_class` can be drawn: whole batches, the classes in turn."""
+    classes = len(config.facts.classes)
+    per_batch = max(2, round(config.classifier.batch_size / classes))
+    return classes * per_batch * math.ceil(offline_per_class(config) / per_batch)
+
+
+def offline_per_class(config: Config) -> int:
+    """Generated images of each class that join the training images once: round(r·n), n being those trained on."""
+    return round(config.classifier.augmentation_ratio * real_per_class(config))
+
+
+def real_per_class(config: Config) -> int:
+    """Real images of each class that are trained on: all that the seed draws, but for those held back `within`."""
+    data = config.data
+    held = held_within(data.samples_per_class, data.validation_fraction, data.phase)
+    return data.samples_per_class - (held if data.validation == "within" else 0)

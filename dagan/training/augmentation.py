@@ -1,0 +1,75 @@
+"""Classical augmentation of a whole batch on its device: one random affine map and light per image. ALGORITHM §4."""
+
+import math
+
+import torch
+from torch.nn.functional import affine_grid, grid_sample, pad
+
+from dagan.settings import Augmentation
+from dagan.shapes import Images
+
+
+def augmented(images: Images, settings: Augmentation, random: torch.Generator) -> Images:
+    """Each image turned, shifted, mirrored and lit by draws of its own; what comes in from outside repeats the edge.
+
+    Coordinates run from −1 to 1 over the image, so a shift by a share s of its size is a step of 2s; so do values
+    from black to white.
+    """
+    draws = torch.rand(len(images), 4, generator=random, device=images.device)
+    angle = (2 * draws[:, 0] - 1) * math.radians(settings.rotation)
+    shift = (2 * draws[:, 1:3] - 1) * 2 * settings.shift
+    mirror = 1 - 2 * ((draws[:, 3] < 0.5) & settings.horizontal_flip).to(images.dtype)
+    cosine, sine = angle.cos(), angle.sin()
+    rows = torch.stack([cosine * mirror, -sine, shift[:, 0], sine * mirror, cosine, shift[:, 1]], dim=1)
+    grid = affine_grid(rows.reshape(-1, 2, 3), list(images.shape), align_corners=False)
+    moved = grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    if not settings.brightness:  # no draw: the stream goes on as it does without light
+        return moved
+    light = (2 * torch.rand(len(images), 1, 1, 1, generator=random, device=images.device) - 1) * 2 * settings.brightness
+    return (moved + light).clamp(-1, 1)
+
+
+def differentiably_augmented(images: Images, policy: str, random: torch.Generator) -> Images:
+    """DiffAugment (Zhao et al. 2020): what D sees of an image in stage 1, so that G too learns through it.
+
+    `color` shifts brightness by up to ±0.5 (of a range of 2) and scales saturation by 0…2 and contrast by 0.5…1.5;
+    `translation` shifts by up to an eighth of the size, grey coming in; `cutout` greys out a square of half the size.
+    """
+    steps = {"color": recoloured, "translation": translated, "cutout": cut_out}
+    for name in policy.split("+"):
+        images = steps[name](images, random)
+    return images
+
+
+def recoloured(images: Images, random: torch.Generator) -> Images:
+    """Brightness, saturation and contrast, each by a draw per image."""
+    draws = torch.rand(3, len(images), 1, 1, 1, generator=random, device=images.device)
+    images = images + draws[0] - 0.5
+    grey = images.mean(dim=1, keepdim=True)
+    images = grey + (images - grey) * 2 * draws[1]
+    middle = images.mean(dim=(1, 2, 3), keepdim=True)
+    return middle + (images - middle) * (draws[2] + 0.5)
+
+
+def translated(images: Images, random: torch.Generator) -> Images:
+    """Each image moved by whole pixels; 0, the middle grey, comes in."""
+    reach = round(images.shape[2] / 8)
+    offsets = torch.randint(-reach, reach + 1, (2, len(images)), generator=random, device=images.device)
+    padded = pad(images, [reach] * 4)
+    inside = torch.arange(images.shape[2], device=images.device)
+    rows = (inside + reach + offsets[0][:, None])[:, None, :, None]
+    columns = (inside + reach + offsets[1][:, None])[:, None, None, :]
+    image = torch.arange(len(images), device=images.device)[:, None, None, None]
+    channel = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
+    return padded[image, channel, rows, columns]
+
+
+def cut_out(images: Images, random: torch.Generator) -> Images:
+    """A square of half the size, wherever its middle falls, set to 0 in each image."""
+    size = images.shape[2]
+    half = size // 2
+    middles = torch.randint(0, size + 1 - half % 2, (2, len(images)), generator=random, device=images.device)
+    steps = torch.arange(size, device=images.device) - middles[:, :, None] + half // 2
+    rows, columns = (steps >= 0) & (steps < half)
+    kept: Images = ~(rows[:, None, :, None] & columns[:, None, None, :])
+    return images * kept

@@ -1,0 +1,184 @@
+"""What a training leaves behind: the classifier, and the G that images are drawn from.
+
+Both work without the training and without its images, as `dagan.weights` loads them.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from dagan.compute.device import MEMORY_FORMAT, Machine
+from dagan.compute.streams import Streams
+from dagan.config import Config
+from dagan.data.loading import Labelled
+from dagan.errors import refuse
+from dagan.networks.interfaces import Discriminator, Generator, Statistics
+from dagan.networks.tables import discriminator_layers
+from dagan.settings import Gan
+from dagan.shapes import ClassLogits, Images, Labels, LatentPath, Latents, Logits, PicturesOfLatents
+from dagan.training import losses
+
+LEAST_TURNS = 16
+"""Images of each class, at the least, by whose statistics G normalises a picture."""
+
+
+class TrainedClassifier:
+    """The averaged classifier: images in [−1, 1] in, classes out."""
+
+    def __init__(
+        self, config: Config, network: Discriminator, machine: Machine, statistics: Callable[[], Statistics]
+    ) -> None:
+        """`statistics`: what the network, as it is when asked, must know to judge an image by itself."""
+        self.config, self.network, self.machine, self.statistics = config, network, machine, statistics
+        self.form = form_of(config)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their numbers."""
+        return self.config.facts.classes
+
+    @torch.no_grad()
+    def scores(self, images: Images) -> ClassLogits:
+        """One score per class: the logarithm of a probability, but for a constant.
+
+        Raises:
+            InvalidInput: images of another size or number of channels.
+        """
+        facts = self.config.facts
+        if tuple(images.shape[1:]) != (wanted := (facts.channels, facts.image_size, facts.image_size)):
+            raise refuse(
+                "images",
+                f"must be of shape (any number, {', '.join(map(str, wanted))}), but are of {tuple(images.shape)}.",
+            )
+        parts, statistics = [], self.statistics()
+        for some in images.to(self.machine.device).split(500):
+            with self.machine.autocast():
+                logits, _ = self.network.evaluated(some.to(memory_format=MEMORY_FORMAT), statistics)
+            parts.append(self.scores_of(logits.float()))
+        return torch.cat(parts)
+
+    def scores_of(self, logits: Logits) -> ClassLogits:
+        """One score per class from the network's logits."""
+        return losses.CLASS_SCORES[self.form](logits)
+
+    def predictions(self, images: Images) -> Labels:
+        """The classes of images."""
+        return self.scores(images).argmax(dim=1)
+
+    def probabilities(self, images: Images) -> ClassLogits:
+        """p(class | image); the rows sum to 1."""
+        return self.scores(images).softmax(dim=1)
+
+
+class TrainedGenerator:
+    """G, or its average where it has one: latents in, images in [−1, 1] out.
+
+    G normalises by the batch at hand, so an image hangs on its batch too. Batches hold all classes alike, in turn;
+    where each class has its own GAN they have to (`dagan.networks.build`).
+    """
+
+    def __init__(self, config: Config, network: Generator, machine: Machine) -> None:
+        self.config, self.network, self.machine = config, network, machine
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their numbers."""
+        return self.config.facts.classes
+
+    def latents(self, count: int, random: torch.Generator) -> Latents:
+        """Fresh z, shape (count, latent_size), on the device of G."""
+        assert self.config.gan is not None
+        return fresh_latents(self.config.gan, count, random).to(self.machine.device)
+
+    def images(self, latents: Latents, labels: Labels) -> Images:
+        """G(z, y), of whole batches: see the class."""
+        return generated(self.network, latents, labels, self.machine)
+
+    def batches(self, per_class: int, random: torch.Generator) -> Iterator[Labelled]:
+        """So many images of each class, the classes in turn, drawn in batches like those of stage 1.
+
+        The first images of more are those of fewer.
+        """
+        for labels, left in in_turn(self.config, per_class, self.machine.device):
+            with torch.no_grad():
+                images = self.images(self.latents(len(labels), random), labels)
+            yield Labelled(images[:left], labels[:left])
+
+    def sampled(self, per_class: int, random: torch.Generator) -> Labelled:
+        """All of `batches` at once."""
+        parts = list(self.batches(per_class, random))
+        return Labelled(torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts]))
+
+    @torch.no_grad()
+    def in_every_class(self, latents: Latents, seed: int = 0) -> PicturesOfLatents:
+        """Images of each z in every class, shape (latents, classes, channels, height, width).
+
+        Each z is drawn in a batch of its own, beside fresh latents that are the same for all of them: so its images
+        hang on itself and on the seed, not on which other latents are asked for.
+        """
+        classes = len(self.classes)
+        turns = max(LEAST_TURNS, turns_of(self.config))
+        labels = torch.arange(classes, device=self.machine.device).repeat(turns)
+        beside = self.latents(len(labels) - classes, Streams(seed, torch.device("cpu")).fresh("beside.latents"))
+        rows = [
+            self.images(torch.cat([z.expand(classes, -1), beside]), labels)[:classes]
+            for z in latents.to(self.machine.device)
+        ]
+        return torch.stack(rows)
+
+    def path(self, points: Latents, steps: int) -> LatentPath:
+        """From point to point in so many steps each, all of the points exactly among them.
+
+        In a straight line where z is uniform. Where it is normal along the great circle, as the middle of a
+        straight line is shorter than any z that G has learned on (White 2016, arXiv 1609.04468).
+        """
+        assert self.config.gan is not None
+        between = torch.lerp if self.config.gan.latent == "uniform" else spherical
+        parts = [between(a, b, step / steps) for a, b in pairwise(points) for step in range(steps)]
+        return torch.stack([*parts, points[-1]])
+
+
+def form_of(config: Config) -> str:
+    """What the classifier's outputs stand for, as `losses.CLASS_SCORES` has it: K, K+1 or 2K of them."""
+    classes, outputs = len(config.facts.classes), discriminator_layers(config)[-1].outputs
+    if outputs == classes:
+        return "plain"
+    return "extra" if outputs == classes + 1 else (config.gan and config.gan.loss) or "joint"
+
+
+def fresh_latents(gan: Gan, count: int, random: torch.Generator) -> Latents:
+    """z, shape (count, latent_size), drawn where the generator of random numbers is."""
+    z = torch.empty(count, gan.latent_size, device=random.device)
+    return z.uniform_(generator=random) if gan.latent == "uniform" else z.normal_(generator=random)
+
+
+def generated(network: Generator, latents: Latents, labels: Labels, machine: Machine) -> Images:
+    """G(z, y), in the precision of the machine."""
+    with machine.autocast():
+        images: Images = network(latents, labels)
+    return images.float()
+
+
+def turns_of(config: Config) -> int:
+    """Images of each class in a batch like those of stage 1."""
+    return max(2, round(config.classifier.batch_size / len(config.facts.classes)))
+
+
+def in_turn(config: Config, per_class: int, device: torch.device) -> Iterator[tuple[Labels, int]]:
+    """The labels of each whole batch, the classes in turn, and how many of its images are still wanted."""
+    classes = len(config.facts.classes)
+    labels = torch.arange(classes, device=device).repeat(turns_of(config))
+    for left in range(per_class * classes, 0, -len(labels)):
+        yield labels, left
+
+
+def spherical(first: Tensor, second: Tensor, share: float) -> Tensor:
+    """The vector that lies a share of the way from one to another along the great circle."""
+    cosine = torch.dot(first, second) / (first.norm() * second.norm())
+    angle = cosine.clamp(-1, 1).acos()
+    if angle.sin() < 1e-6:
+        return torch.lerp(first, second, share)
+    mixed: Tensor = (((1 - share) * angle).sin() * first + (share * angle).sin() * second) / angle.sin()
+    return mixed
