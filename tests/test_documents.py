@@ -12,8 +12,8 @@ from PIL import Image
 from dagan.config import Config, known_keys
 from dagan.methods import METHODS
 from dagan.nested import section_of
-from sweeps.study import Study
-from sweeps.study_file import load, read_yaml
+from sweeps.study.files import load, read_yaml
+from sweeps.study.schema import Study
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

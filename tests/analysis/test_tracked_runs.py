@@ -15,10 +15,10 @@ from wandb.apis.public.runs import Run
 from analysis import ResultsError, load, load_curves
 from analysis.offline_runs import records, run_files
 from dagan.config import Config
-from sweeps.ledger import Entry, Ledger
-from sweeps.study import Cell, Dataset
-from sweeps.tracking import Tracker
-from sweeps.trial import Trial
+from sweeps.monitor.wandb_runs import Tracker
+from sweeps.planning.trial import Trial
+from sweeps.records.ledger import Entry, Ledger
+from sweeps.study.schema import Cell, Dataset
 
 LONG = "x" * 100_000  # a record over four blocks of the file
 

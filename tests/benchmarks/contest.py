@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sweeps.ledger import Ledger
-from sweeps.plan import Plan
-from sweeps.study import Study
+from sweeps.planning.plan import Plan
+from sweeps.records.ledger import Ledger
+from sweeps.study.schema import Study
 
 RIVAL = Path(__file__).with_name("plain_tune.py")
 

@@ -26,7 +26,7 @@ import numpy as np
 import yaml
 from contest import Contestant, Outcome
 
-from sweeps.study import Study
+from sweeps.study.schema import Study
 
 
 def tree(trials: int, iterations: int) -> dict[str, Any]:

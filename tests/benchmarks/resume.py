@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from dagan.config import is_whole
-from sweeps.ledger import Entry, Ledger
-from sweeps.plan import Plan
-from sweeps.sharing import Sharing
-from sweeps.study import Study
-from sweeps.trial import Trial
+from sweeps.planning.plan import Plan
+from sweeps.planning.sharing import Sharing
+from sweeps.planning.trial import Trial
+from sweeps.records.ledger import Entry, Ledger
+from sweeps.study.schema import Study
 
 METHODS = ("c", "c_aug", "dagan", "dagan_aug")
 SIZES = (5, 20)

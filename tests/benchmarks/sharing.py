@@ -18,10 +18,10 @@ from typing import Any
 import yaml
 from contest import Contestant, Outcome
 
-from sweeps.charge import Account
-from sweeps.ledger import Ledger
-from sweeps.plan import Plan
-from sweeps.study import Study
+from sweeps.planning.budget import Account
+from sweeps.planning.plan import Plan
+from sweeps.records.ledger import Ledger
+from sweeps.study.schema import Study
 
 STUDY: dict[str, Any] = {
     "name": "grid",

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweeps import experiment
-from sweeps.durations import recorded
-from sweeps.forecast import forecast, probed, slots_here
-from sweeps.ledger import Ledger, Place
-from sweeps.study_file import load
-from sweeps.tracking import Tracker
+from sweeps.forecast.forecast import forecast, probed, slots_here
+from sweeps.forecast.step_times import recorded
+from sweeps.monitor.wandb_runs import Tracker
+from sweeps.records.ledger import Ledger, Place
+from sweeps.run import experiment
+from sweeps.study.files import load
 
 
 def main() -> None:

@@ -129,7 +129,7 @@ def test_freed_memory_is_kept_by_one_call_each_of_mallopt(anew, monkeypatch, mak
 
 FAULTS = """
 import resource, sys, threading
-import sweeps.trainable, torch
+import sweeps.run.worker, torch
 torch.set_num_threads(1)
 
 def faults():

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from dagan.networks.tables import Stage
-from sweeps.charge import between
-from sweeps.ledger import Entry, Ledger
-from sweeps.plan import Plan
-from sweeps.store import Key
-from sweeps.study import Study
-from sweeps.trial import Trial
+from sweeps.planning.budget import between
+from sweeps.planning.plan import Plan
+from sweeps.planning.trial import Trial
+from sweeps.records.ledger import Entry, Ledger
+from sweeps.records.snapshot_store import Key
+from sweeps.study.schema import Study
 
 TINY: dict[str, Any] = {
     "name": "tiny",

@@ -10,10 +10,10 @@ import pytest
 import yaml
 from playing import TINY, plain, play, tiny
 
-from sweeps.ledger import Ledger, Place
-from sweeps.plan import Plan
-from sweeps.study import Study
-from sweeps.tracking import point_values
+from sweeps.monitor.wandb_runs import point_values
+from sweeps.planning.plan import Plan
+from sweeps.records.ledger import Ledger, Place
+from sweeps.study.schema import Study
 
 VERBS = ("list", "show", "simulate", "run", "status", "report", "export", "train", "sample")
 
@@ -123,7 +123,7 @@ def test_a_diverged_training_fails_with_its_reason(tmp_path, monkeypatch, capsys
     import torch
 
     from dagan.training import losses
-    from sweeps import cli
+    from sweeps.cli import app as cli
 
     path = tmp_path / "config.yaml"
     path.write_text("method: c\nnetwork: {width: 0.25}\ndata: {samples_per_class: 5}\nclassifier: {iterations: 20}\n")
@@ -138,7 +138,7 @@ def test_a_diverged_training_fails_with_its_reason(tmp_path, monkeypatch, capsys
 
 @pytest.mark.parametrize("collapsed", [True, False])
 def test_a_generator_that_collapsed_is_a_warning_of_train(tmp_path, monkeypatch, capsys, collapsed):
-    from sweeps import cli
+    from sweeps.cli import app as cli
 
     path = tmp_path / "config.yaml"
     path.write_text(
@@ -159,7 +159,7 @@ def test_a_generator_that_collapsed_is_a_warning_of_train(tmp_path, monkeypatch,
 
 
 def test_status_tells_of_warnings(tmp_path, monkeypatch, capsys):
-    from sweeps import cli
+    from sweeps.cli import app as cli
 
     study = Study.of(plain())
     plan = play(study, tmp_path / study.name / "ledger", workers=1, luck=random.Random(0))

@@ -6,9 +6,9 @@ import pytest
 from playing import Player, Unwritten, tiny
 
 from dagan.errors import InvalidInput
-from sweeps.design import label, points
-from sweeps.plan import Plan
-from sweeps.study import Study
+from sweeps.planning.plan import Plan
+from sweeps.study.design import label, points
+from sweeps.study.schema import Study
 
 FACTORS = {"gan.feature_matching_weight": [0.0, 0.5], "classifier.start": ["warm", "fresh"]}
 

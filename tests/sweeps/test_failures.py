@@ -13,7 +13,7 @@ import pytest
 import yaml
 from playing import numbers
 
-from sweeps.ledger import Ledger
+from sweeps.records.ledger import Ledger
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -55,9 +55,9 @@ def undisturbed(tmp_path_factory):
 SHORT_OF_MEMORY = """
 import json, sys
 import ray
-import sweeps.trainable
+import sweeps.run.worker
 
-honest = sweeps.trainable.train_trial
+honest = sweeps.run.worker.train_trial
 
 def train_trial(order):
     from dagan.training import losses
@@ -73,8 +73,8 @@ def train_trial(order):
     finally:
         losses.classification_losses = whole
 
-sweeps.trainable.train_trial = train_trial
-from sweeps.cli import main
+sweeps.run.worker.train_trial = train_trial
+from sweeps.cli.app import main
 sys.argv[1:] = ["run", "study.yaml", "--workers", "2", "--wandb", "off"]
 main()
 """

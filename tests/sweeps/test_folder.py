@@ -11,7 +11,7 @@ from PIL import Image
 
 from dagan.data.images import check_images
 from dagan.errors import InvalidInput
-from sweeps.ledger import Ledger
+from sweeps.records.ledger import Ledger
 
 CLASSES = ("red bars", "grüne Punkte", "青")
 

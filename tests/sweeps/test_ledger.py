@@ -6,9 +6,9 @@ import pytest
 from playing import numbers, plain, play, played_entry
 
 from dagan.errors import InvalidInput
-from sweeps.ledger import Ledger, Place
-from sweeps.plan import Plan
-from sweeps.study import Study
+from sweeps.planning.plan import Plan
+from sweeps.records.ledger import Ledger, Place
+from sweeps.study.schema import Study
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ import pytest
 from playing import plain, play, tiny
 
 from dagan.networks.tables import pflop
-from sweeps.evidence import evidence, spread
-from sweeps.footprint import snapshot_bytes
-from sweeps.ledger import Ledger
-from sweeps.outline import outline
-from sweeps.outline_text import print_outline
-from sweeps.power import detectable_difference
-from sweeps.snapshots import Snapshots
-from sweeps.store import Store
-from sweeps.study import Study
-from sweeps.study_file import load
+from sweeps.forecast.costs import outline
+from sweeps.forecast.detectable import evidence, spread
+from sweeps.forecast.power import detectable_difference
+from sweeps.forecast.snapshot_size import snapshot_bytes
+from sweeps.forecast.text import print_outline
+from sweeps.records.ledger import Ledger
+from sweeps.records.snapshot_store import Store
+from sweeps.run.worker_snapshots import Snapshots
+from sweeps.study.files import load
+from sweeps.study.schema import Study
 
 GRID = {
     "name": "grid",
@@ -186,6 +186,6 @@ def test_every_kind_of_study_is_told(name, capsys):
 
 def test_the_plan_has_as_many_trials_as_the_outline_says(tmp_path):
     for study in (load("ablation"), load("digits")):
-        from sweeps.plan import Plan
+        from sweeps.planning.plan import Plan
 
         assert outline(study)["trials"] == Plan(study, Ledger(tmp_path)).planned

@@ -9,10 +9,10 @@ from playing import tiny
 
 from dagan.config import Config
 from dagan.errors import InvalidInput
-from sweeps.draft import drafts
-from sweeps.memory import Memory, heaviest, look
-from sweeps.packing import in_words, room, shares_of
-from sweeps.study import Study
+from sweeps.forecast.draft import drafts
+from sweeps.run.memory import Memory, heaviest, look
+from sweeps.run.resources import in_words, room, shares_of
+from sweeps.study.schema import Study
 
 
 @pytest.mark.parametrize(

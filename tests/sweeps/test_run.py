@@ -12,7 +12,7 @@ import pytest
 import yaml
 from playing import numbers, tiny
 
-from sweeps.ledger import Ledger
+from sweeps.records.ledger import Ledger
 
 PLANNED = 2 * (5 + 3)
 

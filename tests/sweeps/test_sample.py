@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 from analysis.sheet import Panel, sheet
-from sweeps import cli
+from sweeps.cli import app as cli
 
 PICTURES = ["classes.png", "interpolation.png", "same-latents.png"]
 
@@ -179,7 +179,7 @@ def test_a_folder_of_images_is_complete_the_same_each_time_and_trains(tmp_path, 
 def test_a_folders_images_are_those_of_their_class_and_latent(kept):
     from dagan.evaluation.pictures import pixels
     from dagan.weights import load
-    from sweeps.sample import stream, write_folder
+    from sweeps.outputs.sample import stream, write_folder
 
     generator = load(kept[0] / "weights").generator
     write_folder(generator, kept[0] / "images", 11, 4)
@@ -230,7 +230,7 @@ def test_asked_wrongly(kept, tmp_path):
 
 def test_interpolation_ends_at_the_latents_that_it_names(kept, monkeypatch):
     from dagan.weights import load
-    from sweeps import sample
+    from sweeps.outputs import sample
 
     generator = load(kept[0] / "weights").generator
     drawn = {}
@@ -280,7 +280,7 @@ def test_pictures_open_no_test_image_and_download_nothing(kept, monkeypatch):
     from dagan.config import Config
     from dagan.data import loading as datasets
     from dagan.weights import load
-    from sweeps.sample import real_images
+    from sweeps.outputs.sample import real_images
 
     folder, _ = kept
     config, read, honest = load(folder / "weights").config, [], datasets.training_pixels

@@ -8,12 +8,12 @@ from playing import Player, Unwritten, accuracy_of, numbers, plain, play, played
 
 from dagan.errors import InvalidInput
 from dagan.networks.tables import pflop
-from sweeps.charge import Account
-from sweeps.ledger import Ledger
-from sweeps.plan import Plan, RepeatedFailure
-from sweeps.search import REPEATED, MethodSearch
-from sweeps.study import Study
-from sweeps.trial import Trial
+from sweeps.planning.budget import Account
+from sweeps.planning.plan import Plan, RepeatedFailure
+from sweeps.planning.search import REPEATED, MethodSearch
+from sweeps.planning.trial import Trial
+from sweeps.records.ledger import Ledger
+from sweeps.study.schema import Study
 
 
 @pytest.fixture

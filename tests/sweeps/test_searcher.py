@@ -3,10 +3,10 @@
 import pytest
 from playing import tiny
 
-from sweeps.ledger import Ledger
-from sweeps.plan import Plan
-from sweeps.searcher import MAX_LOSSES, Conductor, PlanScheduler
-from sweeps.study import Study
+from sweeps.planning.plan import Plan
+from sweeps.records.ledger import Ledger
+from sweeps.run.controller import MAX_LOSSES, Conductor, PlanScheduler
+from sweeps.study.schema import Study
 
 
 @pytest.fixture

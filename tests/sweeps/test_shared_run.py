@@ -6,10 +6,10 @@ import sys
 import pytest
 import yaml
 
-from sweeps.charge import Account
-from sweeps.ledger import Ledger
-from sweeps.plan import Plan
-from sweeps.study import Study
+from sweeps.planning.budget import Account
+from sweeps.planning.plan import Plan
+from sweeps.records.ledger import Ledger
+from sweeps.study.schema import Study
 
 GRID = {
     "name": "grid",

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playing import Player, Unwritten
 
-from sweeps.charge import Account
-from sweeps.plan import Plan
-from sweeps.sharing import Sharing
-from sweeps.store import Key
-from sweeps.study import Study
+from sweeps.planning.budget import Account
+from sweeps.planning.plan import Plan
+from sweeps.planning.sharing import Sharing
+from sweeps.records.snapshot_store import Key
+from sweeps.study.schema import Study
 
 
 def grid(*, methods=("dagan",), weights=(0.5,), kg=(20,), kc=(20,), ratios=(0.5,), seeds=1, schedule="constant"):

@@ -1,6 +1,6 @@
 """When a running trial has been silent too long."""
 
-from sweeps.silence import SECONDS, TIMES, Silence
+from sweeps.run.heartbeat import SECONDS, TIMES, Silence
 
 
 class Clock:

@@ -12,11 +12,11 @@ import yaml
 from playing import plain, played_entry, tiny
 from rich.console import Console
 
-from sweeps.activity import Activity, activity
-from sweeps.ledger import Ledger, Place
-from sweeps.plan import Plan
-from sweeps.status import facts, print_status
-from sweeps.study import Study
+from sweeps.monitor.activity import Activity, activity
+from sweeps.monitor.status import facts, print_status
+from sweeps.planning.plan import Plan
+from sweeps.records.ledger import Ledger, Place
+from sweeps.study.schema import Study
 
 SLOW = plain(
     search__parameters={"classifier.iterations": {"values": [1500, 1501]}},

@@ -6,7 +6,7 @@ import threading
 import fsspec
 import pytest
 
-from sweeps.store import Key, Store
+from sweeps.records.snapshot_store import Key, Store
 
 KEY = Key("0123456789abcdef", 40)
 

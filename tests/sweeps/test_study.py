@@ -7,9 +7,9 @@ import pytest
 from playing import TINY, tiny
 
 from dagan.errors import InvalidInput
-from sweeps.space import Parameter
-from sweeps.study import Study
-from sweeps.study_file import load, overridden, read_yaml, shipped
+from sweeps.study.files import load, overridden, read_yaml, shipped
+from sweeps.study.schema import Study
+from sweeps.study.space import Parameter
 
 
 def refused(tree) -> list[str]:
@@ -257,7 +257,7 @@ def test_what_is_no_text_and_no_tree_is_refused(tmp_path):
 
 
 def test_whole_numbers_stay_whole_on_a_logarithmic_scale():
-    from sweeps.distributions import distribution
+    from sweeps.planning.distributions import distribution
 
     parameter = Parameter(min=10, max=1000, distribution="log_uniform_values")
     found = distribution("gan.iterations", parameter)

@@ -11,11 +11,11 @@ import yaml
 from playing import numbers, plain, played_entry
 from rich.console import Console
 
-from sweeps import tracking
-from sweeps.ledger import Ledger
-from sweeps.plan import Plan
-from sweeps.study import Study
-from sweeps.tracking import Tracker
+from sweeps.monitor import wandb_runs as tracking
+from sweeps.monitor.wandb_runs import Tracker
+from sweeps.planning.plan import Plan
+from sweeps.records.ledger import Ledger
+from sweeps.study.schema import Study
 
 STUDY = plain(search__budget={"trials": 3}, search__window=4, confirm__seeds=2)
 

@@ -13,12 +13,12 @@ from dagan.errors import InvalidInput
 from dagan.networks.tables import pflop
 from dagan.stage_key import prefix
 from dagan.training import losses
-from sweeps import trainable
-from sweeps.ledger import Entry, Ledger
-from sweeps.plan import Plan
-from sweeps.snapshots import Snapshots
-from sweeps.store import Key, Store
-from sweeps.study import Study
+from sweeps.planning.plan import Plan
+from sweeps.records.ledger import Entry, Ledger
+from sweeps.records.snapshot_store import Key, Store
+from sweeps.run import worker as trainable
+from sweeps.run.worker_snapshots import Snapshots
+from sweeps.study.schema import Study
 
 
 @pytest.fixture(autouse=True)

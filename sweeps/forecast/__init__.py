@@ -1,0 +1,1 @@
+"""What a study would do and cost, before it runs: `sweeps show` and `sweeps simulate`."""

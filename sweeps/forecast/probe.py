@@ -1,0 +1,196 @@
+"""A few steps of each kind on this machine, as many processes at a time as trials run: what a study would take here.
+
+The processes are this module again (`python -m sweeps.forecast.probe`): planning itself never loads torch.
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from statistics import mean
+from typing import Any
+
+from dagan.config import Config
+from dagan.networks.tables import Stage, pflop
+from sweeps.planning.trial import Trial
+
+SECONDS = 1.0
+"""How long one kind of step is looked at, at the least two reports."""
+EVERY = 5
+"""Steps from one report to the next."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one config takes, seconds; a stage that it does not have takes nothing."""
+
+    method: str
+    generation_pflop: float
+    """Of an iteration; so is the next."""
+    classification_pflop: float
+    generation_step: float
+    classification_step: float
+    generation_look: float
+    """What a report takes beside the steps; so is the next."""
+    classification_look: float
+    set_up: float
+    set_up_classification: float
+    write: float
+    read: float
+    finish: float
+    """A last look at the validation and test images."""
+    start: float
+    """Of a worker: torch is imported."""
+
+
+def probe(trials: Iterable[Trial], *, slots: int) -> list[Sample]:
+    """Samples of the trials' methods, at their cheapest and dearest stage 2, with all slots busy.
+
+    Raises:
+        RuntimeError: a process of the probe failed.
+    """
+    configs = representative(trials)
+    orders = [[config.model_dump(mode="json") for config in configs[i:] + configs[:i]] for i in range(slots)]
+    environment = os.environ | {"OMP_NUM_THREADS": str(max(1, configs[0].compute.threads))}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "sweeps.forecast.probe"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        for _ in orders
+    ]
+    for process, order in zip(processes, orders, strict=True):
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(order) + "\n")
+        process.stdin.flush()
+    found: dict[str, list[Sample]] = {}
+    for process in processes:
+        output, errors = process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"the probe failed: {(errors.strip().splitlines() or ['without a word'])[-1]}")
+        for line in output.splitlines():
+            told = json.loads(line)
+            found.setdefault(told.pop("signature"), []).append(Sample(**told))
+    return [together(samples) for samples in found.values()]
+
+
+def representative(trials: Iterable[Trial]) -> list[Config]:
+    """For each data set and method the configs with the fewest and the most operations per stage-2 iteration."""
+    groups: dict[tuple[str, str], dict[float, Config]] = {}
+    for trial in trials:
+        group = groups.setdefault((trial.cell.dataset.name, trial.method), {})
+        group.setdefault(per_iteration(trial.config, "classification"), trial.config)
+    chosen = [
+        config
+        for group in groups.values()
+        for config in {min(group): group[min(group)], max(group): group[max(group)]}.values()
+    ]
+    return list({config.signature: config for config in chosen}.values())
+
+
+def per_iteration(config: Config, stage: Stage) -> float:
+    """Operations of one iteration, 1e15; the mean where a schedule changes them."""
+    length = config.classifier.iterations if stage == "classification" else config.gan.iterations if config.gan else 0
+    return pflop(config, stage=stage, iterations=length) / length if length else 0.0
+
+
+def far(config: Config) -> Config:
+    """The same with far ends, so that a step of a short training can be looked at for long enough."""
+    ends: dict[str, Any] = {"classifier": config.classifier.model_copy(update={"iterations": 10**6})}
+    if config.gan:
+        ends["gan"] = config.gan.model_copy(update={"iterations": 10**6})
+    return config.model_copy(update=ends)
+
+
+def together(samples: Sequence[Sample]) -> Sample:
+    """The means over processes."""
+    values = {field.name: mean(getattr(one, field.name) for one in samples) for field in fields(Sample)[1:]}
+    return Sample(method=samples[0].method, **values)
+
+
+def measured(config: Config, start: float) -> Sample:
+    """What this process needs for one config."""
+    import torch
+
+    from dagan.training.training import Training
+
+    clock = time.perf_counter
+    begin = clock()
+    training = Training(config)
+    set_up, set_up_classification = clock() - begin, 0.0
+    steps: dict[Stage, float] = {"generation": 0.0, "classification": 0.0}
+    looks = dict(steps)
+    if config.gan:
+        steps["generation"], looks["generation"] = stepped(training)
+        begin = clock()
+        training.begin_classification()
+        set_up_classification = clock() - begin
+    file, begin = io.BytesIO(), clock()
+    torch.save(training.state(), file)
+    with tempfile.TemporaryFile() as kept:
+        kept.write(file.getvalue())
+    write, begin = clock() - begin, clock()
+    training.restore(torch.load(io.BytesIO(file.getvalue()), weights_only=True))
+    read = clock() - begin
+    steps["classification"], looks["classification"] = stepped(training)
+    begin = clock()
+    training.accuracy(training.data.validation)
+    training.accuracy(training.data.test)
+    finish = clock() - begin
+    return Sample(
+        method=config.method,
+        generation_pflop=per_iteration(config, "generation"),
+        classification_pflop=per_iteration(config, "classification"),
+        generation_step=steps["generation"],
+        classification_step=steps["classification"],
+        generation_look=looks["generation"],
+        classification_look=looks["classification"],
+        set_up=set_up,
+        set_up_classification=set_up_classification,
+        write=write,
+        read=read,
+        finish=finish,
+        start=start,
+    )
+
+
+def stepped(training: Any) -> tuple[float, float]:
+    """Seconds of a step and of a report in the stage where a training is; its first report is not counted."""
+    begin = before = 0.0
+    steps = reports = 0
+    seconds = looking = 0.0
+    for progress in training.run(every=EVERY):
+        now = time.perf_counter()
+        if begin and progress.stage == training.stage:
+            steps, reports = steps + EVERY, reports + 1
+            seconds += training.wall_seconds - before
+            looking += now - begin - (training.wall_seconds - before)
+        if reports > 1 and seconds + looking > SECONDS:
+            break
+        begin, before = time.perf_counter(), training.wall_seconds
+    return seconds / steps, looking / reports
+
+
+def main() -> None:
+    """Take configs from stdin, put samples on stdout."""
+    configs = [Config.of(settings) for settings in json.loads(sys.stdin.readline())]
+    begin = time.perf_counter()
+    import torch  # noqa: F401
+
+    start = time.perf_counter() - begin
+    for config in configs:
+        sample = measured(far(config), start)
+        print(json.dumps(asdict(sample) | {"signature": config.signature}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

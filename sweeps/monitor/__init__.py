@@ -1,0 +1,1 @@
+"""Watching a run: the live table, W&B, `sweeps status`."""

@@ -1,0 +1,200 @@
+"""Weights & Biases: one run per trial, written by the driver; offline unless asked otherwise.
+
+Whatever goes wrong with W&B, training and ledger go on: one notice, and no more logging.
+"""
+
+import netrc
+import os
+import threading
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from dagan.errors import refuse
+from dagan.nested import flatten
+from sweeps.planning.plan import Plan
+from sweeps.planning.trial import Trial
+from sweeps.records.ledger import Entry
+from sweeps.run.resources import Share
+
+Mode = Literal["offline", "online", "off"]
+PATIENCE_SECONDS = 120
+"""How long the end of a run waits for what W&B has yet to take in."""
+
+Message = tuple[Trial, dict[str, Any], Entry | None]
+"""As a listener is called."""
+
+
+class Tracker:
+    """Logs each trial as a W&B run: config, curves, summary; group = method of a cell, job type = phase.
+
+    A thread of its own does it: a server that answers slowly must not hold up the trials. What it has not got to yet
+    is kept once per trial, for each report has the whole curve.
+    """
+
+    def __init__(self, folder: Path, mode: Mode, console: Console) -> None:
+        self.folder, self.mode, self.console = folder, mode, console
+        self.runs: dict[str, Any] = {}
+        self.steps: dict[str, int] = {}
+        self.broken = mode == "off"
+        self._waiting: dict[str, Message] = {}
+        """By signature."""
+        self._over = False
+        self._news = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="wandb", daemon=True)
+
+    def begin(self, plan: Plan, _slots: int, _share: Share) -> None:
+        """The run of the study starts."""
+        self.plan = plan
+        if not self.broken:
+            self._thread.start()
+
+    def __call__(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
+        """A trial has reported, or ended."""
+        if self.broken or not (entry or "curve" in report):
+            return
+        with self._news:
+            _, known, _ = self._waiting.pop(trial.signature, (trial, {}, None))
+            self._waiting[trial.signature] = (trial, known | report, entry)
+            self._news.notify()
+
+    def end(self) -> None:
+        """Log what is left, and close the runs of trials that were interrupted."""
+        if self.broken or not self._thread.is_alive():
+            return
+        with self._news:
+            self._over, left = True, len(self._waiting)
+            self._news.notify()
+        if left > 1:
+            self.console.print(f"W&B has yet to take in {left} trials …")
+        self._thread.join(PATIENCE_SECONDS)
+        if self._thread.is_alive():
+            self.broken = True
+            missing = f"{len(self._waiting)} trials are not in W&B"
+            self.console.print(f"W&B took too long (more than {PATIENCE_SECONDS:g} s): {missing}; the ledger has all.")
+
+    def _work(self) -> None:
+        while not self.broken and (message := self._next()):
+            try:
+                self._log(*message)
+            except Exception as error:
+                self._give_up(error)
+        for run in self.runs.values():
+            try:
+                run.finish(exit_code=1)
+            except Exception as error:
+                self._give_up(error)
+
+    def _next(self) -> Message | None:
+        """What has waited longest; None when the study is over and nothing is left."""
+        with self._news:
+            self._news.wait_for(lambda: self._waiting or self._over)
+            return self._waiting.pop(next(iter(self._waiting))) if self._waiting else None
+
+    def _log(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
+        if trial.signature not in self.runs:
+            self.runs[trial.signature] = self._open(trial)
+            self.steps[trial.signature] = 0
+        run = self.runs[trial.signature]
+        for point in report.get("curve", [])[self.steps[trial.signature] :]:
+            # After a crash the curve begins before this run did: it is logged from its start.
+            self.steps[trial.signature] += 1
+            run.log(point_values(point, self._offset(trial, point)), step=self.steps[trial.signature])
+        if entry is None:
+            return
+        run.summary.update(
+            entry.model_dump(
+                mode="json",
+                include={
+                    "status",
+                    "validation_accuracy",
+                    "test_accuracy",
+                    "iterations",
+                    "pflop",
+                    "pflop_unshared",
+                    "wall_seconds",
+                    "error",
+                    "warning",
+                },
+                exclude_none=True,
+            )
+        )
+        run.summary.update({f"quality/{name}": value for name, value in entry.quality.items()})
+        run.config.update({"provenance": entry.provenance})
+        run.finish(exit_code=0 if entry.finished else 1)
+        del self.runs[trial.signature]
+
+    def _open(self, trial: Trial) -> Any:
+        import wandb
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        run = wandb.init(
+            project=self.plan.study.name,
+            dir=str(self.folder.parent),
+            mode="online" if self.mode == "online" else "offline",
+            id=trial.signature,
+            name=trial.name,
+            group=f"{trial.cell.dataset.name}-n{trial.cell.samples_per_class}-{trial.method}",
+            job_type=trial.phase,
+            tags=[trial.method, trial.phase],
+            config={
+                "trial": trial.number,
+                "point": trial.point,
+                "study": self.plan.study.name,
+                **trial.config.model_dump(mode="json"),
+            },
+            reinit="create_new",
+            settings=wandb.Settings(
+                silent=True,
+                console="off",
+                x_disable_stats=True,
+                x_disable_meta=True,
+                x_save_requirements=False,
+                save_code=False,
+                x_transaction_log_flush_interval=1.0,
+            ),
+        )
+        run.define_metric("iteration")
+        run.define_metric("*", step_metric="iteration")
+        return run
+
+    def _offset(self, trial: Trial, point: dict[str, Any]) -> int:
+        """Stage 2 goes on counting where stage 1 ended, so that a run has one axis."""
+        gan = trial.config.gan
+        return gan.iterations if gan and point["stage"] == "classification" else 0
+
+    def _give_up(self, error: Exception) -> None:
+        if not self.broken:
+            reason = (str(error).strip().splitlines() or [""])[0]
+            self.console.print(
+                f"W&B logging has stopped ({type(error).__name__}: {reason}); the study goes on without it."
+            )
+        self.broken = True
+
+
+def point_values(point: dict[str, Any], offset: int) -> dict[str, float]:
+    """One point of a curve as W&B metrics."""
+    values = {f"{point['stage']}/{name}": value for name, value in flatten(point["losses"]).items()}
+    values |= {"iteration": point["iteration"] + offset, "images_per_second": point["images_per_second"]}
+    if point.get("diversity"):
+        values["generation/lowest diversity"] = min(point["diversity"].values())
+    if point["validation_accuracy"] is not None:
+        values["validation_accuracy"] = point["validation_accuracy"]
+    return values
+
+
+def require_login() -> None:
+    """Check, before anything runs, that W&B online can work: a key in the environment or left by `wandb login`.
+
+    Raises:
+        InvalidInput: nobody is logged in.
+    """
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        kept = netrc.netrc(os.environ.get("NETRC")).authenticators(host)
+    except (OSError, netrc.NetrcParseError):
+        kept = None
+    if not (os.environ.get("WANDB_API_KEY") or kept):
+        raise refuse("--wandb", "online needs a login, but nobody is logged in. Run `wandb login`, or use offline.")

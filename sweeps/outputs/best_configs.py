@@ -1,0 +1,83 @@
+"""The best config per method of a cell, as a YAML that trains again to the same number."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dagan.errors import refuse
+from sweeps.planning.plan import Branch, Plan
+from sweeps.records.ledger import Entry, Place, write_atomically
+
+HEADER = """\
+# {what} for {method} on {cell}{how}.
+# Train it again: sweeps train {file}
+# Keep the trained classifier and generator too: sweeps train {file} --save weights
+"""
+
+
+def export(plan: Plan, place: Place) -> list[Path]:
+    """Write `best/<dataset>-n<n>-<method>.yaml` for every method of a cell whose confirm trials have begun to end.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    files = []
+    for branch in plan.branches:
+        entries = sorted((e for e in branch.of_phase("confirm") if e.status == "completed"), key=lambda e: e.trial)
+        if entries:
+            cell = branch.cell
+            point = f"-point-{plan.group(branch.confirm[0]).branches.index(branch)}" if branch.point else ""
+            path = place.best / f"{cell.dataset.name}-n{cell.samples_per_class}-{branch.method}{point}.yaml"
+            place.best.mkdir(parents=True, exist_ok=True)
+            searched = plan.study.search.budget is not None
+            head = HEADER.format(
+                what="The best config" if searched else "The config",
+                how=(f" with {branch.point}" if branch.point else "")
+                + (", by mean validation accuracy over the search" if searched else ""),
+                method=branch.method,
+                cell=cell,
+                file=path.name,
+            )
+            body = yaml.safe_dump(document(plan, branch, entries), sort_keys=False, allow_unicode=True)
+            write_atomically(path, head + body)
+            files.append(path)
+    if not files:
+        raise refuse(plan.study.name, "has no completed confirm trial yet, so there is nothing to export.")
+    return files
+
+
+def document(plan: Plan, branch: Branch, entries: list[Entry]) -> dict[str, Any]:
+    """The exported file: the config with its first confirm seed, and where it and its number come from.
+
+    The seed is the first, not the luckiest: choosing by test accuracy would be choosing on the test.
+    """
+    first = entries[0]
+    best = branch.search.best
+    assert best is not None
+    accuracies = [entry.test_accuracy for entry in entries if entry.test_accuracy is not None]
+    return {
+        "config": first.config,
+        "recorded": {
+            "signature": first.signature,
+            "test_accuracy": first.test_accuracy,
+            "mean_test_accuracy": math.fsum(accuracies) / len(accuracies),
+            "confirm_seeds": [entry.seed for entry in entries],
+            "validation_accuracy": best.score,
+            "suggestion": best.number,
+            "study": plan.study.name,
+            "study_hash": plan.study.hash,
+            "provenance": first.provenance,
+        },
+    }
+
+
+def read_config(tree: dict[str, Any], where: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The choices of a config file, and what it records of its training (nothing, in one written by hand)."""
+    if "config" not in tree:
+        return tree, {}
+    config, recorded = tree["config"], tree.get("recorded") or {}
+    if not isinstance(config, dict) or not isinstance(recorded, dict):
+        raise refuse(where, "`config` and `recorded` must hold keys and values.")
+    return config, recorded

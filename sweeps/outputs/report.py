@@ -1,0 +1,49 @@
+"""From the plan to the report: what `analysis` needs to know of a study."""
+
+import shlex
+from typing import TYPE_CHECKING
+
+from sweeps.planning.plan import Plan
+from sweeps.records.ledger import Place, shown, write_atomically
+from sweeps.study.files import load, shipped
+
+if TYPE_CHECKING:
+    from analysis import Report
+
+
+def summarise(plan: Plan, place: Place) -> "Report":
+    """Write the report of the plan's trials; entries that the study no longer asks for stay out of it."""
+    import pandas as pd
+
+    from analysis import write_report
+
+    planned = [
+        {
+            "phase": phase,
+            "dataset": group.cell.dataset.name,
+            "samples_per_class": group.cell.samples_per_class,
+            "method": group.method,
+            # Twins, two suggestions that came to the same setting, are one training and one row.
+            "trials": trials - len(group.of_phase(phase)) + len({e.signature for e in group.of_phase(phase)}),
+        }
+        for group in plan.groups
+        for phase, trials in group.planned.items()
+    ]
+    found = write_report(
+        place.root,
+        planned=pd.DataFrame(planned),
+        signatures={entry.signature for entry in plan.entries},
+        command=command(plan, place),
+        output=place.report,
+    )
+    write_atomically(place.report / "study.yaml", plan.study.text)
+    return found
+
+
+def command(plan: Plan, place: Place) -> str:
+    """How to run just this study again, from the folder where it was run."""
+    name = plan.study.name
+    if name not in shipped() or load(name).hash != plan.study.hash:
+        name = shown(place.report / "study.yaml")
+    out = shown(place.root.parent)
+    return shlex.join(["sweeps", "run", name, *(["--out", out] if out != "results" else [])])

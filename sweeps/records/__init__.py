@@ -1,0 +1,1 @@
+"""What a run leaves on disk: the ledger, the run folder, snapshots, provenance."""

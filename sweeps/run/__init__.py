@@ -1,0 +1,1 @@
+"""Running the plan: the controller, the executors (Ray Tune or this process), the worker."""

@@ -1,0 +1,31 @@
+"""Ablation designs: which settings are measured beside each other, instead of one tuned setting per method."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from sweeps.study.space import Scalar
+
+Design = Literal["grid", "one_factor", "leave_one_out"]
+"""grid: every combination of the factors' values. one_factor: the base, and the base with one factor set to one of its
+values. leave_one_out: the base with every factor set to its value, and the same with one factor left as in the base."""
+
+Point = Mapping[str, Any]
+"""Settings by dotted key, on top of the base."""
+
+
+def points(design: Design | None, factors: Mapping[str, list[Scalar]]) -> Sequence[Point]:
+    """The points of a design; the first is what the others are compared with. Without a design: the base alone."""
+    if design == "grid":
+        return [dict(zip(factors, values, strict=True)) for values in itertools.product(*factors.values())]
+    if design == "one_factor":
+        return [{}] + [{key: value} for key, values in factors.items() for value in values]
+    if design == "leave_one_out":
+        whole = {key: values[0] for key, values in factors.items()}
+        return [whole] + [{key: value for key, value in whole.items() if key != left} for left in whole]
+    return [{}]
+
+
+def label(point: Point) -> str:
+    """A point in words; empty for the base."""
+    return " ".join(f"{key}={value}" for key, value in point.items())

@@ -1,0 +1,124 @@
+"""Study and config files: YAML as people mean it, the shipped studies, overrides."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dagan.errors import InvalidInput, Problem, refuse, unknown
+from sweeps.study.schema import Study
+
+
+def shipped() -> dict[str, str]:
+    """The texts of the studies that come with the package, by name."""
+    folder = resources.files("sweeps") / "studies"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
+    return {file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8") for file in files}
+
+
+def load(name: str, overrides: Sequence[str] = ()) -> Study:
+    """A shipped study by name, or one from a YAML file, with `key=value` overrides.
+
+    Raises:
+        InvalidInput: no such study, or everything that is wrong with it.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        tree, folder = read_yaml(read_file(path, "STUDY"), name), path.parent
+    else:
+        studies = shipped()
+        if name not in studies:
+            raise refuse("STUDY", unknown("study", name, studies) + " For a file of your own give its path.")
+        tree, folder = read_yaml(studies[name], name), Path()
+    return Study.of(overridden(tree, overrides), folder=folder)
+
+
+def overridden(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """A tree with `dotted.key=value` overrides; the values are read as YAML.
+
+    Settings under `base` and `search.parameters` are themselves dotted: there the rest of the key is one key.
+
+    Raises:
+        InvalidInput: an override without `=`.
+    """
+    changed: dict[str, Any] = json.loads(json.dumps(tree, default=str))
+    wrong = [Problem("--set", f"must be key=value, but is `{text}`.") for text in overrides if "=" not in text]
+    if wrong:
+        raise InvalidInput(wrong)
+    for text in overrides:
+        key, _, value = text.partition("=")
+        branch = changed
+        prefix = next((p for p in ("search.parameters.", "base.") if key.startswith(p)), "")
+        parts = [*prefix.rstrip(".").split("."), key.removeprefix(prefix)] if prefix else key.split(".")
+        for part in parts[:-1]:
+            inner = branch.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise refuse("--set", f"`{key}` cannot be set: `{part}` is {inner!r}, not a section.")
+            branch = inner
+        branch[parts[-1]] = read_yaml(f"value: {value}", "--set")["value"]
+    return changed
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as people mean it: 1e-4 is a number, and a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping, none of whose keys is given twice."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"key `{twice}` is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*)(\.\d*)?[eE][-+]?\d+$"),
+    list("-+0123456789"),
+)
+
+
+def read_yaml(text: str, where: str) -> dict[str, Any]:
+    """A YAML mapping.
+
+    Raises:
+        InvalidInput: not YAML, or not a mapping.
+    """
+    try:
+        tree = yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise refuse(where, f"is not valid YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(tree, dict):
+        raise refuse(where, f"must hold keys and values, but holds {type(tree).__name__}.")
+    try:
+        checked: dict[str, Any] = plain(tree)
+    except RecursionError:
+        raise refuse(where, "must not hold itself (by an alias).") from None
+    return checked
+
+
+def plain(value: Any) -> Any:
+    """YAML as JSON would have it: keys are text, and so is everything that is no number, truth value or null."""
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value if isinstance(value, bool | int | float | None) else str(value)
+
+
+def read_file(path: Path, where: str) -> str:
+    """The text of a file.
+
+    Raises:
+        InvalidInput: no such file, or no text in it.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise refuse(where, f"`{path}` must be a YAML file, but there is none.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise refuse(where, f"`{path}` must be a YAML file in UTF-8, but cannot be read ({error}).") from None

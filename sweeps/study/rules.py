@@ -1,0 +1,245 @@
+"""The rules of a study: what ties its parts to each other and to the data sets, said of the key at fault."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dagan.config import facts_of, known_keys
+from dagan.defaults import reaches
+from dagan.errors import InvalidInput, Problem, unknown
+from dagan.methods import METHODS
+from dagan.nested import flatten
+
+if TYPE_CHECKING:
+    from sweeps.study.schema import Study
+
+
+def broken_rules(study: "Study") -> list[Problem]:
+    """Rules that tie the parts of a study to each other and to the data sets."""
+    found = [*method_problems(study), *seed_problems(study)]
+    shapeless = base_problems(study)
+    if shapeless:
+        return found + shapeless
+    return [
+        *found,
+        *design_problems(study),
+        *parameter_problems(study),
+        *early_stopping_problems(study),
+        *quality_problems(study),
+        *config_problems(study),
+    ]
+
+
+def design_problems(study: "Study") -> list[Problem]:
+    """Factors without a design and the reverse, and factors that are another key's to decide."""
+    problems = []
+    if study.design and not study.factors:
+        problems.append(Problem("factors", f"is needed with `design: {study.design}`, but missing."))
+    if study.factors and not study.design:
+        problems.append(Problem("design", "is needed with `factors`: grid, one_factor or leave_one_out."))
+    if study.design and study.compare:
+        remedy = "Its points are compared with one another. Remove `compare`, or make a study without a design."
+        problems.append(Problem("compare", f"cannot be declared together with a design. {remedy}"))
+    for key, values in study.factors.items():
+        where = f"factors.{key}"
+        problems += setting_problems(where, key, study)
+        if key in study.search.parameters:
+            problems.append(Problem(where, "is searched too, by `search.parameters`. Remove one of the two."))
+        elif key in flatten(study.base) and study.design == "grid":
+            problems.append(Problem(where, "is fixed by `base` too. Remove one of the two."))
+        problems += [Problem(where, f"`{value}` is listed twice.") for value in repeated(values)]
+        if study.design == "leave_one_out" and len(values) != 1:
+            problems.append(Problem(where, f"must have one value with leave_one_out, but has {len(values)}."))
+    return problems
+
+
+def setting_problems(where: str, key: str, study: "Study") -> list[Problem]:
+    """A setting that does not exist, is the study's own keys' to decide, or reaches none of the methods."""
+    keys = [key for key in known_keys() if key.split(".")[0] not in ("method", "seed", "data", "compute")]
+    if key not in keys:
+        return [Problem(where, unknown("setting", key, keys))]
+    if not any(reaches(key, method) for method in study.methods if method in METHODS):
+        return [Problem(where, f"reaches none of the methods {', '.join(study.methods)}.")]
+    return []
+
+
+def base_problems(study: "Study") -> list[Problem]:
+    """Sections of `base` that are none, and settings that are sections: no config could be built with them."""
+    known = known_keys()
+    sections = {key.rpartition(".")[0] for key in known} - {""}
+    problems = []
+    for key, value in study.base.items():
+        if key in sections and not isinstance(value, dict):
+            problems.append(Problem(f"base.{key}", f"must hold keys and values, but is {value!r}."))
+        elif key not in sections and key not in known:
+            problems.append(Problem(f"base.{key}", unknown("setting", key, sorted(sections) + known)))
+        elif isinstance(value, dict):
+            problems += [
+                Problem(f"base.{key}.{inner}", f"must be a single value, but is {held!r}.")
+                for inner, held in value.items()
+                if isinstance(held, dict)
+            ]
+    return problems
+
+
+def early_stopping_problems(study: "Study") -> list[Problem]:
+    """An early stopping that could never stop anything."""
+    rule, key = study.search.early_stopping, "classifier.iterations"
+    if rule is None:
+        return []
+    longest: Any = None
+    if key in study.search.parameters:
+        longest = max((x for x in study.search.parameters[key].extremes if isinstance(x, int)), default=None)
+    else:
+        longest = flatten(study.base).get(key)
+    if not isinstance(longest, int) or rule.min_iter < longest:
+        return []
+    return [
+        Problem(
+            "search.early_stopping.min_iter",
+            f"must be < {longest}, the most stage-2 iterations ({key}), or it never acts, but is {rule.min_iter}.",
+        )
+    ]
+
+
+def quality_problems(study: "Study") -> list[Problem]:
+    """Generated images that there are none of, or that no judge could judge."""
+    if not study.confirm.quality:
+        return []
+    base, where = flatten(study.base), "confirm.quality"
+    problems = []
+    if not any(METHODS[method].adversary for method in study.methods if method in METHODS):
+        problems.append(
+            Problem(where, f"reaches nothing: none of {', '.join(study.methods)} has a generator. Remove it.")
+        )
+    if base.get("data.validation") == "within":
+        remedy = "Remove one of the two."
+        problems.append(
+            Problem(where, f"needs a judge, and with `validation: within` no images are left for it. {remedy}")
+        )
+    return problems
+
+
+def method_problems(study: "Study") -> list[Problem]:
+    """Unknown and repeated names, and comparisons that could not be made."""
+    problems = [Problem("methods", unknown("method", name, METHODS)) for name in study.methods if name not in METHODS]
+    for where, values in (("methods", study.methods), ("samples_per_class", study.samples_per_class)):
+        problems += [Problem(where, f"`{value}` is listed twice.") for value in repeated(values)]
+    names = [dataset.name for dataset in study.cell_datasets]
+    problems += [
+        Problem("datasets", f"`{name}` is listed twice.") for name in sorted({n for n in names if names.count(n) > 1})
+    ]
+    for method, baselines in study.compare.items():
+        where = f"compare.{method}"
+        problems += [Problem(where, f"`{name}` is listed twice.") for name in repeated(baselines)]
+        problems += [Problem(where, "a method cannot be its own baseline.")] * (method in baselines)
+        problems += [
+            Problem(where, f"`{name}` is compared with `{method}` already; the same test would count twice.")
+            for name in baselines
+            if name < method and method in study.compare.get(name, [])
+        ]
+    compared = [(f"compare.{key}", name) for key, values in study.compare.items() for name in (key, *values)]
+    problems += [
+        Problem(where, f"`{name}` is not among the study's methods: {', '.join(study.methods)}.")
+        for where, name in compared
+        if name not in study.methods
+    ]
+    return problems
+
+
+def seed_problems(study: "Study") -> list[Problem]:
+    """Seeds that are not fresh, and budgets that do not divide among the search seeds."""
+    problems = []
+    for where, seeds in (("search.seeds", study.search_seeds), ("confirm.seeds", study.confirm_seeds)):
+        if not seeds or len(set(seeds)) < len(seeds):
+            problems.append(Problem(where, f"must be a list of different seeds, at least one, but is {seeds}."))
+    overlap = sorted(set(study.search_seeds) & set(study.confirm_seeds))
+    if overlap:
+        shown = ", ".join(map(str, overlap))
+        problems.append(
+            Problem(
+                "confirm.seeds",
+                f"search and confirm seeds overlap: {shown}. Confirm seeds must be fresh.",
+            )
+        )
+    budget = study.search.budget.trials if study.search.budget else None
+    if study.search_seeds and budget and budget % len(study.search_seeds):
+        problems.append(
+            Problem(
+                "search.budget.trials",
+                f"must be a multiple of the {len(study.search_seeds)} search seeds, since each setting is tried"
+                f" with each seed, but is {budget}.",
+            )
+        )
+    return problems
+
+
+def parameter_problems(study: "Study") -> list[Problem]:
+    """Searched or fixed settings that do not exist, reach nothing, or are another key's to decide."""
+    problems = []
+    for key in study.search.parameters:
+        found = setting_problems(f"search.parameters.{key}", key, study)
+        if not found and key in flatten(study.base):
+            found = [Problem(f"search.parameters.{key}", "is fixed by `base` too. Remove one of the two.")]
+        problems += found
+    if study.search.parameters and study.search.budget is None:
+        problems.append(Problem("search.budget", "is needed with `search.parameters`: {trials: N} or {pflop: X}."))
+    problems += [
+        Problem(f"base.{key}", f"reaches none of the methods {', '.join(study.methods)}.")
+        for key in flatten(study.base)
+        if not any(reaches(key, method) for method in study.methods if method in METHODS)
+    ]
+    fixed = [key for key in flatten(study.base) if key in ("method", "seed") or key.startswith("data.")]
+    allowed = {"data.validation", "data.validation_fraction"}
+    problems += [
+        Problem(f"base.{key}", "is decided by the study's own keys. Remove it.") for key in fixed if key not in allowed
+    ]
+    return problems
+
+
+def config_problems(study: "Study") -> list[Problem]:
+    """Build a config for every method at every end of every range, in every cell: what fails there fails here."""
+    problems: list[Problem] = []
+    for dataset in study.cell_datasets:
+        try:
+            facts_of(dataset.model_dump(exclude_none=True) | {"dataset": dataset.name})
+        except InvalidInput as error:
+            problems += [Problem("datasets", problem.message) for problem in error.problems]
+    if problems:
+        return problems
+    known = set(known_keys())
+    for cell in study.cells:
+        for method in (method for method in study.methods if method in METHODS):
+            space = {key: value for key, value in study.space(method).items() if key in known}
+            trials: list[dict[str, Any]] = [{}] + [
+                {key: value} for key, parameter in space.items() for value in parameter.extremes
+            ]
+            trials += [
+                {key: value}
+                for key, values in study.factors.items()
+                if key in known and reaches(key, method)
+                for value in values
+            ]
+            for settings in trials:
+                try:
+                    study.config(cell, method, seed=0, phase="search", settings=settings)
+                except InvalidInput as error:
+                    problems += [relocated(problem, settings, study) for problem in error.problems]
+    return list(dict.fromkeys(problems))
+
+
+def repeated(values: Sequence[object]) -> list[object]:
+    """The values that are there more than once."""
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def relocated(problem: Problem, settings: Mapping[str, Any], study: "Study") -> Problem:
+    """A config's problem, said of the key of the study file that it comes from."""
+    if problem.where in settings:
+        section = "factors" if problem.where in study.factors else "search.parameters"
+        return Problem(f"{section}.{problem.where}", problem.message)
+    if problem.where == "data.samples_per_class":
+        return Problem("samples_per_class", problem.message)
+    if problem.where.startswith("data.") and problem.where != "data.validation_fraction":
+        return Problem("datasets", f"`{problem.where.removeprefix('data.')}` {problem.message}")
+    return Problem(f"base.{problem.where}", problem.message)

@@ -1,0 +1,285 @@
+"""A study: a question, the cells and methods it is asked of, the search, the seeds. DESIGN §7.
+
+`Study.of` refuses a bad one with everything that is wrong with it at once.
+"""
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from dagan.config import Config
+from dagan.data.splits import Phase
+from dagan.defaults import reaches
+from dagan.errors import InvalidInput, Problem
+from dagan.nested import flatten, merged, nest, problems_of, there
+from dagan.settings import Section
+from sweeps.study.design import Design, Point, points
+from sweeps.study.rules import broken_rules
+from sweeps.study.space import Parameter, Scalar
+
+Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=80)]
+"""Of a study or a data set: it becomes part of file names."""
+Seeds = Annotated[int, Field(ge=1, le=1000)] | list[Annotated[int, Field(ge=0, le=2**31)]]
+"""How many, or which."""
+FIRST_CONFIRM_SEED = 1000
+"""Where confirm seeds start when only their number is given: far from the search seeds 0, 1, …"""
+REPEATED = 16
+"""So many suggestions in a row that were made before: the space has no more to offer, whatever budget is left."""
+
+
+class Dataset(Section):
+    """A built-in data set by name, or a folder of images, or a zip of one, under a name of one's own."""
+
+    name: Name
+    folder: Path | None = None
+    root: Path | None = None
+    image_size: int | None = None
+    channels: Literal[1, 3] | None = None
+
+
+class Budget(Section):
+    """What each method of a cell may spend on its search: so many trials, or so many counted operations.
+
+    Of operations a method pays what its trials did: shared work once, and no more than they did before they ended.
+    """
+
+    trials: int | None = Field(None, ge=1, le=1_000_000)
+    pflop: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_currency(self) -> "Budget":
+        if (self.trials is None) == (self.pflop is None):
+            raise ValueError("either `trials` or `pflop`")
+        return self
+
+
+class EarlyStopping(Section):
+    """When a search trial ends before its time, within one method of one cell; at stage-2 iterations min_iter · eta^k.
+
+    hyperband: successive halving, only the best 1/eta go on. median: who is worse than the median so far ends.
+    """
+
+    type: Literal["hyperband", "median"] = "hyperband"
+    min_iter: int = Field(ge=1, le=2**31)
+    eta: int = Field(3, ge=2, le=1000)
+
+
+class Search(Section):
+    """The first phase: choose on validation images. Without a budget there is none, and the base is what is used."""
+
+    parameters: dict[str, Parameter] = Field({})
+    budget: Budget | None = None
+    seeds: Seeds = 1
+    window: int = Field(4, ge=1)
+    reuse: bool = False
+    early_stopping: EarlyStopping | None = None
+
+
+class Confirm(Section):
+    """The second phase: measure the chosen config on test images with fresh seeds.
+
+    With `quality` each trial's generated images are judged too: does a better generator gain more?
+    """
+
+    seeds: Seeds
+    quality: bool = False
+
+
+class Resources(Section):
+    """What one trial takes: CPUs, GPUs or a part of one (auto: as little as it needs), and seconds without a report.
+
+    After so much silence its worker is taken for lost; auto: 900, or ten times the longest pause seen, if that is more.
+    """
+
+    cpu: int = Field(1, ge=1)
+    gpu: Annotated[float, Field(ge=0, le=64)] | Literal["auto"] = "auto"
+    silence: Annotated[float, Field(ge=1)] | Literal["auto"] = "auto"
+
+
+class Cell(Section):
+    """Data set × samples per class."""
+
+    dataset: Dataset
+    samples_per_class: int
+
+    def __str__(self) -> str:
+        return f"{self.dataset.name}, {self.samples_per_class} per class"
+
+
+class Study(Section):
+    """One question and everything that is needed to answer it."""
+
+    name: Name
+    question: str = ""
+    datasets: list[Name | Dataset] = Field(min_length=1)
+    samples_per_class: list[int] = Field(min_length=1)
+    methods: list[str] = Field(min_length=1)
+    compare: dict[str, list[str]] = Field({})
+    smallest_difference: float = Field(0.5, ge=0)
+    base: dict[str, Any] = Field({})
+    design: Design | None = None
+    factors: dict[str, Annotated[list[Scalar], Field(min_length=1)]] = Field({})
+    search: Search = Search()
+    confirm: Confirm
+    resources: Resources = Resources()
+    report_every: int = Field(50, ge=1)
+    seed: int = Field(0, ge=0)
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any], *, folder: Path = Path()) -> Self:
+        """A study from a nested mapping; relative image folders are meant from `folder`.
+
+        Raises:
+            InvalidInput: everything that is wrong with it, at once.
+        """
+        remaining: dict[str, Any] = json.loads(json.dumps(tree, default=str))
+        problems: list[Problem] = []
+        while True:
+            try:
+                study = cls.model_validate_json(json.dumps(remaining))
+                break
+            except ValidationError as error:
+                # What is wrong by itself is noted and taken out, so that the rest can be looked at too.
+                noted = [f"{problem.where}." for problem in problems]
+                found = problems_of(error, cls, remaining)
+                problems += [one for one in found if not any(where.startswith(f"{one.where}.") for where in noted)]
+                before = copy.deepcopy(remaining)
+                for item in error.errors():
+                    take_out(remaining, item["loc"])
+                if remaining == before:
+                    raise InvalidInput(problems) from None
+        study = study.with_absolute_paths(folder)
+        problems += broken_rules(study)
+        if problems:
+            raise InvalidInput(list(dict.fromkeys(problems)))
+        return study
+
+    def with_absolute_paths(self, folder: Path) -> Self:
+        """The same study with its folders and files as absolute paths: workers run in other directories."""
+        datasets = [
+            Dataset.model_validate(
+                dataset.model_dump()
+                | {key: (folder / path).resolve() for key in ("folder", "root") if (path := getattr(dataset, key))}
+            )
+            for dataset in self.cell_datasets
+        ]
+        base, network = self.base, self.base.get("network")
+        if isinstance(network, Mapping) and isinstance(path := network.get("weights"), str):
+            base = base | {"network": {**network, "weights": str((folder / path).resolve())}}
+        return self.model_copy(update={"datasets": datasets, "base": base})
+
+    @property
+    def cell_datasets(self) -> list[Dataset]:
+        """The data sets, names spelled out."""
+        return [Dataset(name=entry) if isinstance(entry, str) else entry for entry in self.datasets]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every data set at every size."""
+        return [
+            Cell(dataset=dataset, samples_per_class=n) for dataset in self.cell_datasets for n in self.samples_per_class
+        ]
+
+    @property
+    def search_seeds(self) -> list[int]:
+        """Seeds of the search phase."""
+        return list(range(self.search.seeds)) if isinstance(self.search.seeds, int) else self.search.seeds
+
+    @property
+    def confirm_seeds(self) -> list[int]:
+        """Seeds of the confirm phase, fresh ones."""
+        seeds = self.confirm.seeds
+        return list(range(FIRST_CONFIRM_SEED, FIRST_CONFIRM_SEED + seeds)) if isinstance(seeds, int) else seeds
+
+    def space(self, method: str) -> dict[str, Parameter]:
+        """The searched settings that the method has."""
+        return {key: value for key, value in self.search.parameters.items() if reaches(key, method)}
+
+    def points(self, cell: Cell, method: str) -> list[Point]:
+        """The points of the design, as far as they differ for a method; without a design one, the base."""
+        found: dict[str, Point] = {}
+        for point in points(self.design, self.factors):
+            own = {key: value for key, value in point.items() if reaches(key, method)}
+            config = self.config(cell, method, seed=0, phase="confirm", settings=own)
+            found.setdefault(config.signature, own)
+        return list(found.values())
+
+    def config(
+        self, cell: Cell, method: str, *, seed: int, phase: Phase, settings: Mapping[str, Any] | None = None
+    ) -> Config:
+        """The config of one trial: the base, where the method has it, with the searched settings on top."""
+        dataset = cell.dataset
+        data = {"dataset": dataset.name, "samples_per_class": cell.samples_per_class, "phase": phase} | {
+            key: value
+            for key in ("folder", "root", "image_size", "channels")
+            if (value := getattr(dataset, key)) is not None
+        }
+        own = {key: value for key, value in flatten(self.base).items() if reaches(key, method)}
+        choices = merged(nest(own), {**(settings or {}), "method": method, "seed": seed})
+        choices["data"] = (choices.get("data") or {}) | data
+        # A trial without a GPU of its own sees every GPU of its node: it must not take one.
+        own_device = {"device": "cpu"} if self.resources.gpu == 0 else {}
+        choices["compute"] = {"threads": self.resources.cpu} | own_device | (choices.get("compute") or {})
+        return Config.of(choices)
+
+    def rungs(self, config: Config) -> list[int]:
+        """Stage-2 iterations at which a search trial may be stopped."""
+        rule = self.search.early_stopping
+        rungs: list[int] = []
+        while rule and (rung := rule.min_iter * rule.eta ** len(rungs)) < config.classifier.iterations:
+            rungs.append(rung)
+        return rungs
+
+    @cached_property
+    def resolved(self) -> dict[str, Any]:
+        """The study as plain values, defaults included, as it is kept beside its results."""
+        tree: dict[str, Any] = self.model_dump(mode="json", exclude_none=True)
+        return tree
+
+    @property
+    def text(self) -> str:
+        """The resolved study as YAML."""
+        return yaml.safe_dump(self.resolved, sort_keys=False, allow_unicode=True)
+
+    @property
+    def hash(self) -> str:
+        """12 hex digits of the resolved study's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+
+
+REQUIRED: dict[str, Any] = {
+    "name": "unnamed",
+    "datasets": ["digits"],
+    "samples_per_class": [1],
+    "methods": ["c"],
+    "confirm": {"seeds": 1},
+}
+"""Stand-ins for needed keys that are missing or wrong, so that the rest of a bad study can still be checked."""
+
+
+def take_out(tree: dict[str, Any], location: Sequence[int | str]) -> None:
+    """Remove from a study what an error points at, or put the stand-in where it is needed.
+
+    Of a location the part counts that is there: for a missing key that is the section that lacks it.
+    """
+    path = there(tree, location) or [str(location[0])]
+    branch: Any = tree
+    stand_in: Any = REQUIRED
+    for part in path[:-1]:
+        branch = branch[int(part)] if isinstance(branch, list) else branch[part]
+        stand_in = stand_in.get(part) if isinstance(stand_in, dict) else None
+    leaf = path[-1]
+    stand_in = stand_in.get(leaf) if isinstance(stand_in, dict) else None
+    if isinstance(branch, list):
+        del branch[int(leaf)]
+    elif stand_in is not None:
+        branch[leaf] = copy.deepcopy(stand_in)
+    else:
+        branch.pop(leaf, None)
