@@ -10,47 +10,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.ablation import contributions
     from analysis.accounting import best_suggestions, costs, counts, outcome_shares, search_progress
-    from analysis.accuracy_table import table
-    from analysis.bounds import edges
-    from analysis.budget import budget_curves
-    from analysis.cells import aggregate, improvement, profiles
-    from analysis.comparison import compare, explore, means
-    from analysis.confirmation import confirmed
-    from analysis.corrections import benjamini_hochberg, holm
-    from analysis.correlation import quality_and_gain, rank_correlations, rungs_and_finals
+    from analysis.comparison.ablation import contributions
+    from analysis.comparison.across_cells import aggregate, improvement, profiles
+    from analysis.comparison.comparison import compare, explore, means
+    from analysis.comparison.confirmed import confirmed
+    from analysis.comparison.published import published
+    from analysis.data.results import load, load_curves, write_tables
     from analysis.errors import ResultsError
-    from analysis.importances import importance
-    from analysis.intervals import Interval, bca_interval, t_interval
-    from analysis.papers import published
-    from analysis.power import detectable_difference, plan_seeds, seeds_needed
-    from analysis.publication import Report, report, write_report
-    from analysis.response import responses
-    from analysis.results import load, load_curves, write_tables
-    from analysis.sign_flips import sign_flip_p, smallest_attainable_p
+    from analysis.reports.accuracy_table import table
+    from analysis.reports.report import Report, report, write_report
+    from analysis.search.budget import budget_curves
+    from analysis.search.importance import importance
+    from analysis.search.range_edges import edges
+    from analysis.search.response import responses
+    from analysis.statistics.corrections import benjamini_hochberg, holm
+    from analysis.statistics.intervals import Interval, bca_interval, t_interval
+    from analysis.statistics.power import detectable_difference, plan_seeds, seeds_needed
+    from analysis.statistics.rank_correlation import quality_and_gain, rank_correlations, rungs_and_finals
+    from analysis.statistics.sign_flips import sign_flip_p, smallest_attainable_p
 
 # Each name is imported when it is first used: `sweeps --help` must not wait for pandas and matplotlib.
 _HOMES = {
-    "contributions": "ablation",
+    "contributions": "comparison.ablation",
     **dict.fromkeys(("best_suggestions", "costs", "counts", "outcome_shares", "search_progress"), "accounting"),
-    **dict.fromkeys(("aggregate", "improvement", "profiles"), "cells"),
-    "budget_curves": "budget",
-    **dict.fromkeys(("compare", "explore", "means"), "comparison"),
-    "confirmed": "confirmation",
-    **dict.fromkeys(("Report", "report", "write_report"), "publication"),
-    "published": "papers",
-    "table": "accuracy_table",
-    **dict.fromkeys(("quality_and_gain", "rank_correlations", "rungs_and_finals"), "correlation"),
-    **dict.fromkeys(("benjamini_hochberg", "holm"), "corrections"),
-    "edges": "bounds",
+    **dict.fromkeys(("aggregate", "improvement", "profiles"), "comparison.across_cells"),
+    "budget_curves": "search.budget",
+    **dict.fromkeys(("compare", "explore", "means"), "comparison.comparison"),
+    "confirmed": "comparison.confirmed",
+    **dict.fromkeys(("Report", "report", "write_report"), "reports.report"),
+    "published": "comparison.published",
+    "table": "reports.accuracy_table",
+    **dict.fromkeys(("quality_and_gain", "rank_correlations", "rungs_and_finals"), "statistics.rank_correlation"),
+    **dict.fromkeys(("benjamini_hochberg", "holm"), "statistics.corrections"),
+    "edges": "search.range_edges",
     "ResultsError": "errors",
-    "importance": "importances",
-    **dict.fromkeys(("Interval", "bca_interval", "t_interval"), "intervals"),
-    **dict.fromkeys(("detectable_difference", "plan_seeds", "seeds_needed"), "power"),
-    "responses": "response",
-    **dict.fromkeys(("load", "load_curves", "write_tables"), "results"),
-    **dict.fromkeys(("sign_flip_p", "smallest_attainable_p"), "sign_flips"),
+    "importance": "search.importance",
+    **dict.fromkeys(("Interval", "bca_interval", "t_interval"), "statistics.intervals"),
+    **dict.fromkeys(("detectable_difference", "plan_seeds", "seeds_needed"), "statistics.power"),
+    "responses": "search.response",
+    **dict.fromkeys(("load", "load_curves", "write_tables"), "data.results"),
+    **dict.fromkeys(("sign_flip_p", "smallest_attainable_p"), "statistics.sign_flips"),
 }
 
 __all__ = [

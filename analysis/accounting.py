@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from analysis.paired import share_limits
-from analysis.schema import STATUSES, in_order
+from analysis.data.columns import STATUSES, in_order
+from analysis.statistics.paired import share_limits
 
 OUTCOMES = ("planned", *STATUSES, "missing")
 

@@ -1,7 +1,7 @@
 """Figures from tables, computing nothing; each says its unit, its n and its kind of interval."""
 
+from analysis.plots.comparison import accuracy_by_size, contributions, forest
 from analysis.plots.cost import cost
-from analysis.plots.evidence import accuracy_by_size, contributions, forest
 from analysis.plots.learning import learning_curves, losses
 from analysis.plots.search import budget_curves, importance, parameter_effects, search_progress
 from analysis.plots.svg import inline_svg, png, svg

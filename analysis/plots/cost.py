@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.data.columns import PHASES
+from analysis.formatting import duration, tflop
 from analysis.methods import look, ordered
 from analysis.plots.canvas import MUTED, bare_rows, canvas, note, styled, tell
-from analysis.schema import PHASES
-from analysis.wording import duration, tflop
 
 
 @styled

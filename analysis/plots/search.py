@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from analysis.formatting import percent, tflop
 from analysis.methods import look, ordered
 from analysis.plots.canvas import PAPER, bare_rows, canvas, extent, legend, line, note, styled, tell
-from analysis.wording import percent, tflop
 
 LEVELS = 6  # a parameter with no more values is drawn as levels, not on a scale
 DECADES = 30  # a positive axis that spans more than this factor is logarithmic
@@ -46,7 +46,7 @@ def search_progress(progress: pd.DataFrame, methods: Sequence[str] = ()) -> Figu
 def budget_curves(curves: pd.DataFrame, methods: Sequence[str] = ()) -> Figure:
     """Expected best validation accuracy against compute, with bands, for the rows of one cell.
 
-    Columns as `analysis.budget.budget_curves`: method, tried, of, pflop, expected, low, high.
+    Columns as `analysis.search.budget.budget_curves`: method, tried, of, pflop, expected, low, high.
     """
     shown = ordered(curves["method"], methods)
     figure, axes = canvas(3.1)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.schema import COLUMNS, tidy
+from analysis.data.columns import COLUMNS, tidy
 
 METHODS = ("c", "c_aug", "dagan", "dagan_aug")
 LEVELS = {"c": 0.60, "c_aug": 0.66, "dagan": 0.63, "dagan_aug": 0.71}

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis import budget_curves
-from analysis.budget import MOST, budgets, expected_best
+from analysis.search.budget import MOST, budgets, expected_best
 
 from .conftest import table
 

@@ -9,7 +9,7 @@ from rliable import metrics
 from scipy import stats
 
 from analysis import aggregate, improvement, profiles
-from analysis.cells import RESAMPLES, inter_quartile_mean
+from analysis.comparison.across_cells import RESAMPLES, inter_quartile_mean
 
 from .conftest import table
 

@@ -11,8 +11,8 @@ from statsmodels.stats.multitest import multipletests
 
 from analysis import ResultsError, compare, explore, load, means
 from analysis.accounting import best_suggestions, costs, counts, search_progress
-from analysis.claims import ALPHA
-from analysis.power import detectable_difference
+from analysis.comparison.verdicts import ALPHA
+from analysis.statistics.power import detectable_difference
 
 from .conftest import METHODS, table
 

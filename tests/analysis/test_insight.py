@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis import ResultsError, edges, importance, outcome_shares, responses
-from analysis.space import searched, suggestions
+from analysis.search.space import searched, suggestions
 
 from .conftest import PARAMETERS, table
 
@@ -104,7 +104,7 @@ def test_of_two_values_one_is_always_at_an_end():
 
 
 def test_the_space_is_read_from_the_study(make_study):
-    from analysis.study import load_study
+    from analysis.data.study import load_study
 
     parameters = {parameter.name: parameter for parameter in searched(load_study(make_study()).space)}
     assert list(parameters) == list(PARAMETERS)

@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis import ResultsError, load, publication, report, write_report
-from analysis.accuracy_table import AccuracyTable, accuracy_tables
-from analysis.evidence import gather
-from analysis.illustrations import LEGIBLE, Section, figures, legible_methods
-from analysis.pictures import grid, load_pictures, png
-from analysis.tables import choices
-from analysis.typesetting import escape_markdown
+from analysis import ResultsError, load, report, write_report
+from analysis.reports import report as publication
+from analysis.reports.accuracy_table import AccuracyTable, accuracy_tables
+from analysis.reports.evidence import gather
+from analysis.reports.figures import LEGIBLE, Section, figures, legible_methods
+from analysis.reports.pictures import grid, load_pictures, png
+from analysis.reports.table_formats import escape_markdown
+from analysis.reports.tables import choices
 
 from .conftest import METHODS, entry, write_entry, write_pictures, write_study
 

@@ -8,8 +8,8 @@ import pytest
 
 import analysis
 from analysis import ResultsError, load, load_curves, write_tables
-from analysis.confirmation import confirmed
-from analysis.schema import COLUMNS
+from analysis.comparison.confirmed import confirmed
+from analysis.data.columns import COLUMNS
 
 from .conftest import METHODS, entry, write_entry
 

@@ -10,11 +10,11 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import proportion_confint
 
-from analysis.corrections import benjamini_hochberg, holm
-from analysis.intervals import FEWEST, RESAMPLES, bca_interval, bca_limits, spread, t_interval
-from analysis.paired import paired_statistics, share_limits
-from analysis.power import detectable_difference, paired_power, plan_seeds, seeds_needed, spread_limit
-from analysis.sign_flips import sign_flip_p, sign_flip_ps, smallest_attainable_p
+from analysis.statistics.corrections import benjamini_hochberg, holm
+from analysis.statistics.intervals import FEWEST, RESAMPLES, bca_interval, bca_limits, spread, t_interval
+from analysis.statistics.paired import paired_statistics, share_limits
+from analysis.statistics.power import detectable_difference, paired_power, plan_seeds, seeds_needed, spread_limit
+from analysis.statistics.sign_flips import sign_flip_p, sign_flip_ps, smallest_attainable_p
 
 
 def test_t_interval_by_hand():

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from analysis import load, means, published, table
-from analysis.accuracy_table import accuracy_tables, grid
-from analysis.comparison import compare
-from analysis.papers import beside
-from analysis.publication import write_report
-from analysis.typesetting import FORMS, Cell, Grid, escape_latex, to_csv, to_html, to_latex, to_markdown
+from analysis.comparison.comparison import compare
+from analysis.comparison.published import beside
+from analysis.reports.accuracy_table import accuracy_tables, grid
+from analysis.reports.report import write_report
+from analysis.reports.table_formats import FORMS, Cell, Grid, escape_latex, to_csv, to_html, to_latex, to_markdown
 
 FAMILY = {"dagan_aug": ["c_aug"]}
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from wandb.apis.public.runs import Run
 
 from analysis import ResultsError, load, load_curves
-from analysis.offline_runs import records, run_files
+from analysis.data.wandb_offline import records, run_files
 from dagan.config import Config
 from sweeps.monitor.wandb_runs import Tracker
 from sweeps.planning.trial import Trial

@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.budget import expected_best
-from analysis.cells import aggregate
-from analysis.claims import claimed
-from analysis.correlation import rank_correlations
-from analysis.intervals import bca_limits, cut, spreads, t_limits
-from analysis.paired import paired_statistics, share_limits
-from analysis.power import detectable_difference
-from analysis.schema import COLUMNS, tidy
-from analysis.sign_flips import sign_flip_ps
+from analysis.comparison.across_cells import aggregate
+from analysis.comparison.verdicts import claimed
+from analysis.data.columns import COLUMNS, tidy
+from analysis.search.budget import expected_best
+from analysis.statistics.intervals import bca_limits, cut, spreads, t_limits
+from analysis.statistics.paired import paired_statistics, share_limits
+from analysis.statistics.power import detectable_difference
+from analysis.statistics.rank_correlation import rank_correlations
+from analysis.statistics.sign_flips import sign_flip_ps
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 

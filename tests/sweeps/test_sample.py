@@ -14,7 +14,7 @@ import torch
 import yaml
 from PIL import Image
 
-from analysis.sheet import Panel, sheet
+from analysis.plots.image_sheet import Panel, sheet
 from sweeps.cli import app as cli
 
 PICTURES = ["classes.png", "interpolation.png", "same-latents.png"]

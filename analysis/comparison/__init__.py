@@ -1,0 +1,1 @@
+"""Methods against each other: means, paired differences, ablations, and all cells together."""

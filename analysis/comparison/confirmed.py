@@ -1,0 +1,63 @@
+"""Which confirm trials speak for a method: those of its latest configuration."""
+
+import pandas as pd
+
+from analysis.data.columns import of_reference
+from analysis.errors import ResultsError
+
+
+def confirmed(results: pd.DataFrame) -> pd.DataFrame:
+    """The confirm trials that evidence rests on: for each cell and method, those of its latest configuration.
+
+    A study that went on with a bigger budget may have confirmed an earlier choice on the same seeds. The
+    earlier trials stay in the table; here the configuration with the newest `provenance.finished_at` stands
+    for the method. Of a design it is the point that the others are compared with.
+
+    Raises:
+        ResultsError: Two studies confirmed a seed with different settings, or a seed was confirmed twice and no
+            `provenance.finished_at` says which is the newer.
+    """
+    trials = of_reference(results[results["phase"] == "confirm"])
+    keys = ["dataset", "samples_per_class", "method"]
+    repeated = trials.duplicated([*keys, "seed"], keep=False)
+    if not repeated.any():
+        return trials
+    # One training that two studies share is one trial; two trainings of one seed are not one evidence.
+    trials = trials.drop_duplicates([*keys, "seed", "signature"])
+    repeated = trials.duplicated([*keys, "seed"], keep=False)
+    told = trials[repeated].groupby([*keys, "seed"])["study"].unique().reset_index()
+    for row in told[told["study"].map(len) > 1].to_dict("records"):
+        raise ResultsError(
+            f"a seed must be confirmed by one study, but {' and '.join(row['study'])} both confirmed {row['dataset']} "
+            f"n={row['samples_per_class']} {row['method']} seed {row['seed']} with different settings. "
+            f"Keep one: results[results['study'] == '{row['study'][0]}']."
+        )
+    if "provenance.finished_at" not in trials or trials.loc[repeated, "provenance.finished_at"].isna().any():
+        first = trials[repeated].iloc[0]
+        raise ResultsError(
+            "a seed must be confirmed once per dataset, size and method, but "
+            f"{first['dataset']} n={first['samples_per_class']} {first['method']} seed {first['seed']} is "
+            "there more than once. Keep the rows of one configuration."
+        )
+    return _latest(trials, keys, repeated)
+
+
+def _latest(trials: pd.DataFrame, keys: list[str], repeated: pd.Series) -> pd.DataFrame:
+    # The seed and the machine are not the choice.
+    settings = [
+        name
+        for name in trials.columns
+        if name.startswith("config.") and not name.startswith("config.compute.") and not name.endswith("seed")
+    ]
+    text = trials[settings].astype("string").fillna("")
+    by_age = trials[keys].assign(
+        choice=text.groupby(settings, sort=False).ngroup() if settings else 0,
+        repeated=repeated,
+        seed=trials["seed"],
+        finished_at=trials["provenance.finished_at"],
+    )
+    by_age = by_age.sort_values("finished_at", kind="stable")
+    groups = by_age.groupby(keys, sort=False)
+    current = by_age["choice"] == groups["choice"].transform("last")
+    kept = by_age[current | ~groups["repeated"].transform("any")].drop_duplicates([*keys, "seed"], keep="last")
+    return trials.loc[kept.index.sort_values()]

@@ -1,0 +1,1 @@
+"""Results in: ledgers, W&B runs, CSV and Parquet files become one tidy table."""

@@ -1,0 +1,67 @@
+"""Entries, one mapping per trial as the ledger has them, whatever they were read from; and their rows and points."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis.data.columns import COLUMNS, IDENTITY, NEWER
+
+Entry = Mapping[str, Any]
+POINT = ("stage", "iteration", "validation_accuracy", "images_per_second")
+OPTIONAL = ("error", *NEWER)
+
+
+def fault(entry: object) -> str:
+    """Why this is not an entry; empty for one."""
+    if not isinstance(entry, Mapping):
+        return f"an entry must be a JSON object, but this is a {type(entry).__name__}"
+    absent = [name for name in COLUMNS if name not in OPTIONAL and name not in entry]
+    return f"lacks {', '.join(absent)}" if absent else ""
+
+
+def table(entries: Iterable[Entry]) -> pd.DataFrame:
+    """One row per entry: `COLUMNS`, then `config.*`, `provenance.*` and, where images were judged, `quality.*`."""
+    # Column by column: of a hundred thousand rows pandas makes a table far sooner, and in less memory.
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    count = 0
+    for entry in entries:
+        for name, value in _row(entry).items():
+            column = columns.setdefault(name, [])
+            if len(column) < count:  # earlier entries lack it
+                column.extend([None] * (count - len(column)))
+            column.append(value)
+        count += 1
+    return pd.DataFrame({name: column + [None] * (count - len(column)) for name, column in columns.items()})
+
+
+def curves(entries: Iterable[Entry]) -> pd.DataFrame:
+    """One row per entry and point of its curve; columns as `analysis.data.results.load_curves` says."""
+    identifying = ("signature", *IDENTITY)
+    rows = pd.DataFrame(
+        {name: entry.get(name, "") for name in identifying}
+        | {name: point.get(name) for name in POINT}
+        | {f"loss.{term}": value for term, value in (point.get("losses") or {}).items()}
+        for entry in entries
+        for point in entry.get("curve") or ()
+    )
+    rows = rows.reindex(columns=list(dict.fromkeys([*identifying, *POINT, *sorted(rows.columns)])))
+    floats = [name for name in rows.columns if name not in (*identifying, "stage", "iteration")]
+    rows[floats] = rows[floats].astype(float)
+    return rows.sort_values([*IDENTITY, "stage", "iteration"], kind="stable", ignore_index=True)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    row = {name: entry.get(name) for name in COLUMNS}
+    row |= dict(_flat("config", entry.get("config") or {}))
+    row |= dict(_flat("quality", entry.get("quality") or {}))
+    return row | dict(_flat("provenance", entry.get("provenance") or {}))
+
+
+def _flat(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{prefix}.{name}", value)
+        else:
+            yield f"{prefix}.{name}", json.dumps(value) if isinstance(value, list) else value

@@ -1,0 +1,1 @@
+"""The report: evidence, answer, tables, figures and pages."""

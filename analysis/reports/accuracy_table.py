@@ -1,0 +1,163 @@
+"""The table of a paper: methods × samples per class, mean ± interval, bold only where the evidence allows."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.accounting import best_suggestions
+from analysis.comparison.comparison import compare, means
+from analysis.comparison.published import beside
+from analysis.formatting import listed, percent
+from analysis.methods import ordered
+from analysis.reports.table_formats import FORMS, Cell, Grid
+
+CELL = ["dataset", "samples_per_class"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number, in per cent; `best` only where the evidence allows; `published` is the papers', if they have one."""
+
+    value: str
+    half: str = ""
+    note: str = ""
+    best: bool = False
+    published: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        told = [self.note, f"published {self.published}" if self.published else ""]
+        remarks = f" ({', '.join(filter(None, told))})" if any(told) else ""
+        return f"{self.value}{f' ± {self.half}' if self.half else ''}{remarks}"
+
+
+NOTHING = Entry("–")
+
+
+@dataclass(frozen=True)
+class AccuracyTable:
+    """Methods × samples per class of one dataset; `validation` marks numbers of the search: no evidence."""
+
+    dataset: str
+    sizes: tuple[int, ...]
+    rows: tuple[tuple[str, tuple[Entry, ...]], ...]
+    validation: bool
+    seeds: str = ""
+    sources: tuple[str, ...] = ()
+    design: bool = False
+    """Whether the trials vary factors: the means are then those of the base configurations."""
+
+    @property
+    def note(self) -> str:
+        """What the numbers are."""
+        if self.validation:
+            return (
+                "Nothing is confirmed yet. These accuracies chose the configuration: they are too high to be evidence."
+            )
+        text = f"Mean ± half of the 95 % Student t interval over seeds (n = {self.seeds})."
+        if self.design:
+            text += " Of the base configurations alone; what changes to them do is in the ablation."
+        if any(entry.best for _, entries in self.rows for entry in entries):
+            text += " Bold: the highest mean, where it won every declared comparison it took part in."
+        if self.sources:
+            text += f" Published: {listed(list(self.sources))}; one run each, no interval."
+        return text
+
+
+def accuracy_tables(
+    results: pd.DataFrame, measured: pd.DataFrame, comparisons: pd.DataFrame, methods: Sequence[str] = ()
+) -> list[AccuracyTable]:
+    """One table per dataset: test accuracy or, before any confirm trial, the best validation accuracy.
+
+    `measured` as from `means`, `comparisons` as from `compare`; `methods` is the order of the rows.
+    """
+    return [
+        _accuracy_table(
+            results[results["dataset"] == dataset],
+            measured[(measured["dataset"] == dataset) & (measured["n"] > 0)],
+            comparisons[comparisons["dataset"] == dataset],
+            methods,
+        )
+        for dataset in results["dataset"].unique()
+    ]
+
+
+def table(
+    results: pd.DataFrame,
+    family: Mapping[str, Sequence[str]] | None = None,
+    *,
+    form: str = "md",
+    smallest_difference: float = 0.5,
+) -> str:
+    """The accuracy tables of results as text to paste: `form` is `md`, `tex` (booktabs), `html` or `csv`.
+
+    `family` holds the declared comparisons, as for `compare`; without them nothing is bold.
+
+    Raises:
+        ValueError: There is no such form.
+    """
+    if form not in FORMS:
+        raise ValueError(f"`form` must be one of {', '.join(FORMS)}, but got {form}.")
+    comparisons = compare(results, family or {}, smallest_difference)
+    tables = accuracy_tables(results, means(results), comparisons, results.attrs.get("methods", ()))
+    return "\n".join(FORMS[form](grid(one)) for one in tables)
+
+
+def grid(one: AccuracyTable) -> Grid:
+    """The table ready to be set."""
+    kind = "best validation accuracy of the search" if one.validation else "test accuracy"
+    columns = ("images per class", *(f"{size:,}" for size in one.sizes))
+    rows = tuple(
+        (Cell(method), *(Cell(entry.text, strong=entry.best) for entry in entries)) for method, entries in one.rows
+    )
+    return Grid(f"{one.dataset}: {kind}, %", columns, rows, one.note)
+
+
+def _accuracy_table(
+    results: pd.DataFrame, measured: pd.DataFrame, comparisons: pd.DataFrame, methods: Sequence[str]
+) -> AccuracyTable:
+    sizes = tuple(int(size) for size in sorted(results["samples_per_class"].unique()))
+    keys = ["method", "samples_per_class"]
+    sources: tuple[str, ...] = ()
+    if measured.empty:
+        best = best_suggestions(results).set_index(keys)["validation_accuracy"]
+        entries = {key: Entry(percent(value)) for key, value in best.items()}
+    else:
+        winners = _winners(measured, comparisons)
+        told = beside(measured)
+        sources = tuple(dict.fromkeys(source for source in told["source"] if source))
+        usual = measured["n"].mode().max()
+        entries = {(r["method"], r["samples_per_class"]): _entry(r, usual, winners) for r in told.to_dict("records")}
+    names = ordered(results["method"], methods)
+    rows = tuple((name, tuple(entries.get((name, size), NOTHING) for size in sizes)) for name in names)
+    counted = sorted(set(measured["n"]))
+    design = bool("point" in results and (results["point"] != "").any())
+    seeds = "–".join(str(n) for n in dict.fromkeys((counted[0], counted[-1]))) if counted else ""
+    return AccuracyTable(str(results["dataset"].iloc[0]), sizes, rows, measured.empty, seeds, sources, design)
+
+
+def _entry(row: Mapping[Any, Any], usual: int, winners: set[tuple[int, str]]) -> Entry:
+    best = (row["samples_per_class"], row["method"]) in winners
+    published = "" if pd.isna(row["published"]) else percent(row["published"])
+    if math.isnan(row["low"]):  # one seed, or seeds that all gave the same
+        return Entry(percent(row["mean"]), note="no interval", best=best, published=published)
+    half = f"{100 * max(row['high'] - row['mean'], row['mean'] - row['low']):.1f}"  # one side may be cut
+    note = f"n = {row['n']}" if row["n"] != usual else ""
+    return Entry(percent(row["mean"]), half, note, best, published)
+
+
+def _winners(measured: pd.DataFrame, comparisons: pd.DataFrame) -> set[tuple[int, str]]:
+    """The best means that won every declared comparison they took part in, and took part in one at least."""
+    winners = set()
+    for row in measured.loc[measured.groupby(CELL)["mean"].idxmax()].to_dict("records"):
+        size, name = row["samples_per_class"], row["method"]
+        here = comparisons[comparisons["samples_per_class"] == size]
+        won = here.loc[here["method"] == name, "verdict"].eq("better").tolist()
+        won += here.loc[here["baseline"] == name, "verdict"].eq("worse").tolist()
+        if won and all(won):
+            winners.add((size, name))
+    return winners

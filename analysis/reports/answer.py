@@ -1,0 +1,216 @@
+"""The answer to a study's question from the evidence alone: a paragraph, and a few lines for a terminal."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.data.study import Study
+from analysis.formatting import interval, listed, p_statement, percent, plural, points
+
+CELL = ["dataset", "samples_per_class"]
+NAMED = 4  # groups of comparisons that the paragraph names; the table below it has them all
+Row = Mapping[Any, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Plain text: `paragraph` for a report, `lines` for a terminal; neither is escaped for any markup."""
+
+    paragraph: str
+    lines: tuple[str, ...]
+
+
+def answer(
+    study: Study, means: pd.DataFrame, comparisons: pd.DataFrame, counts: pd.DataFrame, ablation: pd.DataFrame
+) -> Answer:
+    """What the evidence says: declared comparisons, changed factors, the best method of each cell, what is missing.
+
+    `means`, `comparisons`, `counts` and `ablation` as from the functions of these names in `analysis`; `ablation`
+    without rows where there is none.
+    """
+    measured = means[means["n"] > 0]
+    gaps = list(_gaps(counts))
+    if measured.empty:
+        searched = int(counts.loc[counts["phase"] == "search", "completed"].sum())
+        opening = "The question is open: no confirm trial has been completed yet."
+        sentences = [opening, f"The search has completed {plural(searched, 'trial')}.", *gaps]
+        return Answer(" ".join(sentences), tuple(sentences))
+    changes = list(_changes(ablation))
+    compared = [] if comparisons.empty and changes else _compared(study, comparisons, measured)
+    sentences = [*compared, *changes, *_best(measured, changed=bool(changes)), *gaps]
+    lines = [*_in_short(comparisons), *changes, *_best_lines(measured), *_comparison_lines(comparisons), *gaps]
+    return Answer(" ".join(sentences), tuple(lines))
+
+
+def _in_short(comparisons: pd.DataFrame) -> Iterator[str]:
+    """One sentence over all declared comparisons, where there are several."""
+    if len(comparisons) < 2:
+        return
+    better = int(comparisons["verdict"].str.startswith("better").sum())
+    worse = int(comparisons["verdict"].str.startswith("worse").sum())
+    family = f"{len(comparisons)} declared comparisons"
+    undecidable = int((comparisons["verdict"] == "too few seeds").sum())
+    if undecidable == len(comparisons):
+        yield f"The {family} cannot be decided: too few seeds."
+    elif not better + worse:
+        yield f"None of the {family} shows a difference."
+    else:
+        yield f"Of the {family}, {better or 'none'} shown better, {worse or 'none'} shown worse."
+
+
+def _compared(study: Study, comparisons: pd.DataFrame, measured: pd.DataFrame) -> Iterator[str]:
+    if comparisons.empty:
+        if measured["method"].nunique() == 1:
+            yield "There is one method, so nothing to compare."
+        else:
+            yield "The study declares no comparisons, so no difference was tested."
+        return
+    shown = comparisons["verdict"].str.startswith(("better", "worse"))
+    yield from _shown(comparisons[shown], comparisons)
+    open_ones = comparisons[~shown]
+    for verdict, say in (("no difference shown", _not_shown), ("too few seeds", _too_few)):
+        rows = open_ones[open_ones["verdict"] == verdict]
+        if len(rows):
+            yield say(rows, comparisons, study)
+
+
+def _changes(ablation: pd.DataFrame) -> Iterator[str]:
+    """What leaving the base configuration in one factor does."""
+    if ablation.empty:
+        return
+    number = plural(len(ablation), "change of one setting", "changes of one setting")
+    if (ablation["verdict"] == "too few seeds").all():
+        yield f"Too few seeds (n = {ablation['n'].max()}) for any of {number} to stand out."
+        return
+    found = ablation[ablation["verdict"].str.startswith(("better", "worse"))]
+    if found.empty:
+        half = points(((ablation["high"] - ablation["low"]) / 2).median()).lstrip("+")
+        yield f"None of {number} stands out; a typical 95 % interval is ± {half} points."
+        return
+    yield f"{len(found)} of {number} {'stands' if len(found) == 1 else 'stand'} out."
+    strongest = found.loc[found["difference"].abs().sort_values(ascending=False, kind="stable").index]
+    for method, rows in strongest.groupby("method", sort=False):
+        told = [
+            f"{factor} = {level} ({_extent(points(group['difference'].min()), points(group['difference'].max()))})"
+            f"{_where(group, ablation)}"
+            for (factor, level), group in rows.groupby(["factor", "level"], sort=False)
+        ]
+        yield f"{method}, in points against its base: {listed(told)}."
+
+
+def _shown(rows: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[str]:
+    """One sentence per method, direction and place, over all its baselines there."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for (method, baseline, verdict), group in rows.groupby(["method", "baseline", "verdict"], sort=False):
+        gain = _extent(points(group["difference"].min()), points(group["difference"].max()))
+        of = f"{baseline} ({gain} points)"
+        alike.setdefault((str(method), str(verdict), _where(group, comparisons)), []).append(of)
+    for (method, verdict, where), baselines in list(alike.items())[:NAMED]:
+        direction, _, limit = verdict.partition(", ")
+        yield f"{method} is {direction} than {listed(baselines)}{where}{', ' + limit if limit else ''}."
+    if rest := sum(map(len, list(alike.values())[NAMED:])):
+        yield f"{plural(rest, 'more comparison')} shown to differ, in the table below."
+
+
+def _not_shown(rows: pd.DataFrame, comparisons: pd.DataFrame, study: Study) -> str:
+    needed = rows.loc[(rows["seeds_needed"] > rows["n"]) & (rows["seeds_needed"] < math.inf), "seeds_needed"]
+    seeds = ""
+    if len(needed):
+        extent = _extent(f"{needed.min():,.0f}", f"{needed.max():,.0f}")
+        have = _extent(str(rows["n"].min()), str(rows["n"].max()))
+        seeds = f"; n = {extent} seeds would be needed for {study.smallest_difference:g} points, there are {have}"
+    return f"No difference could be shown {_between(rows, comparisons)}{seeds}."
+
+
+def _too_few(rows: pd.DataFrame, comparisons: pd.DataFrame, study: Study) -> str:
+    if (rows["n"] == 0).all():
+        return f"No seed has been completed by both methods yet {_between(rows, comparisons)}."
+    if (rows["n"] <= 1).all():
+        return f"There is a single seed, so no interval and no test {_between(rows, comparisons)}."
+    have = _extent(str(rows["n"].min()), str(rows["n"].max()))
+    return f"Too few seeds (n = {have}) to show any difference {_between(rows, comparisons)}."
+
+
+def _between(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
+    """Which comparisons these are, as briefly as it is clear."""
+    if len(rows) == len(comparisons) > 1:
+        return f"in any of the {len(rows)} declared comparisons"
+    pairs = [
+        f"{method} and {baseline}{_where(group, comparisons)}"
+        for (method, baseline), group in rows.groupby(["method", "baseline"], sort=False)
+    ]
+    if len(pairs) > NAMED:
+        return f"in the other {plural(len(rows), 'comparison')}"
+    return f"between {listed(pairs)}" if len(pairs) == 1 else f"between {'; '.join(pairs)}"
+
+
+def _where(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
+    """The cells of rows; nothing to say if these are all that there are."""
+    cells = comparisons[CELL].drop_duplicates()
+    if len(cells) == 1:
+        return ""
+    if len(rows[CELL].drop_duplicates()) == len(cells):
+        return " at every size"
+    return f" {_cells(rows, comparisons['dataset'].nunique() == 1)}"
+
+
+def _extent(low: str, high: str) -> str:
+    return low if low == high else f"{low} to {high}"
+
+
+def _best(measured: pd.DataFrame, *, changed: bool) -> Iterator[str]:
+    if measured["method"].nunique() == 1:
+        return
+    best = measured.loc[measured.groupby(CELL, sort=False)["mean"].idxmax()]
+    one_dataset = measured["dataset"].nunique() == 1
+    parts = []
+    for method, rows in best.groupby("method", sort=False):
+        everywhere = len(rows) == len(best) > 1
+        parts.append(f"for {method} {'throughout' if everywhere else _cells(rows, one_dataset)}")
+    of_base = " of the base configurations" if changed else ""
+    yield f"The mean{of_base} is highest {listed(parts)}."
+
+
+def _gaps(counts: pd.DataFrame) -> Iterator[str]:
+    outcomes = {"diverged": "diverged", "oom": "ran out of memory", "failed": "failed", "missing": "missing"}
+    for phase, where in (("search", "of the search"), ("confirm", "to confirm, so not in the means")):
+        total = counts.loc[counts["phase"] == phase, list(outcomes)].sum()
+        lost = [f"{int(total[k]):,} {text}" for k, text in outcomes.items() if total[k] > 0]
+        if lost:
+            yield f"Trials {where}: {listed(lost)}."
+
+
+def _best_lines(measured: pd.DataFrame) -> Iterator[str]:
+    best = measured.loc[measured.groupby(CELL, sort=False)["mean"].idxmax()]
+    for row in best.to_dict("records"):
+        yield f"{row['dataset']} n={row['samples_per_class']}: best by mean {row['method']}, {_mean(row)}"
+
+
+def _mean(row: Row) -> str:
+    mean = f"{percent(row['mean'])} %"
+    if math.isnan(row["low"]):
+        return f"{mean}, {'one seed' if row['n'] == 1 else plural(row['n'], 'equal seed')}, no interval"
+    limits = f"{percent(row['low'])} to {percent(row['high'])}"
+    return f"{mean}, 95 % interval {limits}, {plural(row['n'], 'seed')}"
+
+
+def _comparison_lines(comparisons: pd.DataFrame) -> Iterator[str]:
+    for row in comparisons.to_dict("records"):
+        pair = f"{row['dataset']} n={row['samples_per_class']}: {row['method']} − {row['baseline']}"
+        if row["n"] == 0:
+            yield f"{pair}: no seed that both completed"
+            continue
+        measured = f"{points(row['difference'])} points ({interval(row['low'], row['high'])})"
+        tested = f", corrected {p_statement(row['p_holm'])}" if row["n"] > 1 else ""
+        yield f"{pair}: {measured}{tested}, {row['verdict']}"
+
+
+def _cells(rows: pd.DataFrame, one_dataset: bool) -> str:
+    parts = []
+    for dataset, group in rows.groupby("dataset", sort=False):
+        sizes = listed([f"{size:,}" for size in group["samples_per_class"].unique()], most=6)
+        parts.append(f"with {sizes} per class" + ("" if one_dataset else f" of {dataset}"))
+    return listed(parts)

@@ -1,0 +1,181 @@
+"""Everything a report says, computed once, before any of it is drawn or printed."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.accounting import best_suggestions, costs, counts, search_progress
+from analysis.comparison.ablation import contributions
+from analysis.comparison.across_cells import aggregate
+from analysis.comparison.comparison import compare, means
+from analysis.comparison.confirmed import confirmed
+from analysis.comparison.image_quality import gains, generators
+from analysis.data.columns import of_reference
+from analysis.data.curves import average_curves, of_trials
+from analysis.data.entries import curves as curves_of
+from analysis.data.results import load, load_curves
+from analysis.data.study import Study, load_study
+from analysis.errors import ResultsError
+from analysis.reports.answer import Answer, answer
+from analysis.search.budget import budget_curves
+from analysis.search.importance import importance
+from analysis.search.range_edges import edges
+from analysis.search.response import responses
+from analysis.search.space import suggestions
+from analysis.statistics.rank_correlation import rungs_and_finals
+
+CURVES = 32  # confirm trials of a cell and method whose curves are averaged; more would not move the mean
+LOOKED_BACK_ON = 200  # search trials of a cell and method whose curves say whether early stopping was justified
+CELLS = 9  # of which parameter importance is computed
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The tables of one study; each is described where it is computed."""
+
+    study: Study
+    results: pd.DataFrame
+    means: pd.DataFrame
+    comparisons: pd.DataFrame
+    counts: pd.DataFrame
+    costs: pd.DataFrame
+    progress: pd.DataFrame
+    budgets: pd.DataFrame
+    responses: pd.DataFrame
+    importance: pd.DataFrame
+    edges: pd.DataFrame
+    aggregate: pd.DataFrame  # over cells; empty for one cell
+    ablation: pd.DataFrame  # empty without a design
+    generators: pd.DataFrame  # empty where no images were judged; so is the next
+    gains: pd.DataFrame
+    rungs: pd.DataFrame  # empty where the search stopped no trial early
+    suggestions: pd.DataFrame
+    remarks: tuple[str, ...]  # why something that was asked for is not there
+    search_curves: pd.DataFrame  # of the best suggestion of each search
+    confirm_curves: pd.DataFrame
+    answer: Answer
+
+    @property
+    def cells(self) -> list[tuple[str, int]]:
+        """Dataset and samples per class of every cell, in the order of the results."""
+        pairs = self.results[["dataset", "samples_per_class"]].drop_duplicates()
+        return list(pairs.itertuples(index=False, name=None))
+
+    @property
+    def superseded(self) -> int:
+        """Confirm trials of an earlier choice, kept in the tables but not in the means."""
+        return int((of_reference(self.results)["phase"] == "confirm").sum()) - len(confirmed(self.results))
+
+
+def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Collection[str] | None = None) -> Evidence:
+    """Read a study directory and compute its evidence; `planned` as in `analysis.accounting.counts`.
+
+    With `signatures` only these trials count: a study file that was changed leaves others behind in the ledger.
+    """
+    study, results = load_study(directory), load(directory)
+    if signatures is not None:
+        attributes = results.attrs
+        results = results[results["signature"].isin(signatures)].reset_index(drop=True)
+        results.attrs |= attributes
+    # Of a hundred thousand trials the curves of few are drawn, and only those are read.
+    searched = _chosen(of_reference(results))
+    drawn = {*searched["signature"], *_of_first_seeds(_completed(results))["signature"]}
+    drawn |= set(_looked_back_on(of_reference(results), study)["signature"])
+    return weigh(study, results, planned, load_curves(directory, signatures=drawn))
+
+
+def weigh(
+    study: Study, results: pd.DataFrame, planned: pd.DataFrame | None = None, curves: pd.DataFrame | None = None
+) -> Evidence:
+    """The evidence of results that have been read; without `curves` as from `load_curves` none are shown.
+
+    Raises:
+        ResultsError: There are no results.
+    """
+    if results.empty:
+        raise ResultsError(f"{study.name} must hold a finished trial, but there is none. Run the study first.")
+    curves = curves_of([]) if curves is None else curves
+    central = of_reference(results)
+    measured, tally = means(results), counts(results, planned)
+    comparisons = compare(results, study.compare, study.smallest_difference)
+    ablation, remarks = _ablation(results, study)
+    return Evidence(
+        study=study,
+        results=results,
+        means=measured,
+        comparisons=comparisons,
+        counts=tally,
+        costs=costs(results),
+        progress=search_progress(central),
+        budgets=budget_curves(central),
+        responses=responses(central, study.parameters),
+        importance=_importance(central, study),
+        edges=edges(central, study.space),
+        aggregate=_over_cells(results),
+        ablation=ablation,
+        generators=generators(results),
+        gains=gains(results, study.compare),
+        rungs=_rungs(central, curves, study),
+        remarks=remarks,
+        suggestions=suggestions(central),
+        search_curves=average_curves(of_trials(curves, best_suggestions(central), "search")),
+        confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
+        answer=answer(study, measured, comparisons, tally, ablation),
+    )
+
+
+def _importance(results: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Of the first cells: it takes a moment for each search, and figures show no more."""
+    if find_spec("optuna") is None or not study.space:
+        return pd.DataFrame(columns=["dataset", "samples_per_class", "method", "parameter", "importance", "n"])
+    cells = results[["dataset", "samples_per_class"]].drop_duplicates().head(CELLS)
+    return importance(results.merge(cells, on=["dataset", "samples_per_class"]), study.space)
+
+
+def _ablation(results: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    if not study.factors:
+        return pd.DataFrame(), ()
+    known = "point" in results and (results["point"] != "").any()
+    base = {} if known else {key: level for key, level in study.factors.items() if level is not None}
+    try:
+        return contributions(results, list(study.factors), base, study.smallest_difference), ()
+    except ResultsError as error:  # a report without its ablation is still a report
+        return pd.DataFrame(), (f"no ablation: {error}",)
+
+
+def _over_cells(results: pd.DataFrame) -> pd.DataFrame:
+    table = aggregate(results)
+    return table[table["n"] > 0] if table["cells"].max() > 1 else table.head(0)
+
+
+def _looked_back_on(results: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The search trials by which early stopping can be judged, where a study has it: those that it let end."""
+    search = results[(results["phase"] == "search") & (results["status"] == "completed")]
+    groups = search.groupby(["dataset", "samples_per_class", "method"], sort=False)
+    return groups.head(LOOKED_BACK_ON) if study.rungs else search.head(0)
+
+
+def _rungs(results: pd.DataFrame, curves: pd.DataFrame, study: Study) -> pd.DataFrame:
+    if not study.rungs or curves.empty:
+        return pd.DataFrame()
+    trials = _looked_back_on(results, study)
+    table = rungs_and_finals(curves[curves["signature"].isin(trials["signature"])], trials)
+    first, factor = study.rungs
+    return table[table["iteration"].isin([first * factor**k for k in range(32)])].reset_index(drop=True)
+
+
+def _of_first_seeds(trials: pd.DataFrame) -> pd.DataFrame:
+    return trials.groupby(["dataset", "samples_per_class", "method"], sort=False).head(CURVES)
+
+
+def _chosen(results: pd.DataFrame) -> pd.DataFrame:
+    keys = ["dataset", "samples_per_class", "method", "trial"]
+    return results[results["phase"] == "search"].merge(best_suggestions(results)[keys], on=keys)
+
+
+def _completed(results: pd.DataFrame) -> pd.DataFrame:
+    trials = confirmed(results)
+    return trials[trials["status"] == "completed"]

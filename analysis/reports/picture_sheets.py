@@ -1,0 +1,68 @@
+"""Pictures of generated images for a report, a sheet per cell and method."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.comparison.confirmed import confirmed
+from analysis.methods import ordered
+from analysis.reports.evidence import Evidence
+from analysis.reports.figures import MOST, slug
+from analysis.reports.pictures import Pictures, Pixels, data_uri, grid, load_pictures, png, strip
+
+
+@dataclass(frozen=True)
+class PictureSheet:
+    """Pictures of one cell and method: `rows` of (class, real, generated) data addresses, `file` a PNG."""
+
+    name: str
+    title: str
+    rows: tuple[tuple[str, str, str], ...]
+    file: bytes
+
+
+def picture_sheets(evidence: Evidence, directory: Path) -> list[PictureSheet]:
+    """Pictures of each cell and method with a generator, from the completed confirm trial of the lowest seed.
+
+    The lowest seed, not the best one: pictures chosen by accuracy would flatter. At most `MOST` sheets.
+    """
+    trials = confirmed(evidence.results)
+    trials = trials[trials["status"] == "completed"].sort_values("seed", kind="stable")
+    sheets: list[PictureSheet] = []
+    if not (directory / "pictures").is_dir():
+        return sheets
+    for dataset, size in evidence.cells:
+        here = trials[(trials["dataset"] == dataset) & (trials["samples_per_class"] == size)]
+        for method in ordered(here["method"], evidence.study.methods):
+            if len(sheets) < MOST and (sheet := _first_sheet(here[here["method"] == method], directory)):
+                sheets.append(sheet)
+    return sheets
+
+
+def _first_sheet(trials: pd.DataFrame, directory: Path) -> PictureSheet | None:
+    for trial in trials.to_dict("records"):
+        pictures = load_pictures(directory / "pictures" / f"{_safe(trial['signature'])}.npz")
+        if pictures is not None:
+            title = f"{trial['method']}, {trial['dataset']}, {trial['samples_per_class']:,} per class"
+            return _sheet(f"{title}, seed {trial['seed']}", str(trial["signature"]), pictures)
+    return None
+
+
+def _sheet(title: str, signature: str, pictures: Pictures) -> PictureSheet:
+    rows = tuple(
+        (label, _strip_uri(real), _strip_uri(generated))
+        for label, real, generated in zip(pictures.classes, pictures.real, pictures.generated, strict=True)
+    )
+    file = png(grid(pictures), least=32 * len(pictures.classes))
+    return PictureSheet(f"pictures-{slug(title)}-{slug(signature)[:8]}", title, rows, file)
+
+
+def _strip_uri(images: Pixels) -> str:
+    return data_uri(png(strip(images), least=28))
+
+
+def _safe(signature: object) -> str:
+    # A signature is a hash; whatever else a table says must not name a file elsewhere.
+    return re.sub(r"[^\w-]", "_", str(signature))

@@ -1,0 +1,216 @@
+"""The report of a study: one self-contained HTML page, its Markdown twin, tables and figures as files."""
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from analysis import failures
+from analysis import formatting as wording
+from analysis.accounting import OUTCOMES
+from analysis.comparison.image_quality import MEASURES
+from analysis.data.csv_guard import guarded
+from analysis.data.results import Source, load, write_tables
+from analysis.data.study import Study
+from analysis.methods import look
+from analysis.reports import accuracy_table, tables
+from analysis.reports.evidence import Evidence, gather, weigh
+from analysis.reports.figures import LEGIBLE, MOST, Illustration, figures, slug
+from analysis.reports.method_notes import ablation_note, notes
+from analysis.reports.picture_sheets import PictureSheet, picture_sheets
+from analysis.reports.table_formats import FORMS, escape_markdown
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where a report was written, and what it says in a few lines for a terminal."""
+
+    html: Path
+    markdown: Path
+    csv: Path
+    parquet: Path
+    figures: tuple[Path, ...]
+    tables: tuple[Path, ...]
+    lines: tuple[str, ...]
+
+
+def write_report(
+    directory: str | Path,
+    *,
+    planned: pd.DataFrame | None = None,
+    signatures: Collection[str] | None = None,
+    command: str | None = None,
+    output: str | Path | None = None,
+) -> Report:
+    """Write the report of a study directory into `output`, by default its `report/`, and return the paths.
+
+    `planned` has the columns phase, dataset, samples_per_class, method, trials; with it the report can say
+    what is missing. With `signatures` the report is about these trials alone; `command` is how to run the study
+    again. A study that is still searching, has one seed, one method or no declared comparison is reported as such.
+
+    Raises:
+        ResultsError: The directory is not a study directory, or its results break a rule.
+    """
+    directory = Path(directory)
+    evidence = gather(directory, planned, signatures)
+    command = command or f"sweeps run {shlex.quote(' '.join(evidence.study.name.split()))}"
+    sheets = picture_sheets(evidence, directory)
+    return _write(evidence, sheets, command, directory / "report" if output is None else Path(output))
+
+
+def report(
+    source: pd.DataFrame | Source | Sequence[Source],
+    output: str | Path = "report",
+    *,
+    question: str = "",
+    compare: Mapping[str, Sequence[str]] | None = None,
+    smallest_difference: float = 0.5,
+) -> Report:
+    """Write the report of any results: a table of `load`, or one or several sources as `load` takes them.
+
+    `compare` is the declared family of comparisons, method to baselines; `smallest_difference` in points.
+
+    Raises:
+        ResultsError: The results break a rule, or there are none.
+    """
+    if isinstance(source, pd.DataFrame):
+        results = source
+    else:
+        sources = [source] if isinstance(source, str | Path) else list(source)
+        results = load(*sources)
+    study = Study(
+        name=wording.listed(list(results["study"].dropna().unique())) or "results",
+        question=question,
+        methods=tuple(results.attrs.get("methods", ())),
+        compare=compare or {},
+        smallest_difference=smallest_difference,
+    )
+    return _write(weigh(study, results), [], "", Path(output))
+
+
+def _write(evidence: Evidence, sheets: list[PictureSheet], command: str, output: Path) -> Report:
+    csv, parquet = write_tables(evidence.results, output)
+    context = _context(evidence, sheets) | {"command": command}
+    drawn = [figure for section in context["figures"].values() for figure in section.figures]
+    drawings = _write_figures(drawn, sheets, output / "figures")
+    grids = _write_grids(evidence, context["accuracy"], output / "tables")
+    html, markdown = output / "index.html", output / "report.md"
+    html.write_text(_html().get_template("report.html.j2").render(context), encoding="utf-8")
+    markdown.write_text(_markdown().get_template("report.md.j2").render(context), encoding="utf-8")
+    return Report(html, markdown, csv, parquet, drawings, grids, evidence.answer.lines)
+
+
+def _context(evidence: Evidence, sheets: list[PictureSheet]) -> dict[str, Any]:
+    script = (files("analysis.reports") / "templates" / "report.js").read_text(encoding="utf-8")
+    drawn = figures(evidence)
+    return {
+        "study": evidence.study,
+        "answer": evidence.answer.paragraph,
+        "totals": tables.totals(evidence),
+        "damaged": evidence.results.attrs["damaged"],
+        "remarks": evidence.remarks,
+        "repeated": evidence.results.attrs.get("repeated", 0),
+        "superseded": evidence.superseded,
+        "accuracy": accuracy_table.accuracy_tables(
+            evidence.results, evidence.means, evidence.comparisons, evidence.study.methods
+        ),
+        "comparisons": evidence.comparisons.to_dict("records"),
+        "generator_heads": tables.generator_heads(evidence),
+        "generators": tables.generator_rows(evidence),
+        "gains": evidence.gains.to_dict("records"),
+        "measures": MEASURES,
+        "rungs": evidence.rungs.to_dict("records"),
+        "cells": len(evidence.cells),
+        "ablation": evidence.ablation.to_dict("records"),
+        "ablation_note": ablation_note(evidence),
+        "notes": notes(evidence),
+        "figures": drawn,
+        "searches": [
+            ("What a budget buys", drawn["budgets"]),
+            ("What the search found, and when", drawn["search"]),
+        ],
+        "details": [
+            ("Accuracy against each searched setting", drawn["effects"]),
+            ("Which settings decided the search", drawn["importance"]),
+            ("Losses of both stages, for the methods with a generator", drawn["losses"]),
+        ],
+        "ends": tables.ends(evidence.edges),
+        "aggregate": evidence.aggregate.to_dict("records"),
+        "pictures": sheets,
+        "most": MOST,
+        "legible": LEGIBLE,
+        "methods": evidence.results["method"].nunique(),
+        "choices": tables.choices(evidence),
+        # Without a plan nobody knows what was planned, and what is missing.
+        "outcomes": [name for name in OUTCOMES if evidence.counts[name].notna().any()],
+        "counts": evidence.counts.to_dict("records"),
+        "costs": tables.cost_rows(evidence),
+        "errors": failures.messages(evidence.results),
+        "warnings": failures.warnings(evidence.results),
+        "provenance": tables.provenance(evidence.results),
+        "script": script,
+        # The page runs this one script and no other, whatever text it shows.
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+    }
+
+
+def _write_figures(drawn: list[Illustration], sheets: list[PictureSheet], folder: Path) -> tuple[Path, ...]:
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {f"{figure.name}.svg": figure.svg.encode() for figure in drawn}
+    contents |= {f"{figure.name}.png": figure.png for figure in drawn}
+    return _written(contents | {f"{sheet.name}.png": sheet.file for sheet in sheets}, folder)
+
+
+def _write_grids(evidence: Evidence, accuracy: list[accuracy_table.AccuracyTable], folder: Path) -> tuple[Path, ...]:
+    """Each accuracy table to paste, in four forms; means, comparisons and an ablation in full, as CSV."""
+    contents = {
+        f"accuracy-{place}-{slug(one.dataset)}.{ending}": set_as(accuracy_table.grid(one)).encode()
+        for place, one in enumerate(accuracy, start=1)
+        for ending, set_as in FORMS.items()
+    }
+    in_full = {"means": evidence.means, "comparisons": evidence.comparisons}
+    if len(evidence.ablation):
+        in_full["ablation"] = evidence.ablation
+    for name, table in in_full.items():
+        contents[f"{name}.csv"] = guarded(table).to_csv(index=False).encode()
+    return _written(contents, folder)
+
+
+def _written(contents: Mapping[str, bytes], folder: Path) -> tuple[Path, ...]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return tuple(folder / name for name in contents)
+
+
+def _html() -> Environment:
+    return _environment(autoescape=True)
+
+
+def _markdown() -> Environment:
+    return _environment(autoescape=False, finalize=escape_markdown)
+
+
+def _environment(**escaping: Any) -> Environment:
+    environment = Environment(  # noqa: S701
+        **escaping,  # HTML escapes every value, Markdown too (`escape_markdown`)
+        loader=PackageLoader("analysis.reports"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    words = ("percent", "points", "interval", "p_value", "plural", "duration", "quantity")
+    environment.filters |= {name: getattr(wording, name) for name in words}
+    environment.filters["correlation"] = wording.correlation
+    environment.filters["known"] = lambda count: "–" if pd.isna(count) else f"{count:,}"
+    environment.filters["needed"] = lambda seeds: wording.quantity(seeds) if np.isfinite(seeds) else "–"
+    environment.filters["colour"] = lambda method, methods: look(method, methods).colour
+    return environment

@@ -1,0 +1,156 @@
+"""The tables of a report as plain rows of text, for HTML and Markdown alike; neither is escaped here."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.accounting import best_suggestions
+from analysis.comparison.confirmed import confirmed
+from analysis.comparison.image_quality import MEASURES
+from analysis.formatting import MINUS, listed, plural, tflop
+from analysis.reports.evidence import Evidence
+
+END = {"low": "lower end", "high": "upper end"}
+CELL = ["dataset", "samples_per_class"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Each cell's and method's configuration: `columns` are keys, `rows` (dataset, size, method, values)."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, int, str, tuple[str, ...]], ...]
+    title: str
+    """What configurations these are."""
+
+
+def choices(evidence: Evidence) -> Choices:
+    """What was chosen: the searched keys, then every other one in which the choices differ.
+
+    Confirm trials say it; where there are none yet, the search's best suggestions so far.
+    """
+    trials = confirmed(evidence.results)
+    is_confirmed = not trials.empty
+    if not is_confirmed:
+        keys = [*CELL, "method", "trial"]
+        trials = evidence.results.merge(best_suggestions(evidence.results)[keys], on=keys)
+        trials = trials[trials["phase"] == "search"]
+    columns = _telling(trials, evidence.study.parameters)
+    rows = []
+    for (dataset, size, method), group in trials.groupby([*CELL, "method"], sort=False):
+        values = tuple(_distinct(group[f"config.{column}"]) for column in columns)
+        rows.append((str(dataset), int(str(size)), str(method), values))
+    return Choices(columns, tuple(rows), _whose(evidence, confirmed=is_confirmed))
+
+
+def _whose(evidence: Evidence, *, confirmed: bool) -> str:
+    if not confirmed:
+        return "the best configurations so far"
+    if len(evidence.ablation):
+        return "the base configurations"
+    searched = (evidence.results["phase"] == "search").any()
+    return "the chosen configurations" if searched else "the configurations"
+
+
+def ends(edges: pd.DataFrame) -> dict[tuple[str, int, str, str], str]:
+    """Which best values lie at an end of what was searched: `lower end` or `upper end` by cell, method and key."""
+    return {
+        (row["dataset"], row["samples_per_class"], row["method"], row["parameter"]): END[row["edge"]]
+        for row in edges.to_dict("records")
+        if row["edge"]
+    }
+
+
+def _telling(trials: pd.DataFrame, searched: Sequence[str]) -> tuple[str, ...]:
+    present = [name.removeprefix("config.") for name in trials.columns if name.startswith("config.")]
+    by_cell = trials.groupby([*CELL, "method"])
+    told_elsewhere = {"method", "seed", "data.dataset", "data.name", "data.samples_per_class"}
+
+    def differs(name: str) -> bool:
+        column = f"config.{name}"
+        # What varies between the seeds of one choice is luck, not choice.
+        return trials[column].nunique() > 1 and bool((by_cell[column].nunique() <= 1).all())
+
+    first = [name for name in searched if name in present]
+    others = [name for name in present if name not in first and not name.startswith("compute.")]
+    return tuple(first + [name for name in others if name not in told_elsewhere and differs(name)])
+
+
+def _distinct(values: pd.Series) -> str:
+    return ", ".join(value_text(value) for value in values.dropna().unique()) or "–"
+
+
+def value_text(value: object) -> str:
+    """A config value for reading: floats with four significant figures, everything else as it is."""
+    if isinstance(value, float):
+        return "–" if math.isnan(value) else f"{value:.4g}"
+    return str(value)
+
+
+def provenance(results: pd.DataFrame) -> list[tuple[str, str]]:
+    """Each provenance key with its distinct values, most frequent first, six at most; times as a range."""
+    rows = []
+    for column in (c for c in results.columns if c.startswith("provenance.")):
+        found = results[column].dropna().value_counts()
+        if found.empty:
+            continue
+        name, values = column.removeprefix("provenance."), [str(value) for value in found.index]
+        if len(values) == 1:
+            text = values[0]
+        elif name.endswith("_at"):
+            text = f"{min(values)} to {max(values)}"
+        else:
+            counted = [f"{value} ({plural(int(n), 'trial')})" for value, n in zip(values, found, strict=True)]
+            text = listed(counted, most=6)
+        rows.append((name, text))
+    return rows
+
+
+def generator_rows(evidence: Evidence) -> list[tuple[str, int, str, list[str]]]:
+    """Dataset, size, method and the judge's numbers in words, in the order of `generator_heads`."""
+    heads = generator_heads(evidence)
+    rows = []
+    for (dataset, size, method), group in evidence.generators.groupby([*CELL, "method"], sort=False):
+        told = {row["measure"]: _spread(row) for row in group.to_dict("records")}
+        rows.append((str(dataset), int(str(size)), str(method), [told.get(measure, "–") for measure in heads]))
+    return rows
+
+
+def generator_heads(evidence: Evidence) -> dict[str, str]:
+    """The judge's numbers that there are, with their titles."""
+    found = set(evidence.generators["measure"])
+    return {measure: title for measure, title in MEASURES.items() if measure in found}
+
+
+def _spread(row: Mapping[Any, Any]) -> str:
+    half = (row["high"] - row["low"]) / 2
+    if math.isnan(half):
+        return f"{row['mean']:.3g}".replace("-", MINUS)
+    places = max(2, 1 - math.floor(math.log10(half)))  # two figures of the interval, or more of the mean
+    return f"{row['mean']:.{places}f} ± {half:.{places}f}".replace("-", MINUS)
+
+
+def totals(evidence: Evidence) -> list[tuple[str, int, bool]]:
+    """The status line: (words, trials, whether to worry), with every outcome that is known."""
+    summed = evidence.counts.drop(columns=["phase", "method"]).sum(min_count=1)
+    names = {"oom": "out of memory"}
+    line = []
+    for name in ("planned", "completed", "stopped", "diverged", "oom", "failed", "missing"):
+        if not pd.isna(summed[name]):
+            worrying = name in ("diverged", "oom", "failed", "missing") and summed[name] > 0
+            line.append((names.get(name, name), int(summed[name]), bool(worrying)))
+    if evidence.results.attrs["damaged"]:
+        files = len(evidence.results.attrs["damaged"])
+        line.append(("damaged file" if files == 1 else "damaged files", files, True))
+    return line
+
+
+def cost_rows(evidence: Evidence) -> list[dict[Any, Any]]:
+    """Cost of each phase and method with the saving by shared work, in words ready to print."""
+    return [
+        row | {"tflop": tflop(row["pflop"]), "tflop_unshared": tflop(row["pflop_unshared"])}
+        for row in evidence.costs.to_dict("records")
+    ]

@@ -1,0 +1,1 @@
+"""What the search found: its space, progress and cost, importance and range edges of parameters."""

@@ -1,0 +1,54 @@
+"""Was the space wide enough: where the best settings lie between the ends of what was searched."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis.accounting import best_suggestions
+from analysis.search.space import Parameter, searched, suggestions
+
+NEAR = 0.05  # of the range, on its own scale: a uniform draw lands so near to one of the ends in a tenth of searches
+FEWEST = 3  # values of a list; of two the best always lies at an end
+
+
+def edges(results: pd.DataFrame, space: Mapping[str, Any]) -> pd.DataFrame:
+    """How far each search's best setting lies from the ends of its range; a best value at an end is flagged.
+
+    `space` as in `analysis.search.space.searched`; settings without an order have no ends and no row. Columns: dataset,
+    samples_per_class, method, parameter, value (of the best suggestion), low, high (ends), position (0 lower … 1 upper
+    end, on the logarithm where that was searched; of a list the place among its values), distance (to the nearer end,
+    0..0.5), edge (`low`, `high` or nothing: within 5 % of a range, or an end of a list of three or more) and note.
+    """
+    best = suggestions(results).merge(best_suggestions(results)[["dataset", "samples_per_class", "method", "trial"]])
+    rows = []
+    for parameter in searched(space):
+        column = f"config.{parameter.name}"
+        if parameter.numeric and column in best:
+            for row in best[best[column].notna()].to_dict("records"):
+                cell = [row["dataset"], row["samples_per_class"], row["method"]]
+                rows.append([*cell, parameter.name, float(row[column]), *_place(parameter, float(row[column]))])
+    columns = ["parameter", "value", "low", "high", "position", "distance", "edge", "note"]
+    return pd.DataFrame(rows, columns=["dataset", "samples_per_class", "method", *columns])
+
+
+def _place(parameter: Parameter, value: float) -> list[Any]:
+    low, high = (min(parameter.values), max(parameter.values)) if parameter.values else (parameter.low, parameter.high)
+    position = parameter.position(value)
+    distance = max(0.0, min(position, 1 - position)) if not math.isnan(position) else math.nan
+    if parameter.values and len(parameter.values) < FEWEST:
+        return [low, high, position, distance, "", "two values: the best is always at an end"]
+    if math.isnan(position) or not -1e-9 <= position <= 1 + 1e-9:
+        return [low, high, position, math.nan, "", "outside the searched space"]
+    near = 1e-9 if parameter.values else NEAR
+    edge = "low" if position <= near else "high" if position >= 1 - near else ""
+    return [low, high, position, distance, edge, _advice(edge, low)]
+
+
+def _advice(edge: str, low: float) -> str:
+    if not edge:
+        return ""
+    if edge == "low" and low == 0:
+        return "at zero, which may be the natural end; if not, search lower"
+    return f"at the {'lower' if edge == 'low' else 'upper'} end: better values may lie beyond it"

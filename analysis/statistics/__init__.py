@@ -1,0 +1,1 @@
+"""Intervals, exact tests, corrections and power, as functions of numbers."""
