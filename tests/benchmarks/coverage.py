@@ -2,7 +2,7 @@
 
     python tests/benchmarks/coverage.py [--repetitions 4000] [--only intervals claims …]
 
-Some minutes on one core. tests/analysis/test_coverage.py runs the same functions shorter.
+Some minutes on one core. tests/analysis/statistics/test_coverage.py runs the same functions shorter.
 """
 
 import argparse

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from plain import PlainTraining
+from rivals.plain import PlainTraining
 
 from dagan.config import Config
 from dagan.networks.tables import pflop

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from contest import Contestant, Outcome
+from rivals.contest import Contestant, Outcome
 
 from sweeps.study.schema import Study
 

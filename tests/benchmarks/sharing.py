@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from contest import Contestant, Outcome
+from rivals.contest import Contestant, Outcome
 
 from sweeps.planning.budget import Account
 from sweeps.planning.plan import Plan

@@ -1,6 +1,6 @@
 """Plain Ray Tune, as somebody who knows it trains a list of configs: the rival of `sharing.py` and `overhead.py`.
 
-    python tests/benchmarks/plain_tune.py CONFIGS.jsonl RESULTS.jsonl [--workers 2] [--every 50]
+    python tests/benchmarks/rivals/plain_tune.py CONFIGS.jsonl RESULTS.jsonl [--workers 2] [--every 50]
 
 One trial per config, each from scratch; processes are kept from trial to trial, as many as there are workers, and none
 of Tune's loggers runs. RESULTS gets a line per trial, with what `dagan.Training` came to and when.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-DRILL = Path(__file__).parent.parent / "benchmarks" / "faults.py"
+DRILL = Path(__file__).parents[2] / "benchmarks" / "faults.py"
 
 
 @pytest.mark.cluster

@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def simulated() -> ModuleType:
-    path = Path(__file__).parents[1] / "benchmarks" / "coverage.py"
+    path = Path(__file__).parents[2] / "benchmarks" / "coverage.py"
     # Not by its own name, which belongs to a well-known package.
     specification = importlib.util.spec_from_file_location("coverage_of_analysis", path)
     module = importlib.util.module_from_spec(specification)

@@ -73,7 +73,7 @@ class Contestant:
         return ["--workers", str(self.workers)]
 
     def _seconds(self, command: list[str]) -> float:
-        here = {"RAY_worker_niceness": "0", "PYTHONPATH": str(Path(__file__).parents[2])}
+        here = {"RAY_worker_niceness": "0", "PYTHONPATH": str(Path(__file__).parents[3])}
         begin = time.perf_counter()
         subprocess.run(command, cwd=self.folder, env=os.environ | here, check=True, capture_output=True)
         return time.perf_counter() - begin
