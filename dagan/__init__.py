@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from dagan.config import Config
     from dagan.errors import InvalidInput
     from dagan.methods import METHODS
-    from dagan.training.training import Progress, Result, Training, train
+    from dagan.training.progress import Progress, Result
+    from dagan.training.training import Training, train
 
 __all__ = ["METHODS", "Config", "InvalidInput", "Progress", "Result", "Training", "train"]
 
@@ -17,8 +18,8 @@ _HOMES = {
     "Config": "dagan.config",
     "METHODS": "dagan.methods",
     "InvalidInput": "dagan.errors",
-    "Progress": "dagan.training.training",
-    "Result": "dagan.training.training",
+    "Progress": "dagan.training.progress",
+    "Result": "dagan.training.progress",
     "Training": "dagan.training.training",
     "train": "dagan.training.training",
 }

@@ -1,6 +1,6 @@
-"""The prefix of a stage: the settings that its state at an iteration hangs on, and no others. DESIGN §5.
+"""The stage key: a hash of the settings that the state of a stage at an iteration depends on, and of no others.
 
-Two configs with one prefix go through the same states, bit for bit, as far as both go; so one of them can be trained
+Two configs with one stage key go through the same states, bit for bit, as far as both go; so one of them can be trained
 from a snapshot of the other. Stage 1 knows nothing of KC, r, or how the classifier learns; KG and KC themselves only
 say how far a stage goes, unless a schedule runs over them.
 """
@@ -8,17 +8,17 @@ say how far a stage goes, unless a schedule runs over them.
 from typing import Any
 
 from dagan.config import Config, decisive, digest_of
-from dagan.networks.tables import Stage
+from dagan.stages import Stage
 
 
-def prefix(config: Config, stage: Stage) -> str:
-    """16 hex digits: equal for two configs exactly if one can go on from the other's snapshot in this stage."""
+def stage_key(config: Config, stage: Stage) -> str:
+    """Return 16 hex digits: equal for two configs exactly if one can go on from the other's snapshot in this stage."""
     settings = decisive(config.model_dump(mode="json"))
     return digest_of(generation_settings(config, settings) if stage == "generation" else without_kc(config, settings))
 
 
 def generation_settings(config: Config, settings: dict[str, Any]) -> dict[str, Any]:
-    """What stage 1 hangs on. Of the method it is the adversary alone: heads and rules of stage 2 come later."""
+    """The settings that affect stage 1; of the method the adversary alone, as heads and rules of stage 2 come later."""
     gan = dict(settings["gan"] or {})
     if config.gan and config.gan.schedule == "constant":
         del gan["iterations"]
@@ -34,13 +34,13 @@ def generation_settings(config: Config, settings: dict[str, Any]) -> dict[str, A
 
 
 def without_kc(config: Config, settings: dict[str, Any]) -> dict[str, Any]:
-    """All that stage 2 hangs on: everything, but for KC where no schedule runs over it."""
+    """The settings that affect stage 2: all, but for KC where no schedule runs over it."""
     classifier = dict(settings["classifier"])
     if config.classifier.schedule == "constant" and config.classifier.augmentation_schedule in ("constant", None):
         del classifier["iterations"]
     return {**settings, "stage": "classification", "classifier": classifier}
 
 
-def of_stage_1(key: str) -> bool:
-    """Whether a setting, by dotted key, has a part in stage 1, if only in how far it goes."""
+def affects_stage_1(key: str) -> bool:
+    """Whether a setting, by dotted key, affects stage 1, if only how far it goes."""
     return not key.startswith("classifier.") or key in ("classifier.batch_size", "classifier.average_decay")

@@ -94,42 +94,42 @@ def judge_of(
     *,
     folder: Path | None = None,
     settings: Mapping[str, Any] | None = None,
-    alive: Callable[[], None] = lambda: None,
+    heartbeat: Callable[[], None] = lambda: None,
 ) -> Judge:
     """The judge of a config's data set: read from `folder` where it lies there, else trained, and kept there.
 
     `settings` override those of the judge (a nested mapping as for `Config.of`): a smaller network, fewer iterations.
-    Files are named by the signature of all that the judge was trained by; a damaged one counts as absent. `alive` is
-    called while it trains, and while another process does.
+    Files are named by the signature of all that the judge was trained by; a damaged one counts as absent.
+    `heartbeat` is called after each iteration of its training, and every few seconds while another process trains it.
 
     Raises:
         InvalidInput: a data set without a tuning half, settings that are wrong, or a judge that diverged.
     """
     own = judge_config(config, settings)
     if folder is None:
-        return trained_judge(own, alive)
+        return trained_judge(own, heartbeat)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"judge-{own.signature}.safetensors"
     lock = FileLock(path.with_suffix(".lock"))
     while not lock.is_locked:  # the trials of a sweep all come here at once
-        alive()
+        heartbeat()
         with contextlib.suppress(Timeout):
             lock.acquire(timeout=WAIT_SECONDS)
     try:
         found = kept_judge(own, path)
         if found is None:
-            found = trained_judge(own, alive)
+            found = trained_judge(own, heartbeat)
             keep(found, path)
         return found
     finally:
         lock.release()
 
 
-def trained_judge(config: Config, alive: Callable[[], None] = lambda: None) -> Judge:
+def trained_judge(config: Config, heartbeat: Callable[[], None] = lambda: None) -> Judge:
     """A judge from the training that its config names."""
     training = Training(config)
-    for _ in training.run(every=config.classifier.iterations, alive=alive):
-        pass
+    for _ in training.events(every=config.classifier.iterations):
+        heartbeat()
     if training.status == "diverged":
         raise refuse("judge", f"must not diverge, but {training.error} Give `settings` with a smaller learning rate.")
     unscaled = Judge(config, training.classifier, torch.ones((), device=training.machine.device))

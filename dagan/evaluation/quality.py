@@ -81,11 +81,11 @@ def quality(
     *,
     most_images: int = 10_000,
     gan_train_per_class: int = 500,
-    alive: Callable[[], None] = lambda: None,
+    heartbeat: Callable[[], None] = lambda: None,
 ) -> Quality:
     """Judge a trained generator. The same every time, and it changes nothing in the training.
 
-    Costs one training of `c` (for GAN-train), in which `alive` is called after every iteration, and a few seconds.
+    Costs one training of `c` (for GAN-train), in which `heartbeat` is called after every iteration, and a few seconds.
 
     Raises:
         InvalidInput: a training that cannot be judged, or not by this judge.
@@ -117,7 +117,7 @@ def quality(
         density={name: one.density for name, one in covers.items()},
         coverage={name: one.coverage for name, one in covers.items()},
         gan_test=share(seen_generated == generated.labels),
-        gan_train=gan_train(training, reference, gan_train_per_class, alive),
+        gan_train=gan_train(training, reference, gan_train_per_class, heartbeat),
         memorisation=memorisation(train, real, features),
         pixel_memorisation=memorisation(
             training.data.train.images.flatten(1), reference.images.flatten(1), generated.images.flatten(1)
@@ -173,7 +173,7 @@ def class_covers(
 
 
 def gan_train(
-    training: Training, reference: Labelled, per_class: int, alive: Callable[[], None] = lambda: None
+    training: Training, reference: Labelled, per_class: int, heartbeat: Callable[[], None] = lambda: None
 ) -> float | None:
     """Accuracy on real images of a classifier trained on generated ones alone; None where its training diverged.
 
@@ -184,8 +184,8 @@ def gan_train(
     labels = torch.arange(classes, device=reference.labels.device).repeat(per_class)
     generated = drawn(training.generation, labels, "gan_train")
     learner = Training(plain(training.config), TrainingData(generated, None, reference))
-    for _ in learner.run(every=learner.config.classifier.iterations, alive=alive):
-        pass
+    for _ in learner.events(every=learner.config.classifier.iterations):
+        heartbeat()
     return learner.result().test_accuracy
 
 

@@ -15,9 +15,11 @@ from torch.nn.functional import conv2d, leaky_relu, linear, one_hot
 from dagan.compute.noise import dropout, noisy
 from dagan.compute.transposed import transposed_convolution
 from dagan.config import Config
+from dagan.networks.flops import group_count
 from dagan.networks.interfaces import Discriminator, Generator
-from dagan.networks.tables import Layer, Stage, discriminator_layers, generator_layers, networks_side_by_side
+from dagan.networks.tables import Layer, discriminator_layers, generator_layers
 from dagan.shapes import Features, Images, Labels, Latents, Logits
+from dagan.stages import Stage
 
 SLOPE = 0.2
 INITIAL_STD = 0.05
@@ -217,7 +219,7 @@ def discriminator(config: Config, random: torch.Generator, stage: Stage = "class
     """
     settings, layers, generation = config.network, discriminator_layers(config, stage), stage == "generation"
     classes = len(config.facts.classes) if generation and config.row.adversary == "conditional" else None
-    groups = networks_side_by_side(config) if generation else 1
+    groups = group_count(config) if generation else 1
     # Imported here: the other networks are made of this file's layers.
     if settings.name == "vgg16":
         from dagan.networks.imagenet import imagenet_weights
@@ -259,7 +261,7 @@ def generator(config: Config, random: torch.Generator) -> Generator | None:
     if config.gan is None:
         return None
     network: Generator
-    layers, groups = generator_layers(config), networks_side_by_side(config)
+    layers, groups = generator_layers(config), group_count(config)
     classes, size = len(config.facts.classes), config.facts.image_size
     if config.network.name == "dcgan64":
         from dagan.networks.dcgan import UpwardGenerator

@@ -6,7 +6,8 @@ from torch import Tensor
 from dagan.compute.streams import BatchOrder, Streams
 from dagan.config import Config
 from dagan.data.loading import Labelled
-from dagan.networks.tables import Stage, networks_side_by_side, stage_1_batch
+from dagan.networks.flops import group_count, stage_1_batch
+from dagan.stages import Stage
 from dagan.training.augmentation import augmented
 
 
@@ -23,7 +24,7 @@ class Batches:
         self.images, self.settings = images, config.augmentation
         self.real = len(images) if real is None else real
         self.random = streams[f"{stage}.augmentation"]
-        self.separate = networks_side_by_side(config) if stage == "generation" else 1
+        self.separate = group_count(config) if stage == "generation" else 1
         size = stage_1_batch(config) if stage == "generation" else config.classifier.batch_size
         self.size = round(size * len(images) / self.real) // self.separate
         self.order = BatchOrder(len(images) // self.separate, streams[f"{stage}.batch_order"])

@@ -10,8 +10,8 @@ from dagan.compute.streams import Streams
 from dagan.config import Config
 from dagan.data.loading import Labelled
 from dagan.networks import build as networks
+from dagan.networks.flops import drawn_images, offline_per_class, real_per_class
 from dagan.networks.interfaces import Discriminator, Statistics
-from dagan.networks.tables import drawn_images, offline_per_class, real_per_class
 from dagan.shapes import ClassLogits, Features, Images, Labels, Logits
 from dagan.training import losses
 from dagan.training.batches import Batches, starting_images

@@ -10,8 +10,8 @@ from dagan.compute.streams import Streams
 from dagan.config import Config
 from dagan.data.loading import Labelled
 from dagan.networks import build as networks
+from dagan.networks.flops import group_count
 from dagan.networks.interfaces import Discriminator, Generator
-from dagan.networks.tables import networks_side_by_side
 from dagan.shapes import Features, Images, Labels, Latents, Logits, Scalar
 from dagan.training import losses
 from dagan.training.augmentation import differentiably_augmented
@@ -27,7 +27,7 @@ class Generation:
         assert config.gan is not None
         self.config, self.gan = config, config.gan
         self.streams, self.machine = streams, machine
-        self.separate = networks_side_by_side(config)
+        self.separate = group_count(config)
         self.form = self.gan.loss or ("extra" if config.row.adversary == "extra" else "binary")
         self.batches = Batches(train, config, streams, "generation")
         d = networks.discriminator(config, streams.fresh("discriminator_weights"), "generation")

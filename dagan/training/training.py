@@ -9,14 +9,11 @@ Stage 1 (`generation`) trains D and G in alternation; stage 2 (`classification`)
 generated images. Methods without a generator have stage 2 only. Whoever iterates decides to report, stop or save.
 """
 
-import math
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
 from dagan.compute.device import machine
 from dagan.compute.memory import keep_freed_memory
@@ -24,58 +21,17 @@ from dagan.compute.streams import Streams
 from dagan.config import Config
 from dagan.data.loading import Labelled, TrainingData, training_data
 from dagan.errors import refuse
+from dagan.networks.flops import pflop
 from dagan.networks.interfaces import Discriminator
-from dagan.networks.tables import Stage, pflop
 from dagan.shapes import Images, Labels
-from dagan.stage_key import prefix
+from dagan.stage_key import stage_key
+from dagan.stages import STAGES, Stage
 from dagan.training.classification import Classification
 from dagan.training.diversity import collapsed, generated_diversity
 from dagan.training.generation import Generation
 from dagan.training.learner import Learner
-
-STAGES: tuple[Stage, Stage] = ("generation", "classification")
-
-Marks = Mapping[Stage, Collection[int]]
-"""Iterations of each stage at which somebody wants the state."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A training at one of its reported iterations."""
-
-    stage: Stage
-    iteration: int
-    """Batches of this stage so far."""
-    total: int
-    validation_accuracy: float | None
-    """0…1, in stage 2, of the averaged weights; None without validation images."""
-    losses: dict[str, float]
-    """Mean of each loss term since the last report."""
-    images_per_second: float
-    """Real images; evaluation not counted."""
-    diversity: dict[str, float] | None = None
-    """In stage 1, per class: 1 where generated images differ as real ones do, 0 where they are one and the same."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a training came to."""
-
-    status: Literal["completed", "diverged"]
-    validation_accuracy: float | None
-    test_accuracy: float | None
-    """None in search: the config asked for no test images."""
-    iterations: int
-    """Batches of both stages together."""
-    pflop: float
-    """Counted operations, 1e15."""
-    wall_seconds: float
-    """Training alone, evaluation not counted."""
-    error: str | None
-    warning: str | None
-    """What makes a completed training doubtful: a generator that collapsed."""
-    curve: list[dict[str, Any]] = field(repr=False)
-    """Every progress so far, as mappings."""
+from dagan.training.progress import Checkpoint, Event, Progress, Result, Step
+from dagan.training.window import Clock, Window, first_not_finite
 
 
 class Training:
@@ -97,42 +53,73 @@ class Training:
         self.curve: list[Progress] = []
         self.status: Literal["running", "completed", "diverged"] = "running"
         self.error: str | None = None
-        self.wall_seconds = 0.0
-        self._window: list[dict[str, Tensor]] = []
-        """Loss terms since the last report: a state can lie between two reports."""
-        self._window_seconds = 0.0
+        self._clock = Clock()
+        self._window = Window()
         self._tested = False
         if self.generation is None:
             self.begin_classification()
 
-    def run(
+    def run(self, *, every: int = 100, also: Collection[int] = ()) -> Iterator[Progress]:
+        """Train to the end, yielding progress each `every` iterations, at `also` in stage 2, and as a stage ends.
+
+        How often one looks changes nothing in what comes out. Ends early when a loss is no longer finite.
+        """
+        for event in self.events(every=every, also=also):
+            if isinstance(event, Progress):
+                yield event
+
+    def events(
         self,
         *,
         every: int = 100,
         also: Collection[int] = (),
-        marks: Marks | None = None,
-        keep: Callable[[Stage], None] = lambda stage: None,
-        alive: Callable[[], None] = lambda: None,
-    ) -> Iterator[Progress]:
-        """Train to the end, yielding progress each `every` iterations, at `also` in stage 2, and as a stage ends.
+        checkpoints: Mapping[Stage, Collection[int]] | None = None,
+    ) -> Iterator[Event]:
+        """Train to the end as `run` does, yielding all that happens on the way.
 
-        At the `marks` of a stage `keep` is called, where `state` is what any training of this prefix comes by there:
-        a report that is due at a mark is made after it. `alive` is called after every iteration, however far apart the
-        reports are. How often one looks changes nothing in what comes out. Ends early when a loss is no longer finite.
+        After each iteration a `Step`; then, where it is one of the `checkpoints` of its stage, a `Checkpoint`; then,
+        where a report is due, a `Progress`. The time until the next event is asked for is not counted.
         """
-        marks = marks or {}
+        checkpoints = checkpoints or {}
         if self.stage == "generation" and self.status == "running":
-            yield from self._run_stage("generation", every, (), marks.get("generation", ()), keep, alive)
+            yield from self._stage_events("generation", every, (), checkpoints.get("generation", ()))
             if self.status == "running":
                 self.begin_classification()
         if self.status == "running":
-            yield from self._run_stage("classification", every, also, marks.get("classification", ()), keep, alive)
+            yield from self._stage_events("classification", every, also, checkpoints.get("classification", ()))
         if self.status == "running":
             self.status = "completed"
+
+    def _stage_events(
+        self, stage: Stage, every: int, also: Collection[int], checkpoints: Collection[int]
+    ) -> Iterator[Event]:
+        steps, length = self._steps(stage), self.length(stage)
+        while True:
+            iteration = self.iterations[stage]
+            # A state can lie between a checkpoint and the report that is due there, so the report comes first here.
+            if self._window.rows and (iteration % every == 0 or iteration in also or iteration == length):
+                with self._clock:
+                    terms = self._window.terms()
+                if self._diverged(stage, terms):
+                    return
+                yield self._progress(stage, terms)
+            if iteration == length:
+                return
+            with self._clock:
+                self._window.rows.append(steps.step(iteration))
+            self.iterations[stage] = iteration = iteration + 1
+            yield Step(stage, iteration)
+            if iteration in checkpoints:
+                yield Checkpoint(stage, iteration)
 
     def begin_classification(self) -> None:
         """Set up stage 2, with G as it is now."""
         self.classification = Classification(self.config, self.data.train, self.streams, self.machine, self.generation)
+
+    @property
+    def stage(self) -> Stage:
+        """Where the training is; at the end of stage 1 still there, until stage 2 begins."""
+        return "classification" if self.classification else "generation"
 
     def length(self, stage: Stage) -> int:
         """Batches that a stage takes: KG or KC; 0 for stage 1 of a method without a generator."""
@@ -144,63 +131,49 @@ class Training:
         """Whether all batches of a stage are behind it, and its losses were finite to the end."""
         return self.iterations[stage] == self.length(stage) and self.status != "diverged"
 
-    def _run_stage(
-        self,
-        stage: Stage,
-        every: int,
-        also: Collection[int],
-        marks: Collection[int],
-        keep: Callable[[Stage], None],
-        alive: Callable[[], None],
-    ) -> Iterator[Progress]:
+    def _steps(self, stage: Stage) -> Generation | Classification:
         steps = self.generation if stage == "generation" else self.classification
-        length = self.length(stage)
-        begin = time.perf_counter()
-        while True:
-            iteration = self.iterations[stage]
-            if self._window and (iteration % every == 0 or iteration in also or iteration == length):
-                # Losses stay on the device until somebody looks: no step waits for the one before it.
-                terms = {name: torch.stack([row[name] for row in self._window]).tolist() for name in self._window[0]}
-                self._count_seconds(begin)
-                if self._diverged(stage, terms):
-                    return
-                yield self._progress(stage, terms)
-                begin = time.perf_counter()
-            if iteration == length:
-                return
-            assert steps is not None
-            self._window.append(steps.step(iteration))
-            self.iterations[stage] += 1
-            paused = time.perf_counter()
-            alive()
-            begin += time.perf_counter() - paused
-            if self.iterations[stage] in marks:
-                self._count_seconds(begin)
-                keep(stage)
-                begin = time.perf_counter()
+        assert steps is not None, "the method has no such stage, or it has not begun"
+        return steps
+
+    def learner(self, stage: Stage) -> Learner[Discriminator]:
+        """D in stage 1, the classifier in stage 2."""
+        steps = self._steps(stage)
+        return steps.discriminator if isinstance(steps, Generation) else steps.learner
+
+    def _diverged(self, stage: Stage, terms: dict[str, list[float]]) -> bool:
+        """Whether a loss term of the window is not finite, or D is not after its last step; `error` says which."""
+        found = first_not_finite(terms)
+        if found is None and self.learner(stage).is_finite:
+            return False
+        what, shown = "weights of D became nan or infinite", ""
+        if found is not None:
+            index, what, shown = found
+            self.iterations[stage] += index + 1 - len(self._window.rows)
+        where = f"stage {STAGES.index(stage) + 1}, iteration {self.iterations[stage]}"
+        self.status, self.error = "diverged", f"{what} at {where}{shown}."
+        return True
 
     def _progress(self, stage: Stage, terms: dict[str, list[float]]) -> Progress:
         """The report of a window of iterations; the next one begins."""
-        steps = self.generation if stage == "generation" else self.classification
-        assert steps is not None
+        steps, seconds = self._steps(stage), self._clock.seconds - self._window.begin
         progress = Progress(
             stage,
             self.iterations[stage],
             self.length(stage),
             self.accuracy(self.data.validation) if stage == "classification" else None,
             {name: sum(values) / len(values) for name, values in terms.items()},
-            len(self._window) * steps.batches.size * steps.batches.separate / self._window_seconds,
+            len(self._window.rows) * steps.batches.size * steps.batches.separate / seconds,
             generated_diversity(steps, self.data.train) if isinstance(steps, Generation) else None,
         )
         self.curve.append(progress)
-        self._window.clear()
-        self._window_seconds = 0.0
+        self._window = Window(begin=self._clock.seconds)
         return progress
 
-    def _count_seconds(self, begin: float) -> None:
-        seconds = time.perf_counter() - begin
-        self.wall_seconds += seconds
-        self._window_seconds += seconds
+    @property
+    def wall_seconds(self) -> float:
+        """Training alone, evaluation not counted."""
+        return self._clock.seconds
 
     @property
     def classifier(self) -> Discriminator:
@@ -262,12 +235,12 @@ class Training:
         }
 
     def state(self) -> dict[str, Any]:
-        """The complete state; every training with the prefix of its stage can `restore` it and go on bit for bit.
+        """The complete state; every training with the stage key of its stage can `restore` it and go on bit for bit.
 
         Its tensors are the training's own and change as it goes on: save them, or copy them, at once.
         """
         return {
-            "prefix": prefix(self.config, self.stage),
+            "stage_key": stage_key(self.config, self.stage),
             "stage": self.stage,
             "precision": str(self.machine.precision),
             "generation": self.generation.state() if self.generation else {},
@@ -275,35 +248,19 @@ class Training:
             "streams": self.streams.state(),
             "iterations": dict(self.iterations),
             "curve": [asdict(progress) for progress in self.curve],
-            "window": self._window,
-            "window_seconds": self._window_seconds,
-            "wall_seconds": self.wall_seconds,
+            "window": self._window.rows,
+            "window_seconds": self._clock.seconds - self._window.begin,
+            "wall_seconds": self._clock.seconds,
             "diverged": self.error if self.status == "diverged" else None,
         }
 
-    @property
-    def stage(self) -> Stage:
-        """Where the training is; at the end of stage 1 still there, until stage 2 begins."""
-        return "classification" if self.classification else "generation"
-
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state that a training of the same prefix has come by.
+        """Go on from a state that a training of the same stage key has come by.
 
         Raises:
-            InvalidInput: a state of another prefix, further than this training goes, or in another precision.
+            InvalidInput: a state of another stage key, further than this training goes, or in another precision.
         """
-        stage: Stage = state["stage"]
-        own = prefix(self.config, stage)
-        if state["prefix"] != own:
-            raise refuse("snapshot", f"is of the {stage} stage of {state['prefix']}, not of {own}.")
-        if state["iterations"][stage] > self.length(stage):
-            raise refuse(
-                "snapshot", f"is of iteration {state['iterations'][stage]}, past the {self.length(stage)} here."
-            )
-        if state["precision"] != str(self.machine.precision):
-            raise refuse(
-                "snapshot", f"is in {state['precision']}, but this machine trains in {self.machine.precision}."
-            )
+        self._check(state)
         if self.generation:
             self.generation.restore(state["generation"])
             self.classification = None
@@ -318,35 +275,24 @@ class Training:
         self.iterations = dict(state["iterations"])
         # How far a stage goes is this training's own.
         self.curve = [Progress(**point | {"total": self.length(point["stage"])}) for point in state["curve"]]
-        self._window = [{name: term.to(self.machine.device) for name, term in row.items()} for row in state["window"]]
-        self._window_seconds = state["window_seconds"]
-        self.wall_seconds = state["wall_seconds"]
+        self._clock = Clock(state["wall_seconds"])
+        self._window = Window(
+            [{name: term.to(self.machine.device) for name, term in row.items()} for row in state["window"]],
+            begin=state["wall_seconds"] - state["window_seconds"],
+        )
 
-    def _diverged(self, stage: Stage, terms: dict[str, list[float]]) -> bool:
-        """Whether a loss term of the window is not finite, or D is not, after its last step; says where and what."""
-        for index, row in enumerate(zip(*terms.values(), strict=True)):
-            if not all(map(math.isfinite, row)):
-                self.iterations[stage] += index + 1 - len(next(iter(terms.values())))
-                shown = ", ".join(f"{name} {value:.3g}" for name, value in zip(terms, row, strict=True))
-                what = "nan" if any(map(math.isnan, row)) else "infinite"
-                self._end_diverged(f"loss became {what}", stage, f" ({shown})")
-                return True
-        if not self.learner(stage).is_finite:
-            self._end_diverged("weights of D became nan or infinite", stage)
-            return True
-        return False
-
-    def learner(self, stage: Stage) -> Learner[Discriminator]:
-        """D in stage 1, the classifier in stage 2."""
-        if stage == "classification":
-            assert self.classification is not None
-            return self.classification.learner
-        assert self.generation is not None
-        return self.generation.discriminator
-
-    def _end_diverged(self, what: str, stage: Stage, terms: str = "") -> None:
-        where = f"stage {STAGES.index(stage) + 1}, iteration {self.iterations[stage]}"
-        self.status, self.error = "diverged", f"{what} at {where}{terms}."
+    def _check(self, state: dict[str, Any]) -> None:
+        """Refuse a state that is not one of this training's."""
+        stage: Stage = state["stage"]
+        own, iteration, length = stage_key(self.config, stage), state["iterations"][stage], self.length(stage)
+        if state["stage_key"] != own:
+            raise refuse("snapshot", f"is of the {stage} stage of {state['stage_key']}, not of {own}.")
+        if iteration > length:
+            raise refuse("snapshot", f"is of iteration {iteration}, past the {length} here.")
+        if state["precision"] != str(self.machine.precision):
+            raise refuse(
+                "snapshot", f"is in {state['precision']}, but this machine trains in {self.machine.precision}."
+            )
 
 
 def train(config: Config, *, report: Callable[[Progress], None] | None = None) -> Result:

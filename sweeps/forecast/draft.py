@@ -12,7 +12,7 @@ from typing import Any
 
 from dagan.config import is_whole
 from dagan.nested import flatten
-from dagan.stage_key import of_stage_1
+from dagan.stage_key import affects_stage_1
 from sweeps.planning.budget import Account
 from sweeps.planning.trial import Trial
 from sweeps.study.design import Point, label
@@ -108,7 +108,7 @@ def drawn(
     known = before[: max(0, len(before) - study.search.window + 1)]
     if study.search.reuse and len(before) % 2 and known:
         kept = luck.choice(known)
-        settings |= {key: value for key, value in kept.items() if of_stage_1(key)}
+        settings |= {key: value for key, value in kept.items() if affects_stage_1(key)}
     return settings
 
 

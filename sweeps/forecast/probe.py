@@ -16,7 +16,8 @@ from statistics import mean
 from typing import Any
 
 from dagan.config import Config
-from dagan.networks.tables import Stage, pflop
+from dagan.networks.flops import pflop
+from dagan.stages import Stage
 from sweeps.planning.trial import Trial
 
 SECONDS = 1.0

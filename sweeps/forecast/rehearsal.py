@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import get_args
 
-from dagan.networks.tables import Stage
+from dagan.stages import stages_of
 from sweeps.forecast.draft import Draft
 from sweeps.forecast.snapshot_size import snapshot_bytes
 from sweeps.planning.sharing import Sharing
@@ -53,7 +52,7 @@ def rehearse(trial: Trial, sharing: Sharing, found: Storage) -> None:
     if trial.signature not in sharing.families[sharing.family(trial)]:
         return  # another branch has trained this very config
     beginning = sharing.begin(trial)
-    stages: tuple[Stage, ...] = get_args(Stage)[-len(trial.path) :]
+    stages = stages_of(trial.config)
     for stage, end, marks in zip(stages, trial.path, beginning.marks, strict=True):
         size = snapshot_bytes(trial.config, stage) if marks else 0
         for iteration in marks:

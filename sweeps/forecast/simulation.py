@@ -10,9 +10,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
-from dagan.networks.tables import Stage
+from dagan.stages import Stage, stages_of
 from sweeps.forecast import step_times as durations
 from sweeps.forecast.outcomes import Outcomes
 from sweeps.forecast.snapshot_size import snapshot_bytes
@@ -146,7 +146,7 @@ class Simulation:
         path = self.plan.sharing.path(trial)
         if len(path) < len(trial.path):
             return {}  # without sharing snapshots serve a trial's own crashes, of which there are none here
-        stages: tuple[Stage, ...] = get_args(Stage)[-len(path) :]
+        stages = stages_of(trial.config)
         reached = [end.prefix for end in path].index(starts[0].prefix)
         done: dict[Stage, int] = {stage: end.iteration for stage, end in zip(stages, path[:reached], strict=False)}
         return done | {stages[reached]: starts[0].iteration}
@@ -155,7 +155,7 @@ class Simulation:
         """All that a trial comes by, in order."""
         trial, config = course.trial, course.trial.config
         part = self.takes.part
-        stages: tuple[Stage, ...] = get_args(Stage)[-len(trial.path) :]
+        stages = stages_of(trial.config)
         seconds = durations.START_SECONDS - durations.DRIVER_START_SECONDS + part(config, "set_up")
         if course.inherited:
             seconds += self._stored(trial, stages[len(course.inherited) - 1], "read")
@@ -237,7 +237,7 @@ class Simulation:
             reached = self.outcomes.accuracy(trial, kc) if status == "completed" else None
             # Where KC is a rung of others, they are compared with this too.
             course.passed.append({"stage": "classification", "iteration": kc, "validation_accuracy": reached})
-        stages: tuple[Stage, ...] = get_args(Stage)[-len(trial.path) :]
+        stages = stages_of(trial.config)
         left, went = iterations, dict[Stage, int]()
         for stage, end in zip(stages, trial.path, strict=True):
             went[stage] = min(left, end.iteration)

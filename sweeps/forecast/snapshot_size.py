@@ -1,8 +1,10 @@
 """The size of a snapshot, from the layers of the networks: before anything is trained."""
 
 from dagan.config import Config
-from dagan.networks.tables import Layer, Stage, discriminator_layers, generator_layers, networks_side_by_side
+from dagan.networks.flops import group_count
+from dagan.networks.tables import Layer, discriminator_layers, generator_layers
 from dagan.settings import Optimiser
+from dagan.stages import Stage
 
 NUMBER = 4
 """Bytes of a float32: weights, averages and optimisers are kept in it, whatever a training multiplies in."""
@@ -18,7 +20,7 @@ def snapshot_bytes(config: Config, stage: Stage) -> int:
     learners: list[tuple[list[Layer], int, Optimiser, float, float]] = []
     """Layers, networks side by side, optimiser, momentum, decay of the average."""
     if gan:
-        beside, averaged = networks_side_by_side(config), settings.average_decay if config.row.continues else 0.0
+        beside, averaged = group_count(config), settings.average_decay if config.row.continues else 0.0
         learners = [
             (discriminator_layers(config, "generation"), beside, gan.discriminator_optimiser, gan.beta1, averaged),
             (generator_layers(config), beside, gan.generator_optimiser, gan.beta1, gan.generator_average_decay),

@@ -6,7 +6,8 @@ from functools import cached_property
 from statistics import mean
 
 from dagan.config import Config
-from dagan.networks.tables import Stage, stage_1_batch
+from dagan.networks.flops import stage_1_batch
+from dagan.stages import Stage
 from sweeps.forecast.probe import Sample, per_iteration
 from sweeps.records.ledger import Entry
 

@@ -82,7 +82,8 @@ def train_config(config: Config, recorded: dict[str, Any], save: Path | None = N
 
 def trained(config: Config, console: Console, *, generation_only: bool = False) -> "Training":
     """A training at its end, or at the end of the first stage alone; progress goes to the console."""
-    from dagan.training.training import STAGES, Training
+    from dagan.stages import STAGES
+    from dagan.training.training import Training
 
     training = Training(config)
     console.print(f"{config.method} on {config.facts.name}, config {config.signature}, {training.machine.name}")

@@ -1,10 +1,10 @@
 """What a trial is charged, in counted operations: its own work, and of shared work what nobody before it has paid."""
 
 from collections.abc import Mapping
-from typing import get_args
 
 from dagan.config import Config
-from dagan.networks.tables import Stage, pflop
+from dagan.networks.flops import pflop
+from dagan.stages import Stage, stages_of
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry
 
@@ -36,7 +36,7 @@ class Account:
 
 def reached(trial: Trial, entry: Entry | None) -> list[tuple[Stage, str, int]]:
     """How far a trial goes in each of its stages, or went, if it has an entry."""
-    stages: tuple[Stage, ...] = get_args(Stage)[-len(trial.path) :]
+    stages = stages_of(trial.config)
     left = entry.iterations if entry else sum(end.iteration for end in trial.path)
     found = []
     for stage, end in zip(stages, trial.path, strict=True):

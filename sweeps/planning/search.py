@@ -23,7 +23,7 @@ from optuna.trial import TrialState
 
 from dagan.config import Config, digest_of
 from dagan.nested import flatten
-from dagan.stage_key import of_stage_1
+from dagan.stage_key import affects_stage_1
 from sweeps.planning.budget import Account
 from sweeps.planning.distributions import distribution, fits
 from sweeps.planning.trial import Trial
@@ -111,7 +111,7 @@ class MethodSearch:
         best = self._best_of(self._known_at(number)) if self.study.search.reuse and number % 2 else None
         if best is None:
             return sampler
-        fixed = {key: value for key, value in best.settings.items() if of_stage_1(key)}
+        fixed = {key: value for key, value in best.settings.items() if affects_stage_1(key)}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return optuna.samplers.PartialFixedSampler(fixed, sampler)

@@ -6,7 +6,7 @@ from typing import Any
 
 from dagan.config import Config
 from dagan.data.splits import Phase
-from dagan.stage_key import prefix
+from dagan.stage_key import stage_key
 from sweeps.records.snapshot_store import Key
 from sweeps.study.schema import Cell
 
@@ -41,9 +41,9 @@ class Trial:
     @cached_property
     def path(self) -> tuple[Key, ...]:
         """The states at the ends of its stages: KG in stage 1, where it has one, and KC in stage 2."""
-        ends = [Key(prefix(self.config, "classification"), self.config.classifier.iterations)]
+        ends = [Key(stage_key(self.config, "classification"), self.config.classifier.iterations)]
         if self.config.gan:
-            ends.insert(0, Key(prefix(self.config, "generation"), self.config.gan.iterations))
+            ends.insert(0, Key(stage_key(self.config, "generation"), self.config.gan.iterations))
         return tuple(ends)
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dagan.config import Config
-from dagan.networks.tables import Stage
+from dagan.stages import STAGES, Stage
 from sweeps.forecast.probe import per_iteration
 from sweeps.planning.trial import Trial
 
@@ -28,9 +28,8 @@ def heaviest(trials: Iterable[Trial]) -> list[Config]:
     equals a confirm trial's, which has test images too.
     """
     most: dict[tuple[str, str, Stage], tuple[float, Config]] = {}
-    stages: tuple[Stage, Stage] = ("generation", "classification")
     for trial in trials:
-        for stage in stages:
+        for stage in STAGES:
             key, operations = (trial.cell.dataset.name, trial.method, stage), per_iteration(trial.config, stage)
             if operations and operations >= (most[key][0] if key in most else 0):
                 most[key] = (operations, trial.config)

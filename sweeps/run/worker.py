@@ -87,6 +87,7 @@ def first_line(error: BaseException) -> str:
 
 
 def _train(order: dict[str, Any], alive: Callable[[], None]) -> Iterator[dict[str, Any]]:
+    from dagan.training.progress import Checkpoint, Step
     from sweeps.records.provenance import of_training
     from sweeps.run.worker_snapshots import Snapshots
 
@@ -104,8 +105,15 @@ def _train(order: dict[str, Any], alive: Callable[[], None]) -> Iterator[dict[st
                 | snapshots.spent(training, classification=point.iteration)
             )
     saved = told = time.monotonic()
-    marks = snapshots.marks(order["marks"])
-    for progress in training.run(every=every, also=rungs, marks=marks, keep=snapshots.keep, alive=alive):
+    checkpoints = snapshots.checkpoints(order["marks"])
+    for event in training.events(every=every, also=rungs, checkpoints=checkpoints):
+        if isinstance(event, Step):
+            alive()
+            continue
+        if isinstance(event, Checkpoint):
+            snapshots.keep(event.stage)
+            continue
+        progress = event
         if training.ended("classification"):
             continue  # the outcome says it too, and each report costs a turn of Tune's loop
         # A report at the end of a stage is this trial's alone, where others do not end there.
@@ -150,7 +158,7 @@ def quality_of(training: "Training", alive: Callable[[], None]) -> dict[str, flo
     from dagan.evaluation.judge import judge_of
     from dagan.evaluation.quality import quality
 
-    found = quality(training, judge_of(training.config, folder=JUDGES, alive=alive), alive=alive)
+    found = quality(training, judge_of(training.config, folder=JUDGES, heartbeat=alive), heartbeat=alive)
     values = {
         "kid": found.kernel_distance.mean,
         "fid": found.frechet_distance,

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dagan.config import Config
-from dagan.networks.tables import Stage
-from dagan.stage_key import prefix
+from dagan.stage_key import stage_key
+from dagan.stages import Stage, stages_of
 from sweeps.planning.budget import own_pflop
 from sweeps.records.snapshot_store import Key, Store
 
 if TYPE_CHECKING:
-    from dagan.training.training import Marks, Training
+    from dagan.training.training import Training
 
 NOTHING: dict[str, Any] = {"iterations": {}, "wall_seconds": 0.0}
 
@@ -66,10 +66,9 @@ class Snapshots:
             break
         return self.training
 
-    def marks(self, iterations: Sequence[Sequence[int]]) -> "Marks":
-        """What others want, by stage: a method without a generator has stage 2 alone."""
-        stages: tuple[Stage, ...] = ("generation", "classification") if self.config.gan else ("classification",)
-        return dict(zip(stages, iterations, strict=False))
+    def checkpoints(self, iterations: Sequence[Sequence[int]]) -> dict[Stage, Sequence[int]]:
+        """What others want, by stage."""
+        return dict(zip(stages_of(self.config), iterations, strict=False))
 
     def keep(self, stage: Stage) -> None:
         """Leave the state as it is for others."""
@@ -118,7 +117,7 @@ class Snapshots:
 
     def _key(self, stage: Stage) -> Key:
         if self.shared:
-            return Key(prefix(self.config, stage), self.training.iterations[stage])
+            return Key(stage_key(self.config, stage), self.training.iterations[stage])
         return Key(self.config.signature, sum(self.training.iterations.values()))
 
     def _write(self, key: Key) -> bool:

@@ -24,8 +24,9 @@ from PIL import Image
 from rivals.plain import PlainTraining
 
 from dagan.config import Config
-from dagan.networks.tables import pflop
-from dagan.training.training import STAGES, Training
+from dagan.networks.flops import pflop
+from dagan.stages import STAGES
+from dagan.training.training import Training
 
 PEAK_SHAPES = ((100, 96, 32), (100, 192, 16), (64, 256, 32), (16, 512, 32))
 """Batch, maps in and out, and size of the 3x3 convolutions among which the peak is sought."""

@@ -9,7 +9,7 @@ from dagan.data import loading as datasets
 from dagan.data.splits import split
 from dagan.errors import InvalidInput
 from dagan.methods import METHODS
-from dagan.stage_key import prefix
+from dagan.stage_key import stage_key
 from dagan.training.generation import Generation
 from dagan.training.training import Training, train
 
@@ -128,7 +128,7 @@ class TestEveryMethod:
         state = Training(make_config(method)).state()
         other = Training(make_config(method, {"compute.precision": "bfloat16"}))
         with pytest.raises(InvalidInput, match=r"snapshot: is in torch.float32, but this machine trains in torch.bfl"):
-            other.restore(state | {"prefix": prefix(other.config, other.stage)})
+            other.restore(state | {"stage_key": stage_key(other.config, other.stage)})
 
     def test_it_learns(self, make_config, method):
         settings = {"classifier.iterations": 60, "network.width": 0.5, "classifier.learning_rate": 3e-3}

@@ -8,7 +8,8 @@ from dagan.config import Config
 from dagan.errors import InvalidInput
 from dagan.methods import METHODS
 from dagan.nested import flatten, merged
-from dagan.stage_key import prefix
+from dagan.stage_key import stage_key
+from dagan.training.progress import Checkpoint
 from dagan.training.training import Training
 
 GANS = [method for method, row in METHODS.items() if row.adversary]
@@ -28,15 +29,12 @@ OF_STAGE_2_ALONE = {
 """A new setting is of stage 1 until it is listed here, and then a test looks whether that is true."""
 
 
-def states_of(config, marks, every=2):
+def states_of(config, checkpoints, every=2):
     """The states at some iterations of each stage, and the outcome."""
     training, states = Training(config), {}
-
-    def keep(stage):
-        states[stage, training.iterations[stage]] = stored(training.state())
-
-    for _ in training.run(every=every, marks=marks, keep=keep):
-        pass
+    for event in training.events(every=every, checkpoints=checkpoints):
+        if isinstance(event, Checkpoint):
+            states[event.stage, event.iteration] = stored(training.state())
     return states, outcome(training)
 
 
@@ -56,8 +54,8 @@ def test_the_settings_that_stage_1_does_not_know(make_config, other_values):
         key
         for key, value in other_values.items()
         if flatten(settings)[key] != value
-        and prefix(Config.kept(merged(settings, {key: value}), config.facts), "generation")
-        == prefix(config, "generation")
+        and stage_key(Config.kept(merged(settings, {key: value}), config.facts), "generation")
+        == stage_key(config, "generation")
     }
     # A method is an adversary, and settings that are compared each by itself.
     assert free == OF_STAGE_2_ALONE | {"gan.iterations", "method"}
@@ -101,9 +99,9 @@ def test_another_kc_goes_on_from_a_shared_stage_2(make_config, method, mark):
     ],
 )
 def test_a_schedule_over_a_stage_ties_it_to_its_length(make_config, stage, changes, other):
-    scheduled = prefix(make_config("dagan", changes), stage)
-    assert scheduled != prefix(make_config("dagan", changes | other), stage)
-    assert prefix(make_config("dagan"), stage) == prefix(make_config("dagan", other), stage)
+    scheduled = stage_key(make_config("dagan", changes), stage)
+    assert scheduled != stage_key(make_config("dagan", changes | other), stage)
+    assert stage_key(make_config("dagan"), stage) == stage_key(make_config("dagan", other), stage)
 
 
 def test_a_state_that_lies_further_than_the_training_goes_is_refused(make_config):

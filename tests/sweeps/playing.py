@@ -5,9 +5,9 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from dagan.networks.tables import Stage
+from dagan.stages import stages_of
 from sweeps.planning.budget import between
 from sweeps.planning.plan import Plan
 from sweeps.planning.trial import Trial
@@ -191,7 +191,7 @@ class Player:
     def train(self, run: Run, goal: tuple[int, int]) -> None:
         """Count each iteration."""
         ends = [end.iteration for end in run.trial.path]
-        stages: tuple[Stage, ...] = get_args(Stage)[-len(ends) :]
+        stages = stages_of(run.trial.config)
         while run.at < goal:
             stage, iteration = run.at
             until = goal[1] if stage == goal[0] else ends[stage]

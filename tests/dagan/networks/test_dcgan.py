@@ -13,7 +13,8 @@ from dagan.errors import InvalidInput
 from dagan.methods import METHODS
 from dagan.nested import merged
 from dagan.networks.build import discriminator, generator
-from dagan.networks.tables import discriminator_layers, generator_layers, pflop
+from dagan.networks.flops import pflop
+from dagan.networks.tables import discriminator_layers, generator_layers
 from dagan.training.training import Training
 
 

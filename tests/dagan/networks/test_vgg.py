@@ -17,7 +17,8 @@ from dagan.nested import merged
 from dagan.networks import build as networks
 from dagan.networks import imagenet
 from dagan.networks.build import discriminator, generator
-from dagan.networks.tables import discriminator_layers, generator_layers, pflop
+from dagan.networks.flops import pflop
+from dagan.networks.tables import discriminator_layers, generator_layers
 from dagan.networks.vgg import IMAGENET_MEAN, IMAGENET_STD, Vgg
 from dagan.training.training import Training
 

@@ -43,7 +43,7 @@ def test_steps_of_d_each_have_a_batch_of_their_own_and_steps_of_g_none(steps, me
     ("schedule", "expected"),
     [("constant", [1, 1, 1, 1]), ("linear", [1, 0.75, 0.5, 0.25]), ("cosine", [1, 0.853553, 0.5, 0.146447])],
 )
-def test_both_networks_learn_at_the_rate_of_stage_1(steps, schedule, expected):
+def test_both_networks_learn_at_the_rate_affects_stage_1(steps, schedule, expected):
     changes = {"gan.iterations": 4, "gan.schedule": schedule, "gan.learning_rate": 1e-3}
     events = steps(changes | {"classifier.learning_rate": 0.5, "classifier.schedule": "linear"}, iterations=4)
     for name, count in (("D", 1), ("G", 2)):

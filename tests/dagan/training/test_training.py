@@ -4,6 +4,7 @@ import copy
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from trainings import ran
 
 from dagan.errors import InvalidInput
 from dagan.training import losses
+from dagan.training.progress import Checkpoint, Progress, Step
 from dagan.training.training import Training, train
 
 
@@ -97,6 +99,39 @@ def test_the_highest_learning_rate_is_an_outcome_not_a_crash(make_config, method
 def test_also_names_further_iterations_of_stage_2_to_report(make_config):
     reports = [(p.stage, p.iteration) for p in Training(make_config("dagan")).run(every=100, also={1, 3})]
     assert reports == [("generation", 5), ("classification", 1), ("classification", 3), ("classification", 6)]
+
+
+def test_events_come_in_the_order_step_checkpoint_progress(make_config):
+    config = make_config("dagan", {"gan.iterations": 2, "classifier.iterations": 3})
+    checkpoints = {"generation": [2], "classification": [1, 3]}
+    training = Training(config)
+    events = list(training.events(every=2, also={1}, checkpoints=checkpoints))
+    assert [(type(event), event.stage, event.iteration) for event in events] == [
+        (Step, "generation", 1),
+        (Step, "generation", 2),
+        (Checkpoint, "generation", 2),
+        (Progress, "generation", 2),
+        (Step, "classification", 1),
+        (Checkpoint, "classification", 1),
+        (Progress, "classification", 1),
+        (Step, "classification", 2),
+        (Progress, "classification", 2),
+        (Step, "classification", 3),
+        (Checkpoint, "classification", 3),
+        (Progress, "classification", 3),
+    ]
+    assert [event for event in events if isinstance(event, Progress)] == training.curve
+
+
+def test_time_between_events_is_not_counted(make_config):
+    training = Training(make_config("c", {"classifier.iterations": 3}))
+    pauses = 0
+    for _ in training.events(every=1, checkpoints={"classification": [1, 2, 3]}):
+        pauses += 1
+        time.sleep(0.2)
+    assert pauses == 9
+    assert training.wall_seconds < 0.2 * pauses / 3
+    assert min(progress.images_per_second for progress in training.curve) > 16 / 0.2
 
 
 def test_train_reports_every_progress(make_config):

@@ -6,7 +6,8 @@ import random
 import pytest
 from playing import plain, play, tiny
 
-from dagan.networks.tables import pflop
+from dagan.networks.flops import pflop
+from dagan.training.progress import Checkpoint
 from sweeps.forecast.costs import outline
 from sweeps.forecast.detectable import evidence, spread
 from sweeps.forecast.power import detectable_difference
@@ -117,8 +118,9 @@ def test_the_size_of_a_real_snapshot(tmp_path, method, extra):
     snapshots = Snapshots(Store(str(tmp_path)), config, shared=True)
     training = snapshots.begun([])
     stages = ["classification"] if method == "c" else ["generation", "classification"]
-    for _ in training.run(every=1, marks={stage: [1] for stage in stages}, keep=snapshots.keep):
-        pass
+    for event in training.events(every=1, checkpoints={stage: [1] for stage in stages}):
+        if isinstance(event, Checkpoint):
+            snapshots.keep(event.stage)
     sizes = [size for _, _, size in snapshots.news()["snapshots"]]
     assert len(sizes) == len(stages)
     for stage, size in zip(stages, sizes, strict=True):

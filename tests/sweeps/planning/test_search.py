@@ -7,7 +7,7 @@ import pytest
 from playing import Player, Unwritten, accuracy_of, numbers, plain, play, played_entry, tiny
 
 from dagan.errors import InvalidInput
-from dagan.networks.tables import pflop
+from dagan.networks.flops import pflop
 from sweeps.planning.budget import Account
 from sweeps.planning.plan import Plan, RepeatedFailure
 from sweeps.planning.search import REPEATED, MethodSearch

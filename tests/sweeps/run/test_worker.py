@@ -10,8 +10,8 @@ from playing import TINY
 
 from dagan.config import Config
 from dagan.errors import InvalidInput
-from dagan.networks.tables import pflop
-from dagan.stage_key import prefix
+from dagan.networks.flops import pflop
+from dagan.stage_key import stage_key
 from dagan.training import losses
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Entry, Ledger
@@ -168,7 +168,7 @@ def test_a_damaged_snapshot_counts_as_absent(tmp_path, damage):
     *_, straight = trainable.reports(order_of(tmp_path))
     order, store = order_of(tmp_path), Store(str(tmp_path / "snapshots"))
     config = Config.of(order["config"])
-    key = Key(prefix(config, "generation"), 20)
+    key = Key(stage_key(config, "generation"), 20)
     other = Snapshots(store, Config.of({"method": "c"}), shared=True)
     other.begun([])
     other.keep("classification")

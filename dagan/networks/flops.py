@@ -1,0 +1,92 @@
+"""Counted operations: what the stages of a config cost, and the batch sizes that this depends on; no tensor needed."""
+
+import math
+from collections import Counter
+
+from dagan.config import Config
+from dagan.data.splits import held_within
+from dagan.networks.tables import discriminator_layers, generator_layers
+from dagan.stages import Stage
+
+
+def pflop(config: Config, *, stage: Stage, iterations: int) -> float:
+    """Counted operations of some iterations of a stage, in 1e15; a multiply-add counts as two.
+
+    A backward pass costs two forward passes: one for the gradient of the weights, one for that of the input.
+    Images drawn in order to train D need no backward pass through G, and G's steps none for D's weights.
+    """
+    generator = sum(layer.multiply_adds for layer in generator_layers(config))
+    discriminator = sum(layer.multiply_adds for layer in discriminator_layers(config, stage))
+    if stage == "classification":
+        work = classification_work(config, discriminator, generator, iterations)
+    elif config.gan is None:
+        work = 0
+    else:
+        gan, batch = config.gan, stage_1_batch(config)
+        discriminator_step = 3 * discriminator * 2 * batch + generator * batch
+        generator_step = (2 * discriminator + 3 * generator) * batch
+        work = (gan.discriminator_steps * discriminator_step + gan.generator_steps * generator_step) * iterations
+    return 2 * work / 1e15
+
+
+def classification_work(config: Config, discriminator: int, generator: int, iterations: int) -> int:
+    """Multiply-adds of the first iterations of stage 2."""
+    settings, batch = config.classifier, config.classifier.batch_size
+    if settings.generated == "offline":
+        real = real_per_class(config)
+        union = round(batch * (real + offline_per_class(config)) / real)
+        made = made_offline(config) if iterations else 0
+        return 3 * discriminator * union * iterations + generator * made
+    linear = settings.augmentation_schedule == "linear"
+    drawn = Counter(
+        drawn_images(config, iteration) for iteration in range(iterations if linear else min(iterations, 1))
+    )
+    times = {d: count if linear else iterations for d, count in drawn.items()}
+    return sum(n * (3 * discriminator * (batch + d) + generator * made_online(config, d)) for d, n in times.items())
+
+
+def drawn_images(config: Config, iteration: int) -> int:
+    """Generated images that join the batch of an iteration of stage 2, counted from 0: round(r·B)."""
+    settings = config.classifier
+    left = 1 - iteration / settings.iterations if settings.augmentation_schedule == "linear" else 1.0
+    return round(settings.augmentation_ratio * left * settings.batch_size)
+
+
+def made_online(config: Config, drawn: int) -> int:
+    """Images that G makes so that so many can be drawn: whole batches; of each class's own GAN two at least."""
+    whole = config.classifier.batch_size * math.ceil(drawn / config.classifier.batch_size)
+    separate = group_count(config)
+    return whole if separate == 1 or not whole else separate * max(2, math.ceil(whole / separate))
+
+
+def made_offline(config: Config) -> int:
+    """Images that G makes so that `offline_per_class` can be drawn: whole batches, the classes in turn."""
+    classes = len(config.facts.classes)
+    per_batch = max(2, round(config.classifier.batch_size / classes))
+    return classes * per_batch * math.ceil(offline_per_class(config) / per_batch)
+
+
+def offline_per_class(config: Config) -> int:
+    """Generated images of each class that join the training images once: round(r·n), n being those trained on."""
+    return round(config.classifier.augmentation_ratio * real_per_class(config))
+
+
+def real_per_class(config: Config) -> int:
+    """Real images of each class that are trained on: all that the seed draws, but for those held back `within`."""
+    data = config.data
+    held = held_within(data.samples_per_class, data.validation_fraction, data.phase)
+    return data.samples_per_class - (held if data.validation == "within" else 0)
+
+
+def group_count(config: Config) -> int:
+    """How many GANs stage 1 trains at once: one per class where each class has its own."""
+    return len(config.facts.classes) if config.row.adversary == "binary" else 1
+
+
+def stage_1_batch(config: Config) -> int:
+    """Real images per batch of stage 1: B, or where each class has its own GAN a multiple of K near B.
+
+    A single image has no batch statistics, so each GAN gets two at least.
+    """
+    separate, batch = group_count(config), config.classifier.batch_size
+    return batch if separate == 1 else separate * max(2, round(batch / separate))
