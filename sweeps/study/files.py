@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from dagan.errors import InvalidInput, Problem, refuse, unknown
+from sweeps.study.parse import study_of
 from sweeps.study.schema import Study
 
 
@@ -34,7 +35,7 @@ def load(name: str, overrides: Sequence[str] = ()) -> Study:
         if name not in studies:
             raise refuse("STUDY", unknown("study", name, studies) + " For a file of your own give its path.")
         tree, folder = read_yaml(studies[name], name), Path()
-    return Study.of(overridden(tree, overrides), folder=folder)
+    return study_of(overridden(tree, overrides), folder=folder)
 
 
 def overridden(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

@@ -2,19 +2,17 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dagan.config import facts_of, known_keys
 from dagan.defaults import reaches
 from dagan.errors import InvalidInput, Problem, unknown
 from dagan.methods import METHODS
 from dagan.nested import flatten
-
-if TYPE_CHECKING:
-    from sweeps.study.schema import Study
+from sweeps.study.schema import Study
 
 
-def broken_rules(study: "Study") -> list[Problem]:
+def broken_rules(study: Study) -> list[Problem]:
     """Rules that tie the parts of a study to each other and to the data sets."""
     found = [*method_problems(study), *seed_problems(study)]
     shapeless = base_problems(study)
@@ -30,7 +28,7 @@ def broken_rules(study: "Study") -> list[Problem]:
     ]
 
 
-def design_problems(study: "Study") -> list[Problem]:
+def design_problems(study: Study) -> list[Problem]:
     """Factors without a design and the reverse, and factors that are another key's to decide."""
     problems = []
     if study.design and not study.factors:
@@ -53,7 +51,7 @@ def design_problems(study: "Study") -> list[Problem]:
     return problems
 
 
-def setting_problems(where: str, key: str, study: "Study") -> list[Problem]:
+def setting_problems(where: str, key: str, study: Study) -> list[Problem]:
     """A setting that does not exist, is the study's own keys' to decide, or reaches none of the methods."""
     keys = [key for key in known_keys() if key.split(".")[0] not in ("method", "seed", "data", "compute")]
     if key not in keys:
@@ -63,7 +61,7 @@ def setting_problems(where: str, key: str, study: "Study") -> list[Problem]:
     return []
 
 
-def base_problems(study: "Study") -> list[Problem]:
+def base_problems(study: Study) -> list[Problem]:
     """Sections of `base` that are none, and settings that are sections: no config could be built with them."""
     known = known_keys()
     sections = {key.rpartition(".")[0] for key in known} - {""}
@@ -82,7 +80,7 @@ def base_problems(study: "Study") -> list[Problem]:
     return problems
 
 
-def early_stopping_problems(study: "Study") -> list[Problem]:
+def early_stopping_problems(study: Study) -> list[Problem]:
     """An early stopping that could never stop anything."""
     rule, key = study.search.early_stopping, "classifier.iterations"
     if rule is None:
@@ -102,7 +100,7 @@ def early_stopping_problems(study: "Study") -> list[Problem]:
     ]
 
 
-def quality_problems(study: "Study") -> list[Problem]:
+def quality_problems(study: Study) -> list[Problem]:
     """Generated images that there are none of, or that no judge could judge."""
     if not study.confirm.quality:
         return []
@@ -120,7 +118,7 @@ def quality_problems(study: "Study") -> list[Problem]:
     return problems
 
 
-def method_problems(study: "Study") -> list[Problem]:
+def method_problems(study: Study) -> list[Problem]:
     """Unknown and repeated names, and comparisons that could not be made."""
     problems = [Problem("methods", unknown("method", name, METHODS)) for name in study.methods if name not in METHODS]
     for where, values in (("methods", study.methods), ("samples_per_class", study.samples_per_class)):
@@ -147,7 +145,7 @@ def method_problems(study: "Study") -> list[Problem]:
     return problems
 
 
-def seed_problems(study: "Study") -> list[Problem]:
+def seed_problems(study: Study) -> list[Problem]:
     """Seeds that are not fresh, and budgets that do not divide among the search seeds."""
     problems = []
     for where, seeds in (("search.seeds", study.search_seeds), ("confirm.seeds", study.confirm_seeds)):
@@ -174,7 +172,7 @@ def seed_problems(study: "Study") -> list[Problem]:
     return problems
 
 
-def parameter_problems(study: "Study") -> list[Problem]:
+def parameter_problems(study: Study) -> list[Problem]:
     """Searched or fixed settings that do not exist, reach nothing, or are another key's to decide."""
     problems = []
     for key in study.search.parameters:
@@ -197,7 +195,7 @@ def parameter_problems(study: "Study") -> list[Problem]:
     return problems
 
 
-def config_problems(study: "Study") -> list[Problem]:
+def config_problems(study: Study) -> list[Problem]:
     """Build a config for every method at every end of every range, in every cell: what fails there fails here."""
     problems: list[Problem] = []
     for dataset in study.cell_datasets:
@@ -233,7 +231,7 @@ def repeated(values: Sequence[object]) -> list[object]:
     return [value for value, count in Counter(values).items() if count > 1]
 
 
-def relocated(problem: Problem, settings: Mapping[str, Any], study: "Study") -> Problem:
+def relocated(problem: Problem, settings: Mapping[str, Any], study: Study) -> Problem:
     """A config's problem, said of the key of the study file that it comes from."""
     if problem.where in settings:
         section = "factors" if problem.where in study.factors else "search.parameters"

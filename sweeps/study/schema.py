@@ -1,27 +1,23 @@
-"""A study: a question, the cells and methods it is asked of, the search, the seeds. DESIGN §7.
+"""A study: a question, the cells and methods it is asked of, the search, the seeds.
 
-`Study.of` refuses a bad one with everything that is wrong with it at once.
+`sweeps.study.parse` builds one from a mapping and refuses a bad one with everything that is wrong with it.
 """
 
-import copy
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from dagan.config import Config
 from dagan.data.splits import Phase
 from dagan.defaults import reaches
-from dagan.errors import InvalidInput, Problem
-from dagan.nested import flatten, merged, nest, problems_of, there
+from dagan.nested import flatten, merged, nest
 from dagan.settings import Section
 from sweeps.study.design import Design, Point, points
-from sweeps.study.rules import broken_rules
 from sweeps.study.space import Parameter, Scalar
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=80)]
@@ -132,35 +128,6 @@ class Study(Section):
     report_every: int = Field(50, ge=1)
     seed: int = Field(0, ge=0)
 
-    @classmethod
-    def of(cls, tree: Mapping[str, Any], *, folder: Path = Path()) -> Self:
-        """A study from a nested mapping; relative image folders are meant from `folder`.
-
-        Raises:
-            InvalidInput: everything that is wrong with it, at once.
-        """
-        remaining: dict[str, Any] = json.loads(json.dumps(tree, default=str))
-        problems: list[Problem] = []
-        while True:
-            try:
-                study = cls.model_validate_json(json.dumps(remaining))
-                break
-            except ValidationError as error:
-                # What is wrong by itself is noted and taken out, so that the rest can be looked at too.
-                noted = [f"{problem.where}." for problem in problems]
-                found = problems_of(error, cls, remaining)
-                problems += [one for one in found if not any(where.startswith(f"{one.where}.") for where in noted)]
-                before = copy.deepcopy(remaining)
-                for item in error.errors():
-                    take_out(remaining, item["loc"])
-                if remaining == before:
-                    raise InvalidInput(problems) from None
-        study = study.with_absolute_paths(folder)
-        problems += broken_rules(study)
-        if problems:
-            raise InvalidInput(list(dict.fromkeys(problems)))
-        return study
-
     def with_absolute_paths(self, folder: Path) -> Self:
         """The same study with its folders and files as absolute paths: workers run in other directories."""
         datasets = [
@@ -252,34 +219,3 @@ class Study(Section):
     def hash(self) -> str:
         """12 hex digits of the resolved study's text."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
-
-
-REQUIRED: dict[str, Any] = {
-    "name": "unnamed",
-    "datasets": ["digits"],
-    "samples_per_class": [1],
-    "methods": ["c"],
-    "confirm": {"seeds": 1},
-}
-"""Stand-ins for needed keys that are missing or wrong, so that the rest of a bad study can still be checked."""
-
-
-def take_out(tree: dict[str, Any], location: Sequence[int | str]) -> None:
-    """Remove from a study what an error points at, or put the stand-in where it is needed.
-
-    Of a location the part counts that is there: for a missing key that is the section that lacks it.
-    """
-    path = there(tree, location) or [str(location[0])]
-    branch: Any = tree
-    stand_in: Any = REQUIRED
-    for part in path[:-1]:
-        branch = branch[int(part)] if isinstance(branch, list) else branch[part]
-        stand_in = stand_in.get(part) if isinstance(stand_in, dict) else None
-    leaf = path[-1]
-    stand_in = stand_in.get(leaf) if isinstance(stand_in, dict) else None
-    if isinstance(branch, list):
-        del branch[int(leaf)]
-    elif stand_in is not None:
-        branch[leaf] = copy.deepcopy(stand_in)
-    else:
-        branch.pop(leaf, None)
