@@ -13,7 +13,7 @@ from dagan.config import Config, known_keys
 from dagan.methods import METHODS
 from dagan.nested import section_of
 from sweeps.study.files import load, read_yaml
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,7 +47,7 @@ def test_the_readmes_study_file_is_valid(tmp_path):
     tree = next(tree for block in blocks("yaml") if "name" in (tree := read_yaml(block, "README.md")))
     assert [set(entry) for entry in tree["datasets"]] == [{"name", "folder", "image_size"}]
     tree["datasets"] = ["mnist"]
-    study = Study.of(tree)
+    study = study_of(tree)
     assert study.search.parameters["classifier.learning_rate"].kind == "log_uniform_values"
 
 

@@ -26,7 +26,7 @@ import numpy as np
 import yaml
 from rivals.contest import Contestant, Outcome
 
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 
 def tree(trials: int, iterations: int) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def main() -> None:
     rounds: list[dict[str, dict[str, float]]] = []
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory() as name:
-            contestant = Contestant(Path(name), Study.of(chosen), yaml.safe_dump(chosen), options.workers)
+            contestant = Contestant(Path(name), study_of(chosen), yaml.safe_dump(chosen), options.workers)
             ours, plain = contestant.sweeps(), contestant.plain_tune()
             logged = contestant.sweeps("--wandb", "offline")
         assert ours.numbers == plain.numbers == logged.numbers

@@ -24,6 +24,7 @@ from sweeps.planning.plan import Plan
 from sweeps.planning.sharing import Sharing
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry, Ledger
+from sweeps.study.parse import study_of
 from sweeps.study.schema import Study
 
 METHODS = ("c", "c_aug", "dagan", "dagan_aug")
@@ -121,7 +122,7 @@ def make(study: Study, folder: Path) -> None:
 
 def measure(file: Path, folder: Path) -> dict[str, float]:
     """Seconds until the plan is ready, by the clock and of processor time, and bytes of memory, of this process."""
-    study = Study.of(json.loads(file.read_text()))
+    study = study_of(json.loads(file.read_text()))
     before, begin, worked = resident(), time.perf_counter(), time.process_time()
     ledger = Ledger(folder)
     read = time.perf_counter()
@@ -155,7 +156,7 @@ def main() -> None:
         folder = Path(tempfile.mkdtemp(prefix="resume-"))
         chosen = tree(options.trials, designed=designed)
         (folder / "study.json").write_text(json.dumps(chosen))
-        make(Study.of(chosen), folder / "ledger")
+        make(study_of(chosen), folder / "ledger")
         command = [sys.executable, __file__, "--one", str(folder / "study.json"), str(folder / "ledger")]
         rounds = []
         for _ in range(options.rounds):

@@ -21,7 +21,7 @@ from rivals.contest import Contestant, Outcome
 from sweeps.planning.budget import Account
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 STUDY: dict[str, Any] = {
     "name": "grid",
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     tree = STUDY | SIZES[options.size]
-    study = Study.of(tree)
+    study = study_of(tree)
     trials = [trial for branch in Plan(study, Ledger(Path())).branches for trial in branch.confirm]
     alone, together = sum(Account().charge(trial) for trial in trials), Account().estimate(trials)
     print(f"{len(trials)} trials; counted operations {alone / together:.2f}x fewer when shared", flush=True)

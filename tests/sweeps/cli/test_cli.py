@@ -13,7 +13,7 @@ from playing import TINY, plain, play, tiny
 from sweeps.monitor.wandb_runs import point_values
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger, Place
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 VERBS = ("list", "show", "simulate", "run", "status", "report", "export", "train", "sample")
 
@@ -161,7 +161,7 @@ def test_a_generator_that_collapsed_is_a_warning_of_train(tmp_path, monkeypatch,
 def test_status_tells_of_warnings(tmp_path, monkeypatch, capsys):
     from sweeps.cli import app as cli
 
-    study = Study.of(plain())
+    study = study_of(plain())
     plan = play(study, tmp_path / study.name / "ledger", workers=1, luck=random.Random(0))
     entry = plan.entries[0].model_copy(update={"warning": "the generator collapsed: diversity 0.04 in [3]."})
     plan.ledger.write(entry)

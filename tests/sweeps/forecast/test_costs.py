@@ -17,7 +17,7 @@ from sweeps.records.ledger import Ledger
 from sweeps.records.snapshot_store import Store
 from sweeps.run.worker_snapshots import Snapshots
 from sweeps.study.files import load
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 GRID = {
     "name": "grid",
@@ -38,7 +38,7 @@ GRID = {
 
 @pytest.fixture
 def grid():
-    return Study.of(GRID)
+    return study_of(GRID)
 
 
 def test_a_small_grid_by_hand(grid):
@@ -72,7 +72,7 @@ def test_the_cost_of_a_small_grid_by_hand(grid):
 
 
 def test_points_that_another_method_pays_for_are_charged_once(grid):
-    twice = Study.of(GRID | {"methods": ["dagan", "dagan_aug"]})
+    twice = study_of(GRID | {"methods": ["dagan", "dagan_aug"]})
     alone, both = outline(grid), outline(twice)
     # dagan_aug augments in stage 1 too: its GANs are other ones.
     assert [row["stage_1"] for row in both["rows"]] == [4, 4]
@@ -81,7 +81,7 @@ def test_points_that_another_method_pays_for_are_charged_once(grid):
 
 def test_a_search_with_reuse_trains_fewer_gans():
     changes = {"methods": ["dagan_aug"], "compare": {}, "search__budget": {"trials": 40}}
-    without, reusing = (outline(Study.of(tiny(**changes, search__reuse=reuse)))["rows"][0] for reuse in (False, True))
+    without, reusing = (outline(study_of(tiny(**changes, search__reuse=reuse)))["rows"][0] for reuse in (False, True))
     assert without["stage_1"] == 40 + 3
     assert without["search_trials"] == reusing["search_trials"] == 40
     assert 20 + 3 <= reusing["stage_1"] <= 21 + 3, "every second suggestion keeps a known one"
@@ -89,16 +89,16 @@ def test_a_search_with_reuse_trains_fewer_gans():
 
 
 def test_a_budget_of_operations_gives_a_number_of_trials():
-    one = outline(Study.of(tiny(methods=["dagan_aug"], compare={}, search__budget={"trials": 100})))["rows"][0]
+    one = outline(study_of(tiny(methods=["dagan_aug"], compare={}, search__budget={"trials": 100})))["rows"][0]
     searched = one["pflop"] * 100 / 103
-    found = outline(Study.of(tiny(methods=["dagan_aug"], compare={}, search__budget={"pflop": searched})))["rows"][0]
+    found = outline(study_of(tiny(methods=["dagan_aug"], compare={}, search__budget={"pflop": searched})))["rows"][0]
     assert found["search_trials"] == pytest.approx(100, rel=0.15)
 
 
 def test_a_long_search_is_drawn_in_part_and_counted_in_full():
-    facts = outline(Study.of(plain(search__budget={"trials": 2000})))
+    facts = outline(study_of(plain(search__budget={"trials": 2000})))
     (row,) = facts["rows"]
-    short = outline(Study.of(plain(search__budget={"trials": 200})))["rows"][0]
+    short = outline(study_of(plain(search__budget={"trials": 200})))["rows"][0]
     assert row["search_trials"] == 2000
     assert row["pflop"] / 2003 == pytest.approx(short["pflop"] / 203, rel=0.1)
 
@@ -110,7 +110,7 @@ def test_a_long_search_is_drawn_in_part_and_counted_in_full():
 def test_the_size_of_a_real_snapshot(tmp_path, method, extra):
     base = {"network": {"width": 0.5}, "classifier": {"batch_size": 20, "iterations": 1}}
     base |= {} if method == "c" else {"gan": {"iterations": 1, **extra.get("gan", {})}}
-    study = Study.of(
+    study = study_of(
         {key: GRID[key] for key in ("name", "datasets", "samples_per_class", "confirm")}
         | {"methods": [method], "base": base}
     )
@@ -154,7 +154,7 @@ def test_few_seeds_detect_nothing_or_by_their_signs_alone():
 
 
 def test_what_a_ledger_says_of_the_spread(tmp_path):
-    study = Study.of(tiny())
+    study = study_of(tiny())
     entries = play(study, tmp_path, workers=2, luck=random.Random(0)).entries
     tested = {(e.method, e.seed): 100 * e.test_accuracy for e in entries if e.test_accuracy is not None}
     differences = [tested["dagan_aug", seed] - tested["c", seed] for seed in study.confirm_seeds]

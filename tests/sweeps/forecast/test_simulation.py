@@ -13,7 +13,7 @@ from sweeps.forecast.outcomes import Assumed, Recorded
 from sweeps.forecast.simulation import Simulation
 from sweeps.forecast.step_times import USUAL, Durations, assumed, at
 from sweeps.records.ledger import Ledger
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 ALONE = {
     "name": "alone",
@@ -52,7 +52,7 @@ def bare(monkeypatch):
 
 
 def makespan(tree, slots, takes, **options):
-    return Simulation(Study.of(tree), slots, takes, Assumed(), **options).run().makespan
+    return Simulation(study_of(tree), slots, takes, Assumed(), **options).run().makespan
 
 
 def test_a_plan_of_four_trials_by_hand(bare):
@@ -104,7 +104,7 @@ def test_more_slots_are_never_slower_without_sharing():
 def test_sharing_saves_what_the_outline_says(slots):
     tree = GRID | {"factors": GRID["factors"] | {"gan.iterations": [20, 50], "classifier.iterations": [40, 80]}}
     tree["base"] = {"network": {"width": 0.25}, "classifier": {"batch_size": 20}}
-    study = Study.of(tree)
+    study = study_of(tree)
     facts = outline(study)
     shared = Simulation(study, slots, assumed(1.0), Assumed()).run()
     alone = Simulation(study, slots, assumed(1.0), Assumed(), shared=False).run()
@@ -141,7 +141,7 @@ def decisions(entries):
 
 @pytest.mark.parametrize("reuse", [False, True])
 def test_decisions_are_the_real_ones(tmp_path, reuse):
-    study = Study.of(
+    study = study_of(
         tiny(samples_per_class=[5, 10], search__budget={"trials": 12}, search__window=3, search__reuse=reuse)
     )
     real = play(study, tmp_path, workers=3, luck=random.Random(0))
@@ -155,7 +155,7 @@ def test_decisions_are_the_real_ones(tmp_path, reuse):
 
 
 def test_a_recorded_study_is_replayed_as_it_was(tmp_path):
-    study = Study.of(tiny(search__budget={"trials": 10}))
+    study = study_of(tiny(search__budget={"trials": 10}))
     real = play(study, tmp_path / "tiny" / "ledger", workers=3, luck=random.Random(0))
     entries = entries_in(tmp_path / "tiny")
     simulation = Simulation(study, 2, assumed(1.0), Recorded(entries))
@@ -164,12 +164,12 @@ def test_a_recorded_study_is_replayed_as_it_was(tmp_path):
 
 
 def test_recorded_divergence_ends_a_trial_there(bare):
-    simulation = Simulation(Study.of(ALONE), 1, bare, Assumed())
+    simulation = Simulation(study_of(ALONE), 1, bare, Assumed())
     trial = simulation.plan.branches[0].confirm[0]
     entry = trial.identity("alone") | {"status": "diverged", "iterations": 30, "validation_accuracy": None}
     entry |= {"test_accuracy": None, "pflop": 0.0, "pflop_unshared": 0.0, "wall_seconds": 3.0, "provenance": {}}
     outcomes = Recorded([simulation_entry(entry)])
-    tally = Simulation(Study.of(ALONE), 1, bare, outcomes).run()
+    tally = Simulation(study_of(ALONE), 1, bare, outcomes).run()
     assert tally.makespan == pytest.approx(30 + 3)
     assert tally.statuses == {"completed": 3, "diverged": 1}
 
@@ -192,7 +192,7 @@ def test_steps_between_samples_are_on_a_line_and_beyond_in_proportion():
 
 
 def test_times_come_from_a_ledgers_curves(tmp_path):
-    study = Study.of(ALONE)
+    study = study_of(ALONE)
     plan = play(study, tmp_path, workers=1, luck=random.Random(0))
     entries = [
         entry.model_copy(update={"curve": [point | {"images_per_second": 40.0} for point in entry.curve]})
@@ -205,15 +205,15 @@ def test_times_come_from_a_ledgers_curves(tmp_path):
 
 
 def test_slots_of_a_node():
-    study = Study.of(ALONE)
+    study = study_of(ALONE)
     assert slots_per_node(study, 8, None) == 8
     assert slots_per_node(study, 8, 3) == 3
-    quarter = Study.of(ALONE | {"resources": {"gpu": 0.25}})
+    quarter = study_of(ALONE | {"resources": {"gpu": 0.25}})
     assert slots_per_node(quarter, 2, None) == 8
 
 
 def test_a_forecast_counts_storage_and_the_plans_load():
-    study = Study.of(GRID | {"confirm": {"seeds": 3}})
+    study = study_of(GRID | {"confirm": {"seeds": 3}})
     facts = forecast(study, 4, assumed(1.0))
     assert facts["trials"] == facts["trained"] == 12
     assert 0 < facts["utilisation"] <= 1
@@ -225,6 +225,6 @@ def test_a_forecast_counts_storage_and_the_plans_load():
 
 def test_a_ledger_in_memory_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Simulation(Study.of(ALONE), 2, assumed(1.0), Assumed()).run()
+    Simulation(study_of(ALONE), 2, assumed(1.0), Assumed()).run()
     assert not list(tmp_path.iterdir())
     assert Ledger(None).entries == {}

@@ -16,7 +16,7 @@ from sweeps.monitor.activity import Activity, activity
 from sweeps.monitor.status import facts, print_status
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger, Place
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 SLOW = plain(
     search__parameters={"classifier.iterations": {"values": [1500, 1501]}},
@@ -64,7 +64,7 @@ def test_status_of_a_study_that_runs_whose_driver_died_and_that_is_done(tmp_path
 def running(tmp_path):
     place = Place(tmp_path, "tiny")
     place.root.mkdir()
-    plan = Plan(Study.of(tiny()), Ledger(place.ledger))
+    plan = Plan(study_of(tiny()), Ledger(place.ledger))
     listener = Activity(place)
     listener.begin(plan, 2, {"CPU": 1.0, "GPU": 0.0})
     listener.written = -10.0

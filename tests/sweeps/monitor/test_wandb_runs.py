@@ -15,7 +15,7 @@ from sweeps.monitor import wandb_runs as tracking
 from sweeps.monitor.wandb_runs import Tracker
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 STUDY = plain(search__budget={"trials": 3}, search__window=4, confirm__seeds=2)
 
@@ -53,7 +53,7 @@ def test_a_server_that_does_not_answer_stops_nothing(tmp_path):
 
 @pytest.fixture
 def tracker(tmp_path, capsys):
-    plan = Plan(Study.of(STUDY), Ledger(tmp_path))
+    plan = Plan(study_of(STUDY), Ledger(tmp_path))
     made = Tracker(tmp_path / "wandb", "offline", Console(stderr=True, soft_wrap=True))
     made.begin(plan, 1, {})
     return made

@@ -13,12 +13,12 @@ from sweeps.planning.plan import Plan, RepeatedFailure
 from sweeps.planning.search import REPEATED, MethodSearch
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Ledger
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 
 @pytest.fixture
 def study():
-    return Study.of(tiny(samples_per_class=[5, 10], search__budget={"trials": 12}, search__window=3))
+    return study_of(tiny(samples_per_class=[5, 10], search__budget={"trials": 12}, search__window=3))
 
 
 def test_workers_and_order_change_nothing(study, tmp_path):
@@ -46,14 +46,14 @@ def test_a_killed_run_goes_on_to_the_same_numbers(study, tmp_path):
 
 def test_another_study_seed_searches_elsewhere(tmp_path):
     for seed in (0, 1):
-        play(Study.of(tiny(seed=seed)), tmp_path / str(seed), workers=2, luck=random.Random(0))
+        play(study_of(tiny(seed=seed)), tmp_path / str(seed), workers=2, luck=random.Random(0))
     assert numbers(tmp_path / "0").keys() != numbers(tmp_path / "1").keys()
 
 
 def test_more_trials_and_seeds_extend_a_finished_study(tmp_path):
-    play(Study.of(tiny()), tmp_path, workers=2, luck=random.Random(0))
+    play(study_of(tiny()), tmp_path, workers=2, luck=random.Random(0))
     before = numbers(tmp_path)
-    more = Study.of(tiny(confirm__seeds=5, methods=["c", "dagan_aug", "c_aug"]))
+    more = study_of(tiny(confirm__seeds=5, methods=["c", "dagan_aug", "c_aug"]))
     plan = Plan(more, Ledger(tmp_path))
     assert plan.planned - len(plan.entries) == 2 * 2 + (5 + 5)
     play(more, tmp_path, workers=2, luck=random.Random(0))
@@ -61,20 +61,20 @@ def test_more_trials_and_seeds_extend_a_finished_study(tmp_path):
 
 
 def test_entries_that_the_study_no_longer_asks_for_stay_out(tmp_path):
-    play(Study.of(tiny()), tmp_path, workers=2, luck=random.Random(0))
-    plan = play(Study.of(tiny(confirm__seeds=2)), tmp_path, workers=2, luck=random.Random(0))
+    play(study_of(tiny()), tmp_path, workers=2, luck=random.Random(0))
+    plan = play(study_of(tiny(confirm__seeds=2)), tmp_path, workers=2, luck=random.Random(0))
     assert len(plan.entries) == plan.planned == 2 * (5 + 2)
     assert len(numbers(tmp_path)) == 2 * (5 + 3)
 
 
 def test_trials_of_another_version_of_the_study_are_said_to_be_there(tmp_path):
-    play(Study.of(tiny()), tmp_path, workers=2, luck=random.Random(0))
+    play(study_of(tiny()), tmp_path, workers=2, luck=random.Random(0))
     with pytest.raises(InvalidInput, match=r"the 16 trials in .* are of another version of the study"):
-        Plan(Study.of(tiny(seed=9, base={"network": {"width": 0.5}})), Ledger(tmp_path)).require_results()
+        Plan(study_of(tiny(seed=9, base={"network": {"width": 0.5}})), Ledger(tmp_path)).require_results()
 
 
 def test_suggestion_i_waits_for_i_minus_w(tmp_path):
-    study = Study.of(plain(search__window=2))
+    study = study_of(plain(search__window=2))
     search = MethodSearch(study, study.cells[0], "c", {}, Ledger(Path()))
     plan = Plan(study, Ledger(tmp_path))
     first = search.advance()
@@ -86,14 +86,14 @@ def test_suggestion_i_waits_for_i_minus_w(tmp_path):
 
 
 def test_the_first_suggestion_is_the_base(tmp_path):
-    study = Study.of(plain(search__parameters={"classifier.learning_rate": {"min": 1e-4, "max": 1e-2}}))
+    study = study_of(plain(search__parameters={"classifier.learning_rate": {"min": 1e-4, "max": 1e-2}}))
     search = MethodSearch(study, study.cells[0], "c", {}, Ledger(Path()))
     assert search.advance()[0].config.classifier.learning_rate == 3e-4
 
 
 def rung_search(values, *, eta=2, window=1, rule="hyperband"):
     """A search whose suggestions 0, 1, … had these accuracies at iteration 20."""
-    study = Study.of(
+    study = study_of(
         plain(
             search__window=window,
             search__budget={"trials": 20},
@@ -159,7 +159,7 @@ def test_a_stopped_entry_counts_only_while_the_rule_stops_it(study, tmp_path):
     play(study, tmp_path, workers=2, luck=random.Random(0))
     stopped = [row for row in numbers(tmp_path).values() if row[5] == "stopped"]
     assert stopped
-    lenient = Study.of(
+    lenient = study_of(
         tiny(samples_per_class=[5, 10], search__budget={"trials": 12}, search__window=3, search__early_stopping=None)
     )
     play(lenient, tmp_path, workers=2, luck=random.Random(0))
@@ -169,7 +169,7 @@ def test_a_stopped_entry_counts_only_while_the_rule_stops_it(study, tmp_path):
 
 
 def test_the_best_has_all_seeds_completed_and_comes_first_of_equals(tmp_path):
-    study = Study.of(tiny(search__seeds=2, search__budget={"trials": 8}, search__early_stopping=None))
+    study = study_of(tiny(search__seeds=2, search__budget={"trials": 8}, search__early_stopping=None))
     plan = play(study, tmp_path, workers=2, luck=random.Random(0))
     for branch in plan.branches:
         scores = {
@@ -194,7 +194,7 @@ def ended(plan, trial, accuracy, status="completed"):
     ],
 )
 def test_the_choice_by_hand(tmp_path, accuracies, best):
-    study = Study.of(plain(search__seeds=2, search__budget={"trials": 6}, search__window=3))
+    study = study_of(plain(search__seeds=2, search__budget={"trials": 6}, search__window=3))
     plan = Plan(study, Ledger(tmp_path))
     search = plan.branches[0].search
     for suggestion, values in zip(search.suggestions, accuracies, strict=True):
@@ -204,7 +204,7 @@ def test_the_choice_by_hand(tmp_path, accuracies, best):
 
 
 def test_two_suggestions_of_one_setting_are_one_training(tmp_path):
-    study = Study.of(plain(search__parameters={"classifier.iterations": {"values": [40]}}))
+    study = study_of(plain(search__parameters={"classifier.iterations": {"values": [40]}}))
     plan = play(study, tmp_path, workers=3, luck=random.Random(0))
     assert plan.finished
     assert len(numbers(tmp_path)) == 1 + 3
@@ -217,7 +217,7 @@ def failed(plan, trial, message):
 
 
 def test_the_same_failure_again_and_again_stops_the_study(tmp_path):
-    plan = Plan(Study.of(plain()), Ledger(tmp_path))
+    plan = Plan(study_of(plain()), Ledger(tmp_path))
     for _ in range(2):
         trial = plan.next()
         plan.record(trial, failed(plan, trial, "ValueError: no"))
@@ -227,7 +227,7 @@ def test_the_same_failure_again_and_again_stops_the_study(tmp_path):
 
 
 def test_a_failed_trial_is_tried_again_by_the_next_run(tmp_path):
-    study = Study.of(plain())
+    study = study_of(plain())
     plan = Plan(study, Ledger(tmp_path))
     trial = plan.next()
     plan.record(trial, failed(plan, trial, "once"))
@@ -235,7 +235,7 @@ def test_a_failed_trial_is_tried_again_by_the_next_run(tmp_path):
 
 
 def test_a_failure_is_seen_by_those_who_only_look(tmp_path):
-    study = Study.of(plain())
+    study = study_of(plain())
     plan = Plan(study, Ledger(tmp_path))
     while trial := plan.next():
         bad = (trial.phase, trial.number) in {("search", 1), ("confirm", 2)}
@@ -249,7 +249,7 @@ def test_a_failure_is_seen_by_those_who_only_look(tmp_path):
 
 
 def test_a_method_whose_search_never_completes_confirms_nothing(tmp_path):
-    study = Study.of(plain())
+    study = study_of(plain())
     plan = Plan(study, Ledger(tmp_path))
     while trial := plan.next():
         entry = failed(plan, trial, f"nan at {trial.number}").model_copy(update={"status": "diverged"})
@@ -263,7 +263,7 @@ def test_twins_end_as_their_first_whoever_ran_when(tmp_path):
     """Few settings, so that suggestions repeat; early stopping, so that the first may end early."""
     for seed in range(12):
         parameters = {"classifier.iterations": {"values": [40, 80, 120]}}
-        study = Study.of(
+        study = study_of(
             plain(seed=seed, search__budget={"trials": 10}, search__window=4, search__parameters=parameters)
         )
         runs = []
@@ -284,11 +284,11 @@ def spent(search):
 def in_operations(trials, **changes):
     """The tiny study with as many operations per method as so many of its longest trials take."""
     changes = {"search__budget": {"trials": 2}} | changes
-    study = Study.of(tiny(**changes))
+    study = study_of(tiny(**changes))
     settings = {"gan.iterations": 40, "classifier.iterations": 80}
     config = study.config(study.cells[0], "dagan_aug", seed=0, phase="search", settings=settings)
     longest = pflop(config, stage="generation", iterations=40) + pflop(config, stage="classification", iterations=80)
-    return Study.of(tiny(**changes | {"search__budget": {"pflop": trials * longest}})), longest
+    return study_of(tiny(**changes | {"search__budget": {"pflop": trials * longest}})), longest
 
 
 @pytest.mark.parametrize("stopping", [None, {"type": "hyperband", "min_iter": 20, "eta": 2}])
@@ -326,7 +326,7 @@ def test_more_operations_extend_a_finished_study(tmp_path):
 
 
 def test_a_budget_in_operations_ends_where_the_space_repeats_itself(tmp_path):
-    study = Study.of(
+    study = study_of(
         plain(search__budget={"pflop": 1e6}, search__parameters={"classifier.iterations": {"values": [40, 80]}})
     )
     plan = play(study, tmp_path, workers=3, luck=random.Random(0))
@@ -336,7 +336,7 @@ def test_a_budget_in_operations_ends_where_the_space_repeats_itself(tmp_path):
 
 
 def test_shared_work_is_charged_once_and_only_as_far_as_it_went(tmp_path):
-    study = Study.of(plain(search__parameters={"classifier.iterations": {"values": [40, 80]}}))
+    study = study_of(plain(search__parameters={"classifier.iterations": {"values": [40, 80]}}))
     cell = study.cells[0]
 
     def trial(kc):
@@ -360,7 +360,7 @@ REUSING = {"search__reuse": True, "search__budget": {"trials": 12}, "search__win
 
 
 def test_with_reuse_every_second_suggestion_keeps_the_best_stage_1(tmp_path):
-    plan = play(Study.of(tiny(**REUSING)), tmp_path, workers=3, luck=random.Random(0))
+    plan = play(study_of(tiny(**REUSING)), tmp_path, workers=3, luck=random.Random(0))
     search = next(branch.search for branch in plan.branches if branch.method == "dagan_aug")
     for item in search.suggestions:
         known = [one for one in search.suggestions[: max(0, item.number - 2)] if one.score is not None]
@@ -374,7 +374,7 @@ def test_with_reuse_every_second_suggestion_keeps_the_best_stage_1(tmp_path):
 def test_reuse_repeats_whatever_the_workers_do(tmp_path):
     runs = []
     for index, workers in enumerate((1, 3, 9)):
-        play(Study.of(tiny(**REUSING)), tmp_path / str(index), workers=workers, luck=random.Random(index))
+        play(study_of(tiny(**REUSING)), tmp_path / str(index), workers=workers, luck=random.Random(index))
         runs.append(numbers(tmp_path / str(index)))
     assert runs[0] == runs[1] == runs[2]
 
@@ -382,16 +382,16 @@ def test_reuse_repeats_whatever_the_workers_do(tmp_path):
 @pytest.mark.parametrize("workers", [1, 3, 9])
 def test_what_is_reused_was_kept(workers):
     """Whoever keeps the best stage 1 finds it trained, though no trial needed it when it was."""
-    study = Study.of(tiny(**REUSING, search__early_stopping=None, confirm__seeds=1))
+    study = study_of(tiny(**REUSING, search__early_stopping=None, confirm__seeds=1))
     player = Player(Plan(study, Unwritten()), random.Random(workers), workers=workers).play()
     assert set(player.trained.values()) == {1}
     assert not player.kept
 
 
 def test_trials_that_ended_before_the_study_wanted_them_judged_are_counted(tmp_path):
-    play(Study.of(tiny()), tmp_path, workers=2, luck=random.Random(0))
-    assert not Plan(Study.of(tiny()), Ledger(tmp_path)).unjudged
-    later = Plan(Study.of(tiny(confirm__quality=True)), Ledger(tmp_path))
+    play(study_of(tiny()), tmp_path, workers=2, luck=random.Random(0))
+    assert not Plan(study_of(tiny()), Ledger(tmp_path)).unjudged
+    later = Plan(study_of(tiny(confirm__quality=True)), Ledger(tmp_path))
     assert later.finished
     completed = [entry for entry in later.branches[1].of_phase("confirm") if entry.status == "completed"]
     assert later.unjudged == completed

@@ -11,7 +11,7 @@ from sweeps.planning.budget import Account
 from sweeps.planning.plan import Plan
 from sweeps.planning.sharing import Sharing
 from sweeps.records.snapshot_store import Key
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 
 def grid(*, methods=("dagan",), weights=(0.5,), kg=(20,), kc=(20,), ratios=(0.5,), seeds=1, schedule="constant"):
@@ -22,7 +22,7 @@ def grid(*, methods=("dagan",), weights=(0.5,), kg=(20,), kc=(20,), ratios=(0.5,
         "classifier.iterations": kc,
         "classifier.augmentation_ratio": ratios,
     }
-    return Study.of(
+    return study_of(
         {
             "name": "grid",
             "datasets": ["digits"],

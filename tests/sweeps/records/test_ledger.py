@@ -8,12 +8,12 @@ from playing import numbers, plain, play, played_entry
 from dagan.errors import InvalidInput
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger, Place
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 
 @pytest.fixture
 def study():
-    return Study.of(plain())
+    return study_of(plain())
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe", b'{"signature": "else"}'])

@@ -6,13 +6,13 @@ from playing import tiny
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
 from sweeps.run.controller import MAX_LOSSES, Conductor, PlanScheduler
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 
 @pytest.fixture
 def conductor(tmp_path):
     return Conductor(
-        Plan(Study.of(tiny()), Ledger(tmp_path, writing=True)), order=lambda trial: {}, discard=lambda key: None
+        Plan(study_of(tiny()), Ledger(tmp_path, writing=True)), order=lambda trial: {}, discard=lambda key: None
     )
 
 

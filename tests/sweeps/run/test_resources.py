@@ -12,7 +12,7 @@ from dagan.errors import InvalidInput
 from sweeps.forecast.draft import drafts
 from sweeps.run.memory import Memory, heaviest, look
 from sweeps.run.resources import in_words, room, shares_of
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def nodes():
 
 def measuring(answers):
     """A measurement with these answers, by node; it must run alone on a GPU, and be told of every method."""
-    methods = set(Study.of(tiny()).methods)
+    methods = set(study_of(tiny()).methods)
 
     def measure(configs):
         import ray
@@ -95,7 +95,7 @@ def measuring(answers):
 )
 def test_auto_gives_a_trial_what_it_needs_of_the_smallest_gpu(nodes, first, second, share):
     answers = dict(zip(nodes, (first, second), strict=True))
-    shares = shares_of(Study.of(tiny()), 100, measuring(answers))
+    shares = shares_of(study_of(tiny()), 100, measuring(answers))
     assert shares.usual == {"CPU": 1.0, "GPU": share}
     assert shares.larger == {"CPU": 1.0, "GPU": 1.0}
 
@@ -103,7 +103,7 @@ def test_auto_gives_a_trial_what_it_needs_of_the_smallest_gpu(nodes, first, seco
 @pytest.mark.parametrize("first", [None, Memory(30, 100)])
 def test_where_one_gpu_does_not_say_each_trial_gets_a_whole_one_and_the_user_is_told(nodes, first, capfd):
     answers = dict(zip(nodes, (first, None), strict=True))
-    assert shares_of(Study.of(tiny()), 100, measuring(answers)).usual == {"CPU": 1.0, "GPU": 1.0}
+    assert shares_of(study_of(tiny()), 100, measuring(answers)).usual == {"CPU": 1.0, "GPU": 1.0}
     assert (
         "it cannot be measured (RuntimeError: CUDA error: out of memory): one trial per GPU" in capfd.readouterr().err
     )
@@ -112,7 +112,7 @@ def test_where_one_gpu_does_not_say_each_trial_gets_a_whole_one_and_the_user_is_
 @pytest.mark.parametrize(("at_once", "share"), [(1, 1.0), (3, 1.0), (4, 1 / 2), (6, 1 / 2), (7, 1 / 3), (99, 1 / 8)])
 def test_no_gpu_is_divided_while_another_would_be_idle(nodes, at_once, share):
     answers = dict.fromkeys(nodes, Memory(1, 100))
-    assert shares_of(Study.of(tiny()), at_once, measuring(answers)).usual["GPU"] == share
+    assert shares_of(study_of(tiny()), at_once, measuring(answers)).usual["GPU"] == share
 
 
 def test_what_a_study_says_is_not_measured(nodes, tmp_path):
@@ -121,10 +121,10 @@ def test_what_a_study_says_is_not_measured(nodes, tmp_path):
         return Memory(1, 8)
 
     for gpu in (0.5, 0):
-        shares = shares_of(Study.of(tiny(resources={"gpu": gpu})), 100, measure)
+        shares = shares_of(study_of(tiny(resources={"gpu": gpu})), 100, measure)
         assert shares.usual == {"CPU": 1.0, "GPU": gpu}
     assert not (tmp_path / "measured").exists()
-    assert shares_of(Study.of(tiny()), 100, measure).usual["GPU"] == 1 / 7
+    assert shares_of(study_of(tiny()), 100, measure).usual["GPU"] == 1 / 7
     assert (tmp_path / "measured").exists()
 
 
@@ -132,11 +132,11 @@ def test_a_node_without_room_is_named(nodes):
     with pytest.raises(
         InvalidInput, match=r"resources: one trial takes \{'CPU': 64.0, 'GPU': 0.125\}, but no node has that"
     ):
-        shares_of(Study.of(tiny(resources={"cpu": 64})), 100)
+        shares_of(study_of(tiny(resources={"cpu": 64})), 100)
 
 
 def test_the_heaviest_configs_have_the_most_operations_of_each_stage():
-    study = Study.of(
+    study = study_of(
         tiny(
             methods=["c", "dagan"],
             compare={},

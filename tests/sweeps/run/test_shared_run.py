@@ -9,7 +9,7 @@ import yaml
 from sweeps.planning.budget import Account
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 GRID = {
     "name": "grid",
@@ -57,7 +57,7 @@ def test_a_shared_run_equals_an_unshared_one(tmp_path):
     assert len(shared) == len(unshared) == 2 * 2 * 2 * 2 + 2
     assert {key: decided(one) for key, one in shared.items()} == {key: decided(one) for key, one in unshared.items()}
     assert all(entry.pflop == entry.pflop_unshared for entry in unshared.values())
-    plan = Plan(Study.of(GRID), Ledger(tmp_path / "none"))
+    plan = Plan(study_of(GRID), Ledger(tmp_path / "none"))
     trials = [trial for branch in plan.branches for trial in branch.confirm]
     assert sum(entry.pflop for entry in shared.values()) == pytest.approx(Account().estimate(trials))
     assert sum(entry.pflop for entry in unshared.values()) > 2 * Account().estimate(trials)

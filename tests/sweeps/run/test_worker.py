@@ -18,7 +18,7 @@ from sweeps.records.ledger import Entry, Ledger
 from sweeps.records.snapshot_store import Key, Store
 from sweeps.run import worker as trainable
 from sweeps.run.worker_snapshots import Snapshots
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def _every_report(monkeypatch):
 
 
 def order_of(tmp_path, *, method="dagan_aug", phase="confirm", settings=None):
-    study = Study.of(TINY)
+    study = study_of(TINY)
     settings = settings or {"classifier.iterations": 40, "gan.iterations": 20}
     settings = {key: value for key, value in settings.items() if key in study.space(method)}
     config = study.config(study.cells[0], method, seed=3, phase=phase, settings=settings)
@@ -242,7 +242,7 @@ def test_a_collapse_is_a_warning_of_the_outcome_that_the_ledger_keeps(tmp_path, 
     warning = "the generator collapsed: diversity 0.04 in 3 (1: as real images)."
     assert (last["outcome"]["status"], last["outcome"]["warning"]) == ("completed", warning)
     assert progress[0]["curve"][0]["diversity"] == {"3": 0.04, "8": 0.7}
-    study = Study.of(TINY)
+    study = study_of(TINY)
     plan = Plan(study, Ledger(tmp_path / "ledger"))
     trial = plan.next()
     entry = Entry(**trial.identity(study.name) | last["outcome"], provenance={})

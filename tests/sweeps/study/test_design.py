@@ -8,7 +8,7 @@ from playing import Player, Unwritten, tiny
 from dagan.errors import InvalidInput
 from sweeps.planning.plan import Plan
 from sweeps.study.design import label, points
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 
 FACTORS = {"gan.feature_matching_weight": [0.0, 0.5], "classifier.start": ["warm", "fresh"]}
 
@@ -22,7 +22,7 @@ def designed(design="grid", factors=None, **changes):
 def refusal(tree):
     """Everything that is wrong with a study."""
     with pytest.raises(InvalidInput) as refused:
-        Study.of(tree)
+        study_of(tree)
     return {problem.where: problem.message for problem in refused.value.problems}
 
 
@@ -56,7 +56,7 @@ def test_without_a_design_there_is_the_base_alone():
 
 
 def test_each_point_is_measured_with_each_seed():
-    plan = Plan(Study.of(designed(methods=["dagan_aug"])), Unwritten())
+    plan = Plan(study_of(designed(methods=["dagan_aug"])), Unwritten())
     assert plan.planned == 4 * 3
     trials = [trial for branch in plan.branches for trial in branch.confirm]
     seen = [(t.config.gan.feature_matching_weight, t.config.classifier.start, t.seed) for t in trials]
@@ -66,16 +66,16 @@ def test_each_point_is_measured_with_each_seed():
 
 
 def test_a_factor_that_a_method_does_not_have_collapses():
-    study = Study.of(designed(factors=FACTORS | {"classifier.learning_rate": [1e-3, 1e-4]}))
+    study = study_of(designed(factors=FACTORS | {"classifier.learning_rate": [1e-3, 1e-4]}))
     cell = study.cells[0]
     assert study.points(cell, "c") == [{"classifier.learning_rate": 1e-3}, {"classifier.learning_rate": 1e-4}]
     assert len(study.points(cell, "dagan_aug")) == 8
 
 
 def test_a_value_that_is_the_base_anyway_collapses():
-    study = Study.of(designed("one_factor", {"classifier.batch_size": [32, 16]}))
+    study = study_of(designed("one_factor", {"classifier.batch_size": [32, 16]}))
     assert study.points(study.cells[0], "c") == [{}, {"classifier.batch_size": 16}]
-    study = Study.of(designed("leave_one_out", {"classifier.batch_size": [32], "network.width": [0.5]}))
+    study = study_of(designed("leave_one_out", {"classifier.batch_size": [32], "network.width": [0.5]}))
     assert study.points(study.cells[0], "c") == [
         {"classifier.batch_size": 32, "network.width": 0.5},
         {"classifier.batch_size": 32},
@@ -84,7 +84,7 @@ def test_a_value_that_is_the_base_anyway_collapses():
 
 def test_with_a_search_each_point_is_tuned_for_itself():
     search = {"parameters": {"classifier.learning_rate": {"min": 1e-4, "max": 1e-3}}, "budget": {"trials": 3}}
-    study = Study.of(designed(search=search, methods=["dagan_aug"], base={"gan": {"iterations": 20}}))
+    study = study_of(designed(search=search, methods=["dagan_aug"], base={"gan": {"iterations": 20}}))
     plan = Plan(study, Unwritten())
     assert plan.planned == 4 * (3 + 3)
     Player(plan, random.Random(0), workers=3).play()
@@ -127,7 +127,7 @@ def test_a_factor_that_is_searched_too_is_refused():
 
 
 def test_one_factor_may_change_what_the_base_fixes():
-    study = Study.of(designed("one_factor", {"gan.learning_rate": [1e-3]}, methods=["dagan_aug"]))
+    study = study_of(designed("one_factor", {"gan.learning_rate": [1e-3]}, methods=["dagan_aug"]))
     assert study.points(study.cells[0], "dagan_aug") == [{}, {"gan.learning_rate": 1e-3}]
 
 

@@ -8,13 +8,13 @@ from playing import TINY, tiny
 
 from dagan.errors import InvalidInput
 from sweeps.study.files import load, overridden, read_yaml, shipped
-from sweeps.study.schema import Study
+from sweeps.study.parse import study_of
 from sweeps.study.space import Parameter
 
 
 def refused(tree) -> list[str]:
     with pytest.raises(InvalidInput) as caught:
-        Study.of(tree)
+        study_of(tree)
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -138,13 +138,13 @@ def test_an_odd_value_anywhere_is_accepted_or_refused_but_no_more(odd):
             continue
         branch[path[-1]] = odd
         with contextlib.suppress(InvalidInput):
-            Study.of(changed)
+            study_of(changed)
 
 
 def test_built_in_data_sets_are_planned_without_their_files(tmp_path):
     built_in = ["digits", "mnist", "fashion_mnist", "cifar10", "svhn"]
     faces = {"name": "kdef", "root": "faces", "image_size": 32, "channels": 1}
-    study = Study.of(tiny(datasets=[*built_in, faces]), folder=tmp_path)
+    study = study_of(tiny(datasets=[*built_in, faces]), folder=tmp_path)
     configs = {cell.dataset.name: study.config(cell, "c", seed=0, phase="search") for cell in study.cells}
     assert [config.data.image_size for config in configs.values()] == [8, 28, 28, 32, 32, 32]
     assert configs["kdef"].data.root == tmp_path / "faces"
@@ -164,7 +164,7 @@ def test_a_missing_key_anywhere_is_accepted_or_refused(path):
         branch = branch[part]
     del branch[path[-1]]
     with contextlib.suppress(InvalidInput):
-        Study.of(changed)
+        study_of(changed)
 
 
 @pytest.mark.parametrize(
@@ -199,13 +199,13 @@ def test_the_grammar_is_that_of_wandb_sweeps():
 
 
 def test_methods_search_only_what_they_have():
-    study = Study.of(tiny())
+    study = study_of(tiny())
     assert set(study.space("c")) == {"classifier.iterations", "classifier.learning_rate"}
     assert set(study.space("dagan_aug")) == set(study.search.parameters)
 
 
 def test_seeds_given_as_a_number_are_fresh_ones():
-    study = Study.of(tiny())
+    study = study_of(tiny())
     assert study.search_seeds == [0]
     assert study.confirm_seeds == [1000, 1001, 1002]
 
@@ -214,7 +214,7 @@ def test_overrides_reach_dotted_settings():
     changed = overridden(
         TINY, ["search.parameters.gan.iterations={values: [7]}", "base.network.width=0.5", "confirm.seeds=4"]
     )
-    study = Study.of(changed)
+    study = study_of(changed)
     assert study.search.parameters["gan.iterations"].values == [7]
     assert study.config(study.cells[0], "c", seed=0, phase="search").network.width == 0.5
     assert len(study.confirm_seeds) == 4
@@ -224,7 +224,7 @@ def test_overrides_are_strict():
     with pytest.raises(InvalidInput, match=r"--set: must be key=value, but is `confirm.seeds`\."):
         overridden(TINY, ["confirm.seeds"])
     with pytest.raises(InvalidInput, match="unknown key `sseds`"):
-        Study.of(overridden(TINY, ["confirm.sseds=4"]))
+        study_of(overridden(TINY, ["confirm.sseds=4"]))
     with pytest.raises(InvalidInput, match="`name` is 'tiny', not a section"):
         overridden(TINY, ["name.x=4"])
 
@@ -240,10 +240,10 @@ def test_yaml_as_people_mean_it():
 
 
 def test_the_resolved_study_reads_back_as_itself():
-    study = Study.of(tiny())
-    again = Study.of(read_yaml(study.text, "f"))
+    study = study_of(tiny())
+    again = study_of(read_yaml(study.text, "f"))
     assert again.hash == study.hash
-    assert Study.of(tiny(confirm__seeds=4)).hash != study.hash
+    assert study_of(tiny(confirm__seeds=4)).hash != study.hash
 
 
 def test_what_is_no_text_and_no_tree_is_refused(tmp_path):
@@ -266,12 +266,12 @@ def test_whole_numbers_stay_whole_on_a_logarithmic_scale():
 
 
 def test_no_gpu_asked_for_is_none_taken():
-    study = Study.of(tiny(resources={"gpu": 0}))
+    study = study_of(tiny(resources={"gpu": 0}))
     assert study.config(study.cells[0], "c", seed=0, phase="search").compute.device == "cpu"
 
 
 def test_the_file_of_weights_is_found_from_the_studys_folder(tmp_path):
     tree = tiny(base={"network": {"weights": "here/vgg16.pth", "width": 0.5}})
-    study = Study.of(tree, folder=tmp_path)
+    study = study_of(tree, folder=tmp_path)
     assert study.base["network"] == {"weights": str(tmp_path / "here/vgg16.pth"), "width": 0.5}
     assert tree["base"]["network"]["weights"] == "here/vgg16.pth"
