@@ -22,8 +22,7 @@ from sweeps.planning.plan import Plan
 from sweeps.planning.sharing import Sharing
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry, Ledger, Status
-from sweeps.records.snapshot_store import Key
-from sweeps.run.worker import SNAPSHOT_SECONDS
+from sweeps.records.snapshot_store import SNAPSHOT_SECONDS, Key
 from sweeps.study.schema import Study
 
 Answer = TypeVar("Answer")

@@ -16,6 +16,9 @@ import fsspec
 
 SUFFIX = ".snapshot"
 DIGEST = hashlib.sha256().digest_size
+SNAPSHOT_SECONDS = 30
+"""Seconds from one snapshot of a running trial to the next: the work that a crash may cost, at the most, beyond one
+report interval."""
 
 
 class Key(NamedTuple):

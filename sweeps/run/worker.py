@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagan.compute.memory import keep_freed_memory
 from dagan.config import Config
-from sweeps.records.snapshot_store import Store
+from sweeps.records.snapshot_store import SNAPSHOT_SECONDS, Store
 
 # Ray runs a trial in a thread of its own, and where a thread's memory comes from is decided as it starts.
 keep_freed_memory()
@@ -20,8 +20,6 @@ keep_freed_memory()
 if TYPE_CHECKING:
     from dagan.training.training import Training
 
-SNAPSHOT_SECONDS = 30
-"""How much work a crash may cost, at the most, beyond one report interval."""
 ALIVE_SECONDS = 10
 """After so long without a report an empty one says that the training goes on, and that it can be heard."""
 JUDGES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dagan" / "judges"
