@@ -83,8 +83,8 @@ def show(
 
     Example: sweeps show digits --set confirm.seeds=12
     """
-    from sweeps.forecast.costs import outline
-    from sweeps.forecast.text import print_outline
+    from sweeps.forecast.estimate.costs import outline
+    from sweeps.forecast.estimate.text import print_outline
     from sweeps.records.ledger import Ledger, Place
     from sweeps.study.files import load
 
@@ -92,7 +92,7 @@ def show(
     # Where the study has run already, its ledger says how much paired differences vary.
     facts = outline(chosen, Ledger(Place(out, chosen.name).ledger).entries.values())
     if probe:
-        from sweeps.forecast.forecast import forecast, probed, slots_here
+        from sweeps.forecast.simulate.forecast import forecast, probed, slots_here
 
         slots = slots_here(chosen)
         facts["predicted"] = forecast(chosen, slots, probed(chosen, slots))
@@ -132,7 +132,7 @@ def simulate(
 
     Example: sweeps simulate cifar10 --nodes 64 --gpus-per-node 8 --gflops 20000
     """
-    from sweeps.forecast.forecast import entries_in, forecast, in_words, slots_per_node, times
+    from sweeps.forecast.simulate.forecast import entries_in, forecast, in_words, slots_per_node, times
     from sweeps.study.files import load
 
     chosen = load(study, overrides or [])

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from sweeps.forecast.detectable import evidence, sentence
+from sweeps.forecast.estimate.detectable import evidence, sentence
 from sweeps.planning.plan import Group, Plan
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry

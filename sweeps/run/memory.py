@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from dagan.config import Config
 from dagan.stages import STAGES, Stage
-from sweeps.forecast.probe import per_iteration
+from sweeps.forecast.simulate.probe import per_iteration
 from sweeps.planning.trial import Trial
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from dagan.errors import refuse
-from sweeps.forecast.draft import drafts
+from sweeps.forecast.estimate.draft import drafts
 from sweeps.planning.trial import portable
 from sweeps.run.memory import Measure, Memory, heaviest, peak_memory
 from sweeps.study.schema import Study

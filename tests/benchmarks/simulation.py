@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweeps.forecast.forecast import forecast, probed, slots_here
-from sweeps.forecast.step_times import recorded
+from sweeps.forecast.simulate.forecast import forecast, probed, slots_here
+from sweeps.forecast.simulate.step_times import recorded
 from sweeps.monitor.wandb_runs import Tracker
 from sweeps.records.ledger import Ledger, Place
 from sweeps.run import experiment

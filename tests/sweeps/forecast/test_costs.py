@@ -8,11 +8,11 @@ from playing import plain, play, tiny
 
 from dagan.networks.flops import pflop
 from dagan.training.progress import Checkpoint
-from sweeps.forecast.costs import outline
-from sweeps.forecast.detectable import evidence, spread
+from sweeps.forecast.estimate.costs import outline
+from sweeps.forecast.estimate.detectable import evidence, spread
+from sweeps.forecast.estimate.snapshot_size import snapshot_bytes
+from sweeps.forecast.estimate.text import print_outline
 from sweeps.forecast.power import detectable_difference
-from sweeps.forecast.snapshot_size import snapshot_bytes
-from sweeps.forecast.text import print_outline
 from sweeps.records.ledger import Ledger
 from sweeps.records.snapshot_store import Store
 from sweeps.run.worker_snapshots import Snapshots

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from playing import accuracy_of, play, tiny
 
-from sweeps.forecast import step_times as durations
-from sweeps.forecast.costs import outline
-from sweeps.forecast.forecast import entries_in, forecast, slots_per_node, times
-from sweeps.forecast.outcomes import Assumed, Recorded
-from sweeps.forecast.simulation import Simulation
-from sweeps.forecast.step_times import USUAL, Durations, assumed, at
+from sweeps.forecast.estimate.costs import outline
+from sweeps.forecast.simulate import step_times as durations
+from sweeps.forecast.simulate.forecast import entries_in, forecast, slots_per_node, times
+from sweeps.forecast.simulate.outcomes import Assumed, Recorded
+from sweeps.forecast.simulate.simulation import Simulation
+from sweeps.forecast.simulate.step_times import USUAL, Durations, assumed, at
 from sweeps.records.ledger import Ledger
 from sweeps.study.parse import study_of
 
@@ -43,7 +43,7 @@ def bare(monkeypatch):
     for name in ("START", "REPORT", "DRIVER_START", "DRIVER_REPORT", "NODE"):
         monkeypatch.setattr(durations, f"{name}_SECONDS", 0.0)
     monkeypatch.setattr(durations, "BYTES_PER_SECOND", 1e30)
-    monkeypatch.setattr("sweeps.forecast.simulation.SNAPSHOT_SECONDS", 1e9)
+    monkeypatch.setattr("sweeps.forecast.simulate.simulation.SNAPSHOT_SECONDS", 1e9)
     free = {name: 0.0 for name, value in vars(USUAL).items() if isinstance(value, float)}
     monkeypatch.setattr(
         Durations, "step", lambda self, config, stage: {"generation": 1.0, "classification": 0.1}[stage]

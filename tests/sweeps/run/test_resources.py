@@ -9,7 +9,7 @@ from playing import tiny
 
 from dagan.config import Config
 from dagan.errors import InvalidInput
-from sweeps.forecast.draft import drafts
+from sweeps.forecast.estimate.draft import drafts
 from sweeps.run.memory import Memory, heaviest, look
 from sweeps.run.resources import in_words, room, shares_of
 from sweeps.study.parse import study_of

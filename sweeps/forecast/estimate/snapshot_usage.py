@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dagan.stages import stages_of
-from sweeps.forecast.draft import Draft
-from sweeps.forecast.snapshot_size import snapshot_bytes
+from sweeps.forecast.estimate.draft import Draft
+from sweeps.forecast.estimate.snapshot_size import snapshot_bytes
 from sweeps.planning.sharing import Sharing
 from sweeps.planning.trial import Trial
 from sweeps.records.snapshot_store import Key

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from dagan.errors import refuse
-from sweeps.forecast.draft import drafts
-from sweeps.forecast.outcomes import Assumed, Recorded
-from sweeps.forecast.probe import probe
-from sweeps.forecast.simulation import Simulation
-from sweeps.forecast.step_times import Durations, assumed, recorded
-from sweeps.forecast.text import clock, figure, size
+from sweeps.forecast.estimate.draft import drafts
+from sweeps.forecast.estimate.text import clock, figure, size
+from sweeps.forecast.simulate.outcomes import Assumed, Recorded
+from sweeps.forecast.simulate.probe import probe
+from sweeps.forecast.simulate.simulation import Simulation
+from sweeps.forecast.simulate.step_times import Durations, assumed, recorded
 from sweeps.records.ledger import Entry, Ledger
 from sweeps.study.schema import Study
 

@@ -8,7 +8,7 @@ from statistics import mean
 from dagan.config import Config
 from dagan.networks.flops import stage_1_batch
 from dagan.stages import Stage
-from sweeps.forecast.probe import Sample, per_iteration
+from sweeps.forecast.simulate.probe import Sample, per_iteration
 from sweeps.records.ledger import Entry
 
 START_SECONDS = 0.06

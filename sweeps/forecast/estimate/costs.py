@@ -6,10 +6,10 @@ from itertools import groupby
 from typing import Any
 
 from dagan.methods import METHODS
-from sweeps.forecast.detectable import evidence
-from sweeps.forecast.draft import Draft, drafts
-from sweeps.forecast.rehearsal import Storage, storage
-from sweeps.forecast.stage_tree import roots, shapes
+from sweeps.forecast.estimate.detectable import evidence
+from sweeps.forecast.estimate.draft import Draft, drafts
+from sweeps.forecast.estimate.snapshot_usage import Storage, storage
+from sweeps.forecast.estimate.stage_tree import roots, shapes
 from sweeps.planning.budget import Account
 from sweeps.records.ledger import Entry
 from sweeps.study.schema import Study

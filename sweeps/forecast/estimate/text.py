@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sweeps.forecast.detectable import detectable, sentence
-from sweeps.forecast.stage_tree import in_words
+from sweeps.forecast.estimate.detectable import detectable, sentence
+from sweeps.forecast.estimate.stage_tree import in_words
 
 WIDTH = 120
 """Columns where the output is no terminal."""

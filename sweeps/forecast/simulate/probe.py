@@ -1,6 +1,6 @@
 """A few steps of each kind on this machine, as many processes at a time as trials run: what a study would take here.
 
-The processes are this module again (`python -m sweeps.forecast.probe`): planning itself never loads torch.
+The processes are this module again (`python -m sweeps.forecast.simulate.probe`): planning itself never loads torch.
 """
 
 import io
@@ -60,7 +60,7 @@ def probe(trials: Iterable[Trial], *, slots: int) -> list[Sample]:
     environment = os.environ | {"OMP_NUM_THREADS": str(max(1, configs[0].compute.threads))}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "sweeps.forecast.probe"],
+            [sys.executable, "-m", "sweeps.forecast.simulate.probe"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from dagan.stages import Stage, stages_of
-from sweeps.forecast import step_times as durations
-from sweeps.forecast.outcomes import Outcomes
-from sweeps.forecast.snapshot_size import snapshot_bytes
-from sweeps.forecast.step_times import Durations
+from sweeps.forecast.estimate.snapshot_size import snapshot_bytes
+from sweeps.forecast.simulate import step_times as durations
+from sweeps.forecast.simulate.outcomes import Outcomes
+from sweeps.forecast.simulate.step_times import Durations
 from sweeps.planning.budget import own_pflop
 from sweeps.planning.plan import Plan
 from sweeps.planning.sharing import Sharing

@@ -1,0 +1,1 @@
+"""What a study would do and cost, by counting: `sweeps show`."""

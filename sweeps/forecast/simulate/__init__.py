@@ -1,0 +1,1 @@
+"""How a study would go on a cluster, by replaying its plan on a virtual clock: `sweeps simulate`."""
