@@ -41,3 +41,9 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean `{near[0]}`?)" if near else ""
     return f"unknown {kind} `{name}`{hint}. Known: {', '.join(known)}."
+
+
+def first_line(error: BaseException) -> str:
+    """An exception in one line: its type, and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"

@@ -1,5 +1,6 @@
-"""A folder that is there as a whole or not at all."""
+"""Files and folders that are there as a whole or not at all."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,4 +48,18 @@ def new_folder(folder: Path, where: str, *, last: str) -> Iterator[Path]:
         inside.rmdir()
     except BaseException:
         shutil.rmtree(folder if made else inside, ignore_errors=True)
+        raise
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader, or a crash, sees the old one or the new one, never a part."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
         raise

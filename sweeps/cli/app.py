@@ -13,7 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from sweeps.planning.plan import Plan
-    from sweeps.records.ledger import Place
+    from sweeps.records.run_folder import RunFolder
     from sweeps.study.schema import Study
 
 app = typer.Typer(
@@ -85,12 +85,13 @@ def show(
     """
     from sweeps.forecast.estimate.costs import outline
     from sweeps.forecast.estimate.text import print_outline
-    from sweeps.records.ledger import Ledger, Place
+    from sweeps.records.ledger import Ledger
+    from sweeps.records.run_folder import RunFolder
     from sweeps.study.files import load
 
     chosen = load(study, overrides or [])
     # Where the study has run already, its ledger says how much paired differences vary.
-    facts = outline(chosen, Ledger(Place(out, chosen.name).ledger).entries.values())
+    facts = outline(chosen, Ledger(RunFolder(out, chosen.name).ledger).entries.values())
     if probe:
         from sweeps.forecast.simulate.forecast import forecast, probed, slots_here
 
@@ -179,9 +180,10 @@ def run(
 
     from sweeps.monitor.activity import Activity
     from sweeps.monitor.live_table import LiveTable
-    from sweeps.monitor.wandb_runs import Tracker, require_login
-    from sweeps.records.ledger import Place
+    from sweeps.monitor.wandb_runs import WandbRuns, require_login
+    from sweeps.records.run_folder import RunFolder
     from sweeps.run import experiment
+    from sweeps.run.tune.session import Cluster
     from sweeps.study.files import load
 
     chosen = load(study, overrides or [])
@@ -189,13 +191,13 @@ def run(
         require_login()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     check_folders(chosen, console)
-    place = Place(out, chosen.name)
-    listeners = [LiveTable(console), Activity(place), Tracker(place.wandb, wandb, console)]
+    place = RunFolder(out, chosen.name)
+    listeners = [LiveTable(console), Activity(place), WandbRuns(place.wandb, wandb, console)]
     limit = float("inf") if storage_limit is None else storage_limit * 1e9
     plan = experiment.run(
         chosen,
         place,
-        cluster=experiment.Cluster(address, workers),
+        cluster=Cluster(address, workers),
         storage=experiment.Storage(storage, limit, sharing),
         listeners=listeners,
     )
@@ -242,7 +244,7 @@ def export(study: StudyName, overrides: Overrides = None, out: Out = RESULTS) ->
     Example: sweeps export digits
     """
     from sweeps.outputs.best_configs import export as write
-    from sweeps.records.ledger import shown
+    from sweeps.records.run_folder import shown
 
     plan, place = replay(study, overrides, out)
     plan.require_results()
@@ -331,15 +333,16 @@ def sample(
         print(*paths, sep="\n")
 
 
-def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "Place"]:
+def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "RunFolder"]:
     """A study as its ledger leaves it: as it was last run, unless overrides say otherwise."""
     from sweeps.planning.plan import Plan
-    from sweeps.records.ledger import Ledger, Place
+    from sweeps.records.ledger import Ledger
+    from sweeps.records.run_folder import RunFolder
     from sweeps.study.files import load
 
-    kept = Place(out, load(name).name if Path(name).suffix else name).study
+    kept = RunFolder(out, load(name).name if Path(name).suffix else name).study
     study = load(str(kept) if kept.is_file() and not overrides else name, overrides or [])
-    place = Place(out, study.name)
+    place = RunFolder(out, study.name)
     return Plan(study, Ledger(place.ledger)), place
 
 
@@ -348,7 +351,7 @@ def check_folders(study: "Study", console: Any) -> None:
     from dagan.data.images import check_images
     from dagan.data.kdef import check_portraits
     from dagan.settings import Data
-    from sweeps.records.ledger import shown
+    from sweeps.records.run_folder import shown
 
     for dataset in study.cell_datasets:
         root = dataset.root or Data().root
@@ -360,42 +363,45 @@ def check_folders(study: "Study", console: Any) -> None:
             check_portraits(root)
 
 
-def finish(plan: "Plan", place: "Place", wandb: str, console: Any) -> None:
+def finish(plan: "Plan", place: "RunFolder", wandb: str, console: Any) -> None:
     """Conclude a study that is done, or say how it goes on; what is lacking decides the exit code."""
+    from sweeps.planning.plan import shortcomings
+
     if not plan.finished:
         done = f"{len(plan.entries)} of {plan.planned} trials are kept"
         console.print(f"Interrupted; {done}. To go on, give the same command again:\n  {this_command()}")
         raise typer.Exit(130)
     conclude(plan, place, wandb)
-    if plan.shortcomings:
-        for text in plan.shortcomings:
+    if lacking := shortcomings(plan.branches):
+        for text in lacking:
             console.print(text, markup=False)
         console.print(f"To try what failed again: {this_command()}", markup=False)
         raise typer.Exit(1)
 
 
-def conclude(plan: "Plan", place: "Place", wandb: str) -> None:
+def conclude(plan: "Plan", place: "RunFolder", wandb: str) -> None:
     """Write report and best configs, and say what was found and where everything is."""
     from sweeps.outputs.best_configs import export as write
-    from sweeps.records.ledger import shown
+    from sweeps.planning.plan import unjudged
+    from sweeps.records.run_folder import shown
 
     for line in write_report(plan, place):
         print(line)
     if any(branch.of_phase("confirm") for branch in plan.branches):
         best = write(plan, place)
         print(f"Best configs: {shown(place.best)} (files: {len(best)}). Train one again: sweeps train FILE")
-    if plan.unjudged:
+    if left := unjudged(plan):
         why = "they had ended before the study asked for it, or their judge failed"
-        print(f"Generated images not judged: those of {len(plan.unjudged)} confirm trials; {why}.")
+        print(f"Generated images not judged: those of {len(left)} confirm trials; {why}.")
     if wandb == "offline" and place.wandb.is_dir():
         print(f"W&B runs: {shown(place.wandb)} (offline). Upload: wandb sync {shown(place.wandb)}/offline-run-*")
     print(f"Ledger: {shown(place.ledger)} ({len(plan.entries)} trials)")
 
 
-def write_report(plan: "Plan", place: "Place") -> list[str]:
+def write_report(plan: "Plan", place: "RunFolder") -> list[str]:
     """Write the report; what it found and where it is."""
     from sweeps.outputs.report import summarise
-    from sweeps.records.ledger import shown
+    from sweeps.records.run_folder import shown
 
     found = summarise(plan, place)
     return [*found.lines, f"Report: {shown(found.html)}"]

@@ -1,4 +1,4 @@
-"""What a run is doing right now: the driver writes it into a small file of the study, `sweeps status` reads it."""
+"""The activity file: what a run is doing right now, written by the driver and read by `sweeps status`."""
 
 import contextlib
 import json
@@ -9,51 +9,70 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
+from dagan.files import write_atomically
 from sweeps.planning.plan import Plan
 from sweeps.planning.trial import Trial
-from sweeps.records.ledger import Entry, Place, write_atomically
-from sweeps.run.resources import Share
+from sweeps.records.ledger import Entry
+from sweeps.records.run_folder import RunFolder
+from sweeps.run.listeners import Listener, TrialResources
+from sweeps.run.messages import Report
 
 SECONDS = 1.0
-"""The file is written no more often."""
+"""Least time between two writes."""
 EVENTS = 100
-"""So many are kept, the latest."""
-SHOWN = ("stage", "iteration", "total")
-"""Of a trial's last report."""
+"""Number of events kept, the latest."""
 
 
-class Activity:
-    """The trials at work, and what happened to them that no ledger entry tells of."""
+class Activity(Listener):
+    """Writes down the trials at work, and what happened to them that no ledger entry tells of."""
 
-    def __init__(self, place: Place) -> None:
-        self.file = place.activity
+    def __init__(self, folder: RunFolder) -> None:
+        self.file = folder.activity
         self.running: dict[str, dict[str, Any]] = {}
-        """By signature."""
+        """The trials at work, by signature."""
         self.events: deque[str] = deque(maxlen=EVENTS)
         self.written = 0.0
 
-    def begin(self, _plan: Plan, slots: int, _share: Share) -> None:
-        """The run starts."""
+    def opened(self, plan: Plan, slots: int, resources: TrialResources) -> None:
+        """Write the file for the first time."""
         self.slots = slots
         self._write()
 
-    def __call__(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
-        """A trial has started, reported, met with something, or ended."""
-        if entry or report.get("again"):
-            self.running.pop(trial.signature, None)
-        elif "event" not in report:
-            now = self.running.setdefault(trial.signature, {"name": trial.name, **place_of(trial)})
-            now |= {key: report[key] for key in SHOWN if key in report}
-            now |= {"host": report["provenance"]["host"]} if "provenance" in report else {}
-        if event := report.get("event"):
-            self.events.append(f"{trial.name}: {event}")
-        if time.monotonic() - self.written > SECONDS:
-            self._write()
+    def started(self, trial: Trial) -> None:
+        """Add a trial."""
+        self.running[trial.signature] = {"name": trial.name, **identity(trial)}
+        self._write_in_time()
 
-    def end(self) -> None:
-        """The run is over."""
+    def progressed(self, trial: Trial, report: Report) -> None:
+        """Note how far a trial is."""
+        self.running[trial.signature] |= {
+            "stage": report.stage,
+            "iteration": report.iteration,
+            "total": report.total,
+            "host": report.provenance.get("host", ""),
+        }
+        self._write_in_time()
+
+    def noticed(self, trial: Trial, text: str, *, again: bool = False) -> None:
+        """Note what has happened to a trial."""
+        self.events.append(f"{trial.name}: {text}")
+        if again:
+            self.running.pop(trial.signature, None)
+        self._write_in_time()
+
+    def ended(self, trial: Trial, entry: Entry) -> None:
+        """Remove a trial."""
+        self.running.pop(trial.signature, None)
+        self._write_in_time()
+
+    def closed(self) -> None:
+        """Remove the file."""
         with contextlib.suppress(OSError):
             self.file.unlink()
+
+    def _write_in_time(self) -> None:
+        if time.monotonic() - self.written > SECONDS:
+            self._write()
 
     def _write(self) -> None:
         self.written = time.monotonic()
@@ -64,8 +83,8 @@ class Activity:
             write_atomically(self.file, json.dumps(facts))
 
 
-def place_of(trial: Trial) -> dict[str, Any]:
-    """Which trial it is, for a script."""
+def identity(trial: Trial) -> dict[str, Any]:
+    """The columns that say which trial it is, for a script."""
     return {
         "signature": trial.signature,
         "phase": trial.phase,
@@ -77,13 +96,13 @@ def place_of(trial: Trial) -> dict[str, Any]:
     }
 
 
-def activity(place: Place) -> dict[str, Any] | None:
-    """What the file of a study says, and whether its driver is `alive` (None: nobody may look); None without a file.
+def activity(folder: RunFolder) -> dict[str, Any] | None:
+    """Read the file of a study, and whether its driver is `alive` (None: that cannot be seen); None without a file.
 
     A run that ends takes its file along, so one without a living driver is of one that was killed.
     """
     try:
-        facts: dict[str, Any] = json.loads(place.activity.read_bytes())
+        facts: dict[str, Any] = json.loads(folder.activity.read_bytes())
     except (OSError, ValueError):
         return None
-    return facts | {"alive": place.driven}
+    return facts | {"alive": folder.driven}

@@ -3,27 +3,30 @@
 import math
 import time
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
 
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 
 from sweeps.forecast.estimate.detectable import evidence, sentence
+from sweeps.monitor.displays import Display, display_on
+from sweeps.planning.branch import GroupKey, group_of
 from sweeps.planning.plan import Group, Plan
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry
-from sweeps.run.resources import Share, in_words
+from sweeps.run.listeners import Listener, TrialResources
+from sweeps.run.messages import Report
+from sweeps.run.tune.resources import described
 
-NOTICES = 20
-"""So many notices are shown, and no more: a full disk has one for each snapshot."""
+WARNINGS = 20
+"""So many warnings are shown, and no more: a full disk has one for each snapshot."""
 UNUSUAL = ("stopped", "diverged", "oom", "failed")
 
 
-def progress_table(plan: Plan, running: Counter[tuple[str, int, str]] | None = None) -> Table:
-    """One row per method of a cell, all points of a design together: how far search and confirm are, what they found.
+def progress_table(plan: Plan, running: Mapping[GroupKey, int] | None = None) -> Table:
+    """One row per method of a cell, all design points together: how far search and confirm are, what they found.
 
-    With `running`, the number of its trials that run right now, too.
+    With `running`, also the number of trials that run right now.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("data set", overflow="fold")
@@ -35,7 +38,7 @@ def progress_table(plan: Plan, running: Counter[tuple[str, int, str]] | None = N
     for group in plan.groups:
         cell, planned = group.cell, group.planned
         search, confirm = group.of_phase("search"), group.of_phase("confirm")
-        now = running[cell.dataset.name, cell.samples_per_class, group.method] if running is not None else 0
+        now = running.get(group_of(cell, group.method), 0) if running is not None else 0
         table.add_row(
             cell.dataset.name,
             str(cell.samples_per_class),
@@ -51,7 +54,7 @@ def progress_table(plan: Plan, running: Counter[tuple[str, int, str]] | None = N
 
 
 def best_validation(group: Group) -> str:
-    """The best mean validation accuracy so far, in %; of several points of a design, each with its own, none."""
+    """The best mean validation accuracy so far, in %; none for several design points, each with a best of its own."""
     best = group.branches[0].search.best if len(group.branches) == 1 else None
     return f"{100 * best.score:.1f} %" if best and best.score is not None else "·"
 
@@ -68,71 +71,76 @@ def unusual(entries: list[Entry]) -> str:
     return ", ".join(f"{counts[status]} {status}" for status in UNUSUAL if counts[status])
 
 
-class LiveTable:
-    """Shows a run as it goes: a live table on a terminal, else a line whenever a method has finished a phase."""
+class LiveTable(Listener):
+    """Shows a run as it goes: a live table on a terminal or in a notebook, else a line whenever a phase is done."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.running: Counter[tuple[str, int, str]] = Counter()
-        self._active: set[str] = set()
-        self._noticed: set[str] = set()
+        self.running: dict[str, GroupKey] = {}
+        """Groups of the trials at work, by signature."""
+        self._warned: set[str] = set()
+        self._display: Display | None = None
 
-    def begin(self, plan: Plan, slots: int, share: Share) -> None:
-        """The run starts."""
+    def opened(self, plan: Plan, slots: int, resources: TrialResources) -> None:
+        """Say what is to be done, and show the table."""
         self.plan, self.begun, self.done_before = plan, time.monotonic(), len(plan.entries)
         left = plan.planned - self.done_before
         known = f", {self.done_before} of them done before" if self.done_before else ""
         self.console.print(
             f"{plan.study.name}: {plan.planned} trials{known}; {left} to go, {slots} at a time,"
-            f" each on {in_words(share)}. Ctrl-C stops; the same command goes on."
+            f" each on {described(resources)}. Ctrl-C stops; the same command goes on."
         )
         for path in plan.ledger.damaged:
             self.console.print(f"damaged ledger file, set aside as {path.name}; its trial runs again", markup=False)
         reach = evidence(plan.study)
         if reach["comparisons"] and not reach["enough"]:
             self.console.print(f"Note: {sentence(reach)}")
-        self.live = Live(console=self.console, auto_refresh=False, transient=True) if self.console.is_terminal else None
-        if self.live:
-            self.live.start()
+        self._display = display_on(self.console)
         self._refreshed = 0.0
         self._show()
 
-    def __call__(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
-        """A trial has started, reported, or ended."""
-        if event := report.get("event"):
-            self.console.print(f"{trial.name}: {event}", markup=False)
-        notice = report.get("notice")
-        if notice and notice not in self._noticed and len(self._noticed) < NOTICES:
-            self._noticed.add(notice)
-            self.console.print(f"{trial.name}: {notice}", markup=False)
-        key = (trial.cell.dataset.name, trial.cell.samples_per_class, trial.method)
-        over = entry is not None or report.get("again")
-        if not over and "event" not in report and trial.signature not in self._active:
-            self._active.add(trial.signature)
-            self.running[key] += 1
-        elif over and trial.signature in self._active:
-            self._active.remove(trial.signature)
-            self.running[key] -= 1
-        self._show(ended=trial if entry else None)
+    def started(self, trial: Trial) -> None:
+        """Count the trial as running."""
+        self.running[trial.signature] = group_of(trial.cell, trial.method)
+        self._show()
 
-    def end(self) -> None:
-        """The run is over."""
-        if self.live:
-            self.live.stop()
-            self.console.print(progress_table(self.plan))
+    def progressed(self, trial: Trial, report: Report) -> None:
+        """Print what went wrong with its snapshots, each warning once."""
+        warning = report.snapshots.warning
+        if warning and warning not in self._warned and len(self._warned) < WARNINGS:
+            self._warned.add(warning)
+            self.console.print(f"{trial.name}: {warning}", markup=False)
+        self._show()
 
-    def _show(self, ended: Trial | None = None) -> None:
-        if self.live is None:
-            if ended:
-                self._line(ended)
-        elif time.monotonic() - self._refreshed > 0.2:
+    def noticed(self, trial: Trial, text: str, *, again: bool = False) -> None:
+        """Print what has happened to a trial."""
+        self.console.print(f"{trial.name}: {text}", markup=False)
+        if again:
+            self.running.pop(trial.signature, None)
+        self._show()
+
+    def ended(self, trial: Trial, entry: Entry) -> None:
+        """Count the trial as done."""
+        self.running.pop(trial.signature, None)
+        if self._display is None:
+            self._print_phase(trial)
+        self._show()
+
+    def closed(self) -> None:
+        """Leave the final table."""
+        if self._display:
+            self._display.close(progress_table(self.plan))
+
+    def _show(self) -> None:
+        if self._display and time.monotonic() - self._refreshed > self._display.seconds:
             self._refreshed = time.monotonic()
-            table = progress_table(self.plan, self.running)
+            table = progress_table(self.plan, Counter(self.running.values()))
             table.caption = self._caption()
             table.caption_justify = "left"
-            self.live.update(table, refresh=True)
+            self._display.show(table)
 
-    def _line(self, ended: Trial) -> None:
+    def _print_phase(self, ended: Trial) -> None:
+        """Print a line if a phase of the trial's method is done."""
         group = self.plan.group(ended)
         done = group.of_phase(ended.phase)
         if len(done) < group.planned[ended.phase]:

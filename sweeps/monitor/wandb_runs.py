@@ -7,7 +7,7 @@ import netrc
 import os
 import threading
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -17,50 +17,69 @@ from dagan.nested import flatten
 from sweeps.planning.plan import Plan
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry
-from sweeps.run.resources import Share
+from sweeps.run.listeners import Listener, TrialResources
+from sweeps.run.messages import Point, Report
 
 Mode = Literal["offline", "online", "off"]
+SUMMARY = {
+    "status",
+    "validation_accuracy",
+    "test_accuracy",
+    "iterations",
+    "pflop",
+    "pflop_unshared",
+    "wall_seconds",
+    "error",
+    "warning",
+}
+"""The ledger's columns in the summary of a run."""
 PATIENCE_SECONDS = 120
 """How long the end of a run waits for what W&B has yet to take in."""
 
-Message = tuple[Trial, dict[str, Any], Entry | None]
-"""As a listener is called."""
+
+class Pending(NamedTuple):
+    """What W&B has yet to be told of a trial: its curve so far and, once it has ended, its entry."""
+
+    trial: Trial
+    curve: list[Point]
+    entry: Entry | None
 
 
-class Tracker:
+class WandbRuns(Listener):
     """Logs each trial as a W&B run: config, curves, summary; group = method of a cell, job type = phase.
 
     A thread of its own does it: a server that answers slowly must not hold up the trials. What it has not got to yet
-    is kept once per trial, for each report has the whole curve.
+    is kept once per trial, as each report has the whole curve.
     """
 
     def __init__(self, folder: Path, mode: Mode, console: Console) -> None:
         self.folder, self.mode, self.console = folder, mode, console
         self.runs: dict[str, Any] = {}
+        """Open W&B runs, by signature."""
         self.steps: dict[str, int] = {}
+        """Points logged, by signature."""
         self.broken = mode == "off"
-        self._waiting: dict[str, Message] = {}
-        """By signature."""
+        self._waiting: dict[str, Pending] = {}
+        """What is yet to be logged, by signature."""
         self._over = False
         self._news = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="wandb", daemon=True)
 
-    def begin(self, plan: Plan, _slots: int, _share: Share) -> None:
-        """The run of the study starts."""
+    def opened(self, plan: Plan, slots: int, resources: TrialResources) -> None:
+        """Start the thread."""
         self.plan = plan
         if not self.broken:
             self._thread.start()
 
-    def __call__(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
-        """A trial has reported, or ended."""
-        if self.broken or not (entry or "curve" in report):
-            return
-        with self._news:
-            _, known, _ = self._waiting.pop(trial.signature, (trial, {}, None))
-            self._waiting[trial.signature] = (trial, known | report, entry)
-            self._news.notify()
+    def progressed(self, trial: Trial, report: Report) -> None:
+        """Log the curve so far."""
+        self._put(Pending(trial, report.curve, None))
 
-    def end(self) -> None:
+    def ended(self, trial: Trial, entry: Entry) -> None:
+        """Log the whole curve and the summary."""
+        self._put(Pending(trial, entry.curve, entry))
+
+    def closed(self) -> None:
         """Log what is left, and close the runs of trials that were interrupted."""
         if self.broken or not self._thread.is_alive():
             return
@@ -75,10 +94,19 @@ class Tracker:
             missing = f"{len(self._waiting)} trials are not in W&B"
             self.console.print(f"W&B took too long (more than {PATIENCE_SECONDS:g} s): {missing}; the ledger has all.")
 
+    def _put(self, pending: Pending) -> None:
+        if self.broken:
+            return
+        with self._news:
+            # To the end of the queue: the trial that has waited longest comes first.
+            self._waiting.pop(pending.trial.signature, None)
+            self._waiting[pending.trial.signature] = pending
+            self._news.notify()
+
     def _work(self) -> None:
-        while not self.broken and (message := self._next()):
+        while not self.broken and (pending := self._next()):
             try:
-                self._log(*message)
+                self._log(*pending)
             except Exception as error:
                 self._give_up(error)
         for run in self.runs.values():
@@ -87,40 +115,24 @@ class Tracker:
             except Exception as error:
                 self._give_up(error)
 
-    def _next(self) -> Message | None:
-        """What has waited longest; None when the study is over and nothing is left."""
+    def _next(self) -> Pending | None:
+        """Wait for what has waited longest; None when the study is over and nothing is left."""
         with self._news:
             self._news.wait_for(lambda: self._waiting or self._over)
             return self._waiting.pop(next(iter(self._waiting))) if self._waiting else None
 
-    def _log(self, trial: Trial, report: dict[str, Any], entry: Entry | None) -> None:
+    def _log(self, trial: Trial, curve: list[Point], entry: Entry | None) -> None:
         if trial.signature not in self.runs:
             self.runs[trial.signature] = self._open(trial)
             self.steps[trial.signature] = 0
         run = self.runs[trial.signature]
-        for point in report.get("curve", [])[self.steps[trial.signature] :]:
+        for point in curve[self.steps[trial.signature] :]:
             # After a crash the curve begins before this run did: it is logged from its start.
             self.steps[trial.signature] += 1
             run.log(point_values(point, self._offset(trial, point)), step=self.steps[trial.signature])
         if entry is None:
             return
-        run.summary.update(
-            entry.model_dump(
-                mode="json",
-                include={
-                    "status",
-                    "validation_accuracy",
-                    "test_accuracy",
-                    "iterations",
-                    "pflop",
-                    "pflop_unshared",
-                    "wall_seconds",
-                    "error",
-                    "warning",
-                },
-                exclude_none=True,
-            )
-        )
+        run.summary.update(entry.model_dump(mode="json", include=SUMMARY, exclude_none=True))
         run.summary.update({f"quality/{name}": value for name, value in entry.quality.items()})
         run.config.update({"provenance": entry.provenance})
         run.finish(exit_code=0 if entry.finished else 1)
@@ -161,7 +173,7 @@ class Tracker:
         return run
 
     def _offset(self, trial: Trial, point: dict[str, Any]) -> int:
-        """Stage 2 goes on counting where stage 1 ended, so that a run has one axis."""
+        """Iterations before a stage: stage 2 counts on where stage 1 ended, so that a run has one axis."""
         gan = trial.config.gan
         return gan.iterations if gan and point["stage"] == "classification" else 0
 
@@ -175,7 +187,7 @@ class Tracker:
 
 
 def point_values(point: dict[str, Any], offset: int) -> dict[str, float]:
-    """One point of a curve as W&B metrics."""
+    """Convert a point of a curve to W&B metrics."""
     values = {f"{point['stage']}/{name}": value for name, value in flatten(point["losses"]).items()}
     values |= {"iteration": point["iteration"] + offset, "images_per_second": point["images_per_second"]}
     if point.get("diversity"):

@@ -7,8 +7,11 @@ from typing import Any
 import yaml
 
 from dagan.errors import refuse
-from sweeps.planning.plan import Branch, Plan
-from sweeps.records.ledger import Entry, Place, write_atomically
+from dagan.files import write_atomically
+from sweeps.planning.branch import Branch
+from sweeps.planning.plan import Plan
+from sweeps.records.ledger import Entry
+from sweeps.records.run_folder import RunFolder
 
 HEADER = """\
 # {what} for {method} on {cell}{how}.
@@ -17,7 +20,7 @@ HEADER = """\
 """
 
 
-def export(plan: Plan, place: Place) -> list[Path]:
+def export(plan: Plan, place: RunFolder) -> list[Path]:
     """Write `best/<dataset>-n<n>-<method>.yaml` for every method of a cell whose confirm trials have begun to end.
 
     Raises:

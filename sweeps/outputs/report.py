@@ -3,15 +3,16 @@
 import shlex
 from typing import TYPE_CHECKING
 
+from dagan.files import write_atomically
 from sweeps.planning.plan import Plan
-from sweeps.records.ledger import Place, shown, write_atomically
+from sweeps.records.run_folder import RunFolder, shown
 from sweeps.study.files import load, shipped
 
 if TYPE_CHECKING:
     from analysis import Report
 
 
-def summarise(plan: Plan, place: Place) -> "Report":
+def summarise(plan: Plan, place: RunFolder) -> "Report":
     """Write the report of the plan's trials; entries that the study no longer asks for stay out of it."""
     import pandas as pd
 
@@ -40,7 +41,7 @@ def summarise(plan: Plan, place: Place) -> "Report":
     return found
 
 
-def command(plan: Plan, place: Place) -> str:
+def command(plan: Plan, place: RunFolder) -> str:
     """How to run just this study again, from the folder where it was run."""
     name = plan.study.name
     if name not in shipped() or load(name).hash != plan.study.hash:

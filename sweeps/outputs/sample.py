@@ -22,8 +22,8 @@ from dagan.methods import METHODS
 from dagan.settings import Gan
 from dagan.weights import load, save
 from sweeps.outputs.train import read_choices, trained
-from sweeps.records.ledger import shown
 from sweeps.records.provenance import commit, of_training, versions
+from sweeps.records.run_folder import shown
 
 if TYPE_CHECKING:
     from dagan.training.inference import TrainedGenerator

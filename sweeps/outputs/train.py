@@ -11,7 +11,7 @@ from dagan.config import Config
 from dagan.errors import refuse
 from dagan.files import require_new
 from sweeps.outputs.best_configs import read_config
-from sweeps.records.ledger import shown
+from sweeps.records.run_folder import shown
 from sweeps.study.files import overridden, read_file, read_yaml
 
 if TYPE_CHECKING:

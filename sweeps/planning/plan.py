@@ -1,118 +1,65 @@
-"""The plan of a study: which trials there are, which may start, which are done.
+"""The plan of a study: which trials there are, which may start, which have ended.
 
-No Ray here: a plan replayed over a ledger knows where a study stands, whoever ran it. That is all there is to
+No Ray here: a plan replayed over a ledger knows where a study stands, whoever ran it, and that is all there is to
 resumption. A method's confirm trials join the plan as soon as its search has ended; nothing waits for other methods.
-Who waits for whose snapshot is decided by `sweeps.planning.sharing`.
 """
 
-import heapq
-from collections import Counter, deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from dagan.errors import refuse
 from dagan.methods import METHODS
+from sweeps.planning.branch import Branch, GroupKey, group_of
+from sweeps.planning.queue import TrialQueue
 from sweeps.planning.search import MethodSearch
-from sweeps.planning.sharing import Beginning, Rank, Sharing
+from sweeps.planning.sharing import Sharing, Start
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry, Ledger
-from sweeps.records.snapshot_store import Key
+from sweeps.records.snapshot_store import SnapshotKey
 from sweeps.study.design import label
 from sweeps.study.schema import Cell, Study
 
 REPEATED_FAILURES = 3
-"""So many failures with one message, and no success, in one method: the study stops instead of failing on."""
+"""After so many failures with one message, and no success, in one method the study stops instead of failing on."""
 
 
 class RepeatedFailure(RuntimeError):
     """A method fails every time in the same way."""
 
 
-PHASES = ("search", "confirm")
-
-
-@dataclass
-class Branch:
-    """One method in one cell, at one point of the design: its search, then its confirm trials."""
-
-    index: int
-    """Its place among the branches of the study."""
-    search: MethodSearch
-    confirm: list[Trial] = field(default_factory=list)
-    entries: dict[tuple[str, int, int], Entry] = field(default_factory=dict)
-    """By phase, number and seed."""
-    firsts: dict[str, Trial] = field(default_factory=dict)
-    """By signature, the first trial of each config."""
-    twins: dict[str, list[Trial]] = field(default_factory=dict)
-    """By signature, later trials of a config whose first waits or runs. Its end, early or not, will be theirs."""
-
-    @property
-    def cell(self) -> Cell:
-        """The search's."""
-        return self.search.cell
-
-    @property
-    def method(self) -> str:
-        """The search's."""
-        return self.search.method
-
-    @property
-    def point(self) -> str:
-        """The search's, in words; empty for the one that the others are compared with, and without a design."""
-        return self.search.label
-
-    @property
-    def planned(self) -> dict[str, int]:
-        """Trials per phase. Where no search trial completed there is nothing to confirm."""
-        study = self.search.study
-        barren = self.search.finished and self.search.best is None
-        return {
-            "search": self.search.planned * len(study.search_seeds),
-            "confirm": 0 if barren else len(study.confirm_seeds),
-        }
-
-    def of_phase(self, phase: str) -> list[Entry]:
-        """The entries of a phase."""
-        return [entry for key, entry in self.entries.items() if key[0] == phase]
-
-    @property
-    def finished(self) -> bool:
-        """Whether every planned trial has ended."""
-        return len(self.entries) == sum(self.planned.values())
-
-
 @dataclass(frozen=True)
 class Group:
-    """All branches of one method in one cell: one, but where a design has more points."""
+    """All branches of one method in one cell: one, unless a design has several points."""
 
     branches: tuple[Branch, ...]
 
     @property
     def cell(self) -> Cell:
-        """The branches'."""
+        """Cell of the branches."""
         return self.branches[0].cell
 
     @property
     def method(self) -> str:
-        """The branches'."""
+        """Method of the branches."""
         return self.branches[0].method
 
     @property
     def planned(self) -> Counter[str]:
-        """Trials per phase."""
+        """Number of trials per phase."""
         return sum((Counter(branch.planned) for branch in self.branches), Counter())
 
     def of_phase(self, phase: str) -> list[Entry]:
-        """The entries of a phase."""
+        """Entries of a phase."""
         return [entry for branch in self.branches for entry in branch.of_phase(phase)]
 
 
 class Plan:
-    """All trials of a study, handed out as they may start, with the ledger in their back."""
+    """All trials of a study, handed out as they may start."""
 
     def __init__(self, study: Study, ledger: Ledger, *, retry: bool = False, sharing: Sharing | None = None) -> None:
-        """A plan as far as the ledger has it; with `retry`, trials that failed are to run once more."""
-        self.study, self.ledger, self.retry = study, ledger, retry
+        """A plan as far as the ledger has it; with `retry`, trials that failed run once more."""
+        self.study, self.ledger = study, ledger
         self.sharing = sharing or Sharing()
         searches = [
             MethodSearch(study, cell, method, point, ledger, label=label(point) if index else "")
@@ -120,17 +67,11 @@ class Plan:
             for method in study.methods
             for index, point in enumerate(study.points(cell, method))
         ]
-        self.branches = [Branch(index, search) for index, search in enumerate(searches)]
-        self._branch_of = {(b.cell.dataset.name, b.cell.samples_per_class, b.method, b.point): b for b in self.branches}
-        self._queues: dict[tuple[str, int, str], list[tuple[Rank, Trial]]] = {
-            (branch.cell.dataset.name, branch.cell.samples_per_class, branch.method): [] for branch in self.branches
-        }
-        """Heaps, by cell and method."""
-        self._parked: dict[str, list[tuple[Rank, Trial]]] = {}
-        """By family, trials that wait for another one's snapshot."""
-        self._reserved: dict[int, set[Key]] = {}
-        """By branch, the snapshots that its search may come back to."""
-        self._turn = 0
+        self.branches = [Branch(index, search, retry=retry) for index, search in enumerate(searches)]
+        self._branch_of = {(*branch.group, branch.point): branch for branch in self.branches}
+        self._queue = TrialQueue((branch.group for branch in self.branches), self.sharing)
+        self._reserved: dict[int, set[SnapshotKey]] = {}
+        """The snapshots that a search may reuse, by branch."""
         for branch in self.branches:
             self._advance(branch)
             self._reserve(branch)
@@ -138,85 +79,73 @@ class Plan:
     @property
     def groups(self) -> list[Group]:
         """The branches by cell and method."""
-        found: dict[tuple[str, int, str], list[Branch]] = {}
+        found: dict[GroupKey, list[Branch]] = {}
         for branch in self.branches:
-            key = (branch.cell.dataset.name, branch.cell.samples_per_class, branch.method)
-            found.setdefault(key, []).append(branch)
+            found.setdefault(branch.group, []).append(branch)
         return [Group(tuple(branches)) for branches in found.values()]
 
     def group(self, trial: Trial) -> Group:
-        """Where a trial belongs, the points of a design together."""
-        own = self.branch(trial)
-        return Group(tuple(b for b in self.branches if (b.cell, b.method) == (own.cell, own.method)))
+        """The group that a trial belongs to."""
+        own = group_of(trial.cell, trial.method)
+        return Group(tuple(branch for branch in self.branches if branch.group == own))
 
     def branch(self, trial: Trial) -> Branch:
-        """Where a trial belongs."""
-        return self._branch_of[trial.cell.dataset.name, trial.cell.samples_per_class, trial.method, trial.point]
+        """The branch that a trial belongs to."""
+        return self._branch_of[*group_of(trial.cell, trial.method), trial.point]
 
     def next(self) -> Trial | None:
-        """A trial to start now, methods and cells taking turns; None when all that can run is running.
+        """A trial to start now, methods and cells taking turns; None if all that can run is running."""
+        return self._queue.pop()
 
-        A trial for which another one is about to do part of the work is put off until that is done.
-        """
-        queues = list(self._queues.values())
-        for offset in range(len(queues)):
-            index = (self._turn + offset) % len(queues)
-            while queues[index]:
-                rank, trial = heapq.heappop(queues[index])
-                if self.sharing.held(trial):
-                    self._parked.setdefault(self.sharing.family(trial), []).append((rank, trial))
-                    continue
-                self._turn = index + 1
-                return trial
-        return None
+    def start(self, trial: Trial) -> Start:
+        """Start a trial: from which snapshots, and with which checkpoints."""
+        return self.sharing.start(trial)
 
-    def begin(self, trial: Trial) -> Beginning:
-        """A trial starts: from which snapshots it can, and which it is to leave."""
-        return self.sharing.begin(trial)
-
-    def made(self, trial: Trial, key: Key, size: int) -> list[Key]:
-        """A trial has left a snapshot; those that have to go for it."""
-        gone = self.sharing.made(trial, key, size)
-        self._unpark(trial)
-        return gone
+    def written(self, trial: Trial, key: SnapshotKey, size: int) -> list[SnapshotKey]:
+        """Add a snapshot of `size` bytes that a trial has written; return those to delete."""
+        deleted = self.sharing.written(trial, key, size)
+        self._queue.unblock(trial)
+        return deleted
 
     def stops(self, trial: Trial, iteration: int, accuracy: float) -> bool:
         """Whether early stopping ends a trial here."""
         return trial.phase == "search" and self.branch(trial).search.stops(trial, iteration, accuracy)
 
-    def record(self, trial: Trial, entry: Entry) -> list[Key]:
-        """Write a trial's end into the ledger and go on from there; the snapshots that nobody needs any more.
+    def record(self, trial: Trial, entry: Entry) -> list[SnapshotKey]:
+        """Write a trial's end into the ledger and advance; return the snapshots that nobody needs any more.
 
         Raises:
             RepeatedFailure: the method fails in the same way every time.
         """
         self.ledger.write(entry)
         branch = self.branch(trial)
-        self._place(branch, trial, entry)
-        for twin in branch.twins.pop(trial.signature, []):
-            self._place(branch, twin, entry)
+        branch.record(trial, entry)
         self._advance(branch)
-        garbage = self._reserve(branch) + self.sharing.end(trial)
-        self._unpark(trial)
+        unneeded = self._reserve(branch) + self.sharing.end(trial)
+        self._queue.unblock(trial)
         if entry.status == "failed":
-            self._watch(branch)
-        return garbage
+            self._require_some_success(branch)
+        return unneeded
 
-    def _reserve(self, branch: Branch) -> list[Key]:
-        """Keep the snapshots that a search may come back to; those that it will not."""
-        now = branch.search.reserved() if self.study.search.reuse else set()
+    def _advance(self, branch: Branch) -> None:
+        for trial in branch.advance():
+            rank = branch.rank(trial)
+            self.sharing.expect(trial, rank)
+            self._queue.push(rank, trial)
+
+    def _reserve(self, branch: Branch) -> list[SnapshotKey]:
+        """Keep the snapshots that a search may reuse; return those that it will not."""
+        now = branch.search.reserved()
         if now == self._reserved.get(branch.index, set()):
             return []
         self._reserved[branch.index] = now
         return self.sharing.reserve(set().union(*self._reserved.values()))
 
-    def _unpark(self, trial: Trial) -> None:
-        for rank, waiting in self._parked.pop(self.sharing.family(trial), []):
-            self._queue(rank, waiting)
-
-    def _queue(self, rank: Rank, trial: Trial) -> None:
-        cell = trial.cell
-        heapq.heappush(self._queues[cell.dataset.name, cell.samples_per_class, trial.method], (rank, trial))
+    def _require_some_success(self, branch: Branch) -> None:
+        entries = [entry for one in self.branches if one.group == branch.group for entry in one.entries.values()]
+        messages = [entry.error for entry in entries if entry.status == "failed"]
+        if len(messages) == len(entries) >= REPEATED_FAILURES and len(set(messages)) == 1:
+            raise RepeatedFailure(f"{branch.method} ({branch.cell}) failed {len(messages)} times with: {messages[0]}")
 
     @property
     def finished(self) -> bool:
@@ -225,44 +154,22 @@ class Plan:
 
     @property
     def at_once(self) -> int:
-        """How many trials could run at a time, at the most: those of the windows, or the confirm trials."""
+        """The most trials that could run at a time: those of the windows, or the confirm trials."""
         search, confirm = self.study.search.window * len(self.study.search_seeds), len(self.study.confirm_seeds)
         return sum(confirm if branch.search.finished else max(search, confirm) for branch in self.branches)
 
     @property
-    def shortcomings(self) -> list[str]:
-        """What a finished study still lacks: methods that never trained, confirm trials that failed."""
-        said = []
-        for branch in self.branches:
-            lost = [entry for entry in branch.of_phase("confirm") if not entry.finished]
-            if branch.search.finished and branch.search.best is None:
-                said.append(
-                    f"{branch.cell}, {branch.method}: no search trial completed, so there is nothing to confirm."
-                )
-            elif lost:
-                said.append(f"{branch.cell}, {branch.method}: {len(lost)} confirm trials failed: {lost[0].error}")
-        return said
-
-    @property
-    def unjudged(self) -> list[Entry]:
-        """The confirm trials whose generated images the study wants judged, but that were not."""
-        ended = [entry for branch in self.branches for entry in branch.of_phase("confirm")]
-        return [
-            entry
-            for entry in ended
-            if self.study.confirm.quality
-            and METHODS[entry.method].adversary
-            and entry.status == "completed"
-            and not entry.quality
-        ]
-
-    @property
     def planned(self) -> int:
-        """The number of trials."""
+        """Number of trials."""
         return sum(sum(branch.planned.values()) for branch in self.branches)
 
+    @property
+    def entries(self) -> list[Entry]:
+        """How the trials of this plan ended; ledger entries that the study no longer asks for are left out."""
+        return [entry for branch in self.branches for entry in branch.entries.values()]
+
     def require_results(self) -> None:
-        """Raises InvalidInput where nothing has finished yet."""
+        """Raise InvalidInput where no trial has ended yet."""
         if self.entries:
             return
         if self.ledger.entries:
@@ -273,60 +180,28 @@ class Plan:
             )
         raise refuse(self.study.name, f"has no finished trial in {self.ledger.folder}. Start with `sweeps run`.")
 
-    @property
-    def entries(self) -> list[Entry]:
-        """How the trials of this plan ended; entries of the ledger that the study no longer asks for are left out."""
-        return [entry for branch in self.branches for entry in branch.entries.values()]
 
-    def _place(self, branch: Branch, trial: Trial, entry: Entry) -> None:
-        # Two suggestions can be the same setting: one training, one file, but each keeps its place.
-        entry = entry.model_copy(update={"trial": trial.number})
-        branch.entries[trial.phase, trial.number, trial.seed] = entry
-        if trial.phase == "search":
-            branch.search.record(trial, entry)
+def shortcomings(branches: Iterable[Branch]) -> list[str]:
+    """What a finished study still lacks: methods without a completed search trial, confirm trials that failed."""
+    found = []
+    for branch in branches:
+        lost = [entry for entry in branch.of_phase("confirm") if not entry.finished]
+        if branch.nothing_completed:
+            found.append(f"{branch.cell}, {branch.method}: no search trial completed, so there is nothing to confirm.")
+        elif lost:
+            found.append(f"{branch.cell}, {branch.method}: {len(lost)} confirm trials failed: {lost[0].error}")
+    return found
 
-    def _advance(self, branch: Branch) -> None:
-        """Queue what may start; what the ledger has is done at once, and may let more start."""
-        waiting = deque(self._startable(branch))
-        while waiting:
-            trial = waiting.popleft()
-            first = branch.firsts.setdefault(trial.signature, trial)
-            entry = self._known(branch, first)
-            if entry:
-                self._place(branch, trial, entry)
-                waiting.extend(self._startable(branch))
-            elif trial is first:
-                rank = (branch.index, PHASES.index(trial.phase), trial.number, trial.seed)
-                self.sharing.expect(trial, rank)
-                self._queue(rank, trial)
-            else:
-                branch.twins.setdefault(trial.signature, []).append(trial)
 
-    def _known(self, branch: Branch, trial: Trial) -> Entry | None:
-        """How a trial ended, from this run or an earlier one."""
-        now = branch.entries.get((trial.phase, trial.number, trial.seed))
-        if now:
-            return now
-        entry = self.ledger.entries.get(trial.signature)
-        if entry is None or (self.retry and not entry.finished):
-            return None
-        return entry if trial.phase == "confirm" or branch.search.accepts(trial, entry) else None
-
-    def _startable(self, branch: Branch) -> Iterator[Trial]:
-        yield from branch.search.advance()
-        best = branch.search.best if branch.search.finished and not branch.confirm else None
-        if best is None:
-            return
-        settings = {**branch.search.point, **best.settings}
-        config = self.study.config(branch.cell, branch.method, seed=0, phase="confirm", settings=settings)
-        for number, seed in enumerate(self.study.confirm_seeds):
-            own = config.with_seed(seed)
-            branch.confirm.append(Trial(branch.cell, branch.method, "confirm", number, own, point=branch.point))
-        yield from branch.confirm
-
-    def _watch(self, branch: Branch) -> None:
-        alike = [b for b in self.branches if (b.cell, b.method) == (branch.cell, branch.method)]
-        entries = [entry for one in alike for entry in one.entries.values()]
-        messages = [entry.error for entry in entries if entry.status == "failed"]
-        if len(messages) == len(entries) >= REPEATED_FAILURES and len(set(messages)) == 1:
-            raise RepeatedFailure(f"{branch.method} ({branch.cell}) failed {len(messages)} times with: {messages[0]}")
+def unjudged(plan: Plan) -> list[Entry]:
+    """The confirm trials whose generated images the study wants judged, but that were not."""
+    if not plan.study.confirm.quality:
+        return []
+    return [
+        entry
+        for entry in plan.entries
+        if entry.phase == "confirm"
+        and METHODS[entry.method].adversary
+        and entry.status == "completed"
+        and not entry.quality
+    ]

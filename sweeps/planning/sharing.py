@@ -1,7 +1,7 @@
-"""Who trains what: trials with a prefix in common train it once, and the others wait and go on from there. DESIGN §5.
+"""Stage sharing: trials with a stage key in common train that stage once, and the others go on from its snapshot.
 
 No Ray and no files here: this is told what is planned, what runs and which snapshots exist, and says which trials may
-start, from where, what they are to leave for others, and which snapshots nobody needs any more.
+start, from which snapshots, which they must write for others, and which snapshots nobody needs any more.
 """
 
 from collections import defaultdict
@@ -9,186 +9,190 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sweeps.planning.trial import Trial
-from sweeps.records.snapshot_store import Key
+from sweeps.records.snapshot_store import SnapshotKey
 
 Rank = tuple[int, ...]
-"""A trial's place in the plan, whatever ran when: what trials share is trained by, and charged to, the first."""
+"""A trial's place in the plan, whatever ran when: shared work is trained by, and charged to, the first."""
 Position = tuple[int, int]
 """How far a training is: stage (0, 1) and iteration."""
 NOWHERE: Position = (-1, 0)
+StageEnds = tuple[SnapshotKey, ...]
+"""The last state of each stage of a trial."""
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """Where a trial begins, and what it leaves on its way."""
+class Start:
+    """From where a trial starts, and the snapshots that it writes on its way."""
 
-    starts: list[Key]
-    """Snapshots to go on from, the furthest first; none usable: from nothing."""
-    marks: list[list[int]]
-    """Iterations of each stage of its path at which others want a snapshot."""
+    snapshots: tuple[SnapshotKey, ...]
+    """Snapshots to go on from, the furthest first; if none is usable, from nothing."""
+    checkpoints: tuple[tuple[int, ...], ...]
+    """For each stage, the iterations at which others want a snapshot."""
 
 
 @dataclass
-class Expected:
+class Pending:
     """A trial that has not ended."""
 
     trial: Trial
     rank: Rank
-    path: tuple[Key, ...]
-    """The ends of its stages."""
+    ends: StageEnds
     running: bool = False
     promised: set[Position] = field(default_factory=set)
-    """While it runs: the marks that it has still to come by."""
+    """While it runs, the checkpoints that lie ahead of it."""
 
 
 class Sharing:
-    """The trials that have not ended, in families with a first stage in common, and the snapshots that exist."""
+    """The trials that have not ended, in families with the same first stage, and the snapshots that exist."""
 
     def __init__(
-        self, snapshots: dict[Key, int] | None = None, *, shared: bool = True, limit: float = float("inf")
+        self, snapshots: dict[SnapshotKey, int] | None = None, *, shared: bool = True, limit: float = float("inf")
     ) -> None:
         """Snapshots that exist, with sizes in bytes; `limit` bounds their sum, in bytes.
 
-        With `shared` false each trial is on its own, and snapshots are for its own crashes alone.
+        With `shared` false each trial is on its own, and snapshots serve its own crashes alone.
         """
         self.shared, self.limit = shared, limit
         self.snapshots: dict[str, dict[int, int]] = defaultdict(dict)
-        self.families: dict[str, dict[str, Expected]] = defaultdict(dict)
-        self.reserved: set[Key] = set()
-        """Kept even if no trial that is known needs them: the search may come back to them."""
+        """Bytes, by stage key and iteration."""
+        self.families: dict[str, dict[str, Pending]] = defaultdict(dict)
+        """By the key of the first stage, the trials by signature."""
+        self.reserved: set[SnapshotKey] = set()
+        """Kept even if no planned trial needs them: the search may reuse them."""
         self.bytes = sum((snapshots or {}).values())
-        """The size of all snapshots."""
+        """Size of all snapshots."""
         for key, size in (snapshots or {}).items():
-            self.snapshots[key.prefix][key.iteration] = size
+            self.snapshots[key.stage_key][key.iteration] = size
 
-    def path(self, trial: Trial) -> tuple[Key, ...]:
-        """The ends of a trial's stages, or its end alone where nothing is shared."""
+    def ends(self, trial: Trial) -> StageEnds:
+        """The ends of a trial's stages; where nothing is shared, its own end alone."""
         if self.shared:
-            return trial.path
-        return (Key(trial.signature, sum(key.iteration for key in trial.path)),)
-
-    def expect(self, trial: Trial, rank: Rank) -> None:
-        """A trial is planned, and has not ended."""
-        path = self.path(trial)
-        self.families[path[0].prefix][trial.signature] = Expected(trial, rank, path)
+            return trial.stage_ends
+        return (SnapshotKey(trial.signature, sum(key.iteration for key in trial.stage_ends)),)
 
     def family(self, trial: Trial) -> str:
-        """What a trial shares with others, if with any: the prefix of its first stage."""
-        return self.path(trial)[0].prefix
+        """The key of the first stage: what a trial may share with others."""
+        return self.ends(trial)[0].stage_key
 
-    def held(self, trial: Trial) -> bool:
-        """Whether a trial would do what another one is about to do for it."""
+    def expect(self, trial: Trial, rank: Rank) -> None:
+        """Add a trial that is planned and has not ended."""
+        ends = self.ends(trial)
+        self.families[ends[0].stage_key][trial.signature] = Pending(trial, rank, ends)
+
+    def blocked(self, trial: Trial) -> bool:
+        """Whether a trial would do work that another one is about to do for it."""
         family = self.families[self.family(trial)]
         if len(family) == 1:
             return False
         own = family[trial.signature]
-        reached = self._reached(own.path)
+        reached = self._reached(own.ends)
         return any(self._offer(other, own) > reached for other in family.values() if other is not own)
 
-    def begin(self, trial: Trial) -> Beginning:
-        """A trial starts now."""
+    def start(self, trial: Trial) -> Start:
+        """Start a trial: from which snapshots, and with which checkpoints."""
         family = self.families[self.family(trial)]
         own = family[trial.signature]
-        wanted: list[set[int]] = [set() for _ in own.path]
+        wanted: list[set[int]] = [set() for _ in own.ends]
         for other in family.values():
             if other is not own:
-                stage, iteration = common(own.path, other.path)
+                stage, iteration = common(own.ends, other.ends)
                 for earlier in range(stage):
-                    wanted[earlier].add(own.path[earlier].iteration)
+                    wanted[earlier].add(own.ends[earlier].iteration)
                 wanted[stage].add(iteration)
-        for stage, key in enumerate(own.path):
+        for stage, key in enumerate(own.ends):
             if key in self.reserved:
                 wanted[stage].add(key.iteration)
-        reached = self._reached(own.path)
+        reached = self._reached(own.ends)
         own.running = True
         own.promised = {(s, i) for s, iterations in enumerate(wanted) for i in iterations if (s, i) > reached}
-        marks = [sorted(i for s, i in own.promised if s == stage) for stage in range(len(own.path))]
-        return Beginning(list(self._on_the_way(own.path)), marks)
+        checkpoints = tuple(tuple(sorted(i for s, i in own.promised if s == stage)) for stage in range(len(own.ends)))
+        return Start(tuple(self._on_the_way(own.ends)), checkpoints)
 
-    def made(self, trial: Trial, key: Key, size: int) -> list[Key]:
-        """A running trial has left a snapshot; those that have to go for it, where room is limited."""
-        self.bytes += size - self.snapshots[key.prefix].get(key.iteration, 0)
-        self.snapshots[key.prefix][key.iteration] = size
+    def written(self, trial: Trial, key: SnapshotKey, size: int) -> list[SnapshotKey]:
+        """Add a snapshot that a running trial has written; return those to delete where room is limited."""
+        self.bytes += size - self.snapshots[key.stage_key].get(key.iteration, 0)
+        self.snapshots[key.stage_key][key.iteration] = size
         own = self.families[self.family(trial)].get(trial.signature)
         if own:
-            prefixes = [end.prefix for end in own.path]
-            reached = (prefixes.index(key.prefix), key.iteration) if key.prefix in prefixes else NOWHERE
-            own.promised = {mark for mark in own.promised if mark > reached}
+            stages = [end.stage_key for end in own.ends]
+            reached = (stages.index(key.stage_key), key.iteration) if key.stage_key in stages else NOWHERE
+            own.promised = {checkpoint for checkpoint in own.promised if checkpoint > reached}
         return self._evicted()
 
-    def end(self, trial: Trial) -> list[Key]:
-        """A trial has ended; the snapshots of its family that nobody needs any more."""
+    def end(self, trial: Trial) -> list[SnapshotKey]:
+        """Remove a trial that has ended; return the snapshots of its family that nobody needs any more."""
         name = self.family(trial)
         family = self.families[name]
         own = family.pop(trial.signature, None)
-        paths = [one.path for one in family.values()]
-        needed = {next(self._on_the_way(path), None) for path in paths} | self.reserved
-        prefixes = {key.prefix for path in paths for key in path} | {name}
-        prefixes |= {key.prefix for key in own.path} if own else set()
+        remaining = [one.ends for one in family.values()]
+        needed = {next(self._on_the_way(ends), None) for ends in remaining} | self.reserved
+        stages = {key.stage_key for ends in remaining for key in ends} | {name}
+        stages |= {key.stage_key for key in own.ends} if own else set()
         if not family:
             del self.families[name]
-        return self._forget([Key(p, i) for p in prefixes for i in self.snapshots.get(p, {}) if Key(p, i) not in needed])
+        kept = [SnapshotKey(stage, i) for stage in stages for i in self.snapshots.get(stage, {})]
+        return self._forget([key for key in kept if key not in needed])
 
-    def reserve(self, keys: set[Key]) -> list[Key]:
-        """Ends of stage 1 to keep though no trial that is known needs them; of those kept so far what nobody needs."""
+    def reserve(self, keys: set[SnapshotKey]) -> list[SnapshotKey]:
+        """Keep these ends of stage 1 for the search; return those kept so far that nobody needs."""
         released, self.reserved = self.reserved - keys, keys
         needed = {
-            next(self._on_the_way(one.path), None)
+            next(self._on_the_way(one.ends), None)
             for key in released
-            for one in self.families.get(key.prefix, {}).values()
+            for one in self.families.get(key.stage_key, {}).values()
         }
-        there = [key for key in released if key.iteration in self.snapshots.get(key.prefix, ())]
+        there = [key for key in released if key.iteration in self.snapshots.get(key.stage_key, ())]
         return self._forget([key for key in there if key not in needed])
 
-    def forget(self, key: Key) -> None:
-        """A snapshot is not there any more."""
+    def forget(self, key: SnapshotKey) -> None:
+        """Remove a snapshot that does not exist any more."""
         self._forget([key])
 
-    def _forget(self, keys: list[Key]) -> list[Key]:
+    def _forget(self, keys: list[SnapshotKey]) -> list[SnapshotKey]:
         for key in keys:
-            self.bytes -= self.snapshots[key.prefix].pop(key.iteration, 0)
-            if not self.snapshots[key.prefix]:
-                del self.snapshots[key.prefix]
+            self.bytes -= self.snapshots[key.stage_key].pop(key.iteration, 0)
+            if not self.snapshots[key.stage_key]:
+                del self.snapshots[key.stage_key]
         return keys
 
-    def _evicted(self) -> list[Key]:
-        """What exceeds the limit, that first which is needed last: its work is done again when its turn comes."""
-        gone: list[Key] = []
+    def _evicted(self) -> list[SnapshotKey]:
+        """Drop what exceeds the limit, first what is needed last: its work is done again when its turn comes."""
+        gone: list[SnapshotKey] = []
         if self.bytes <= self.limit:
             return gone
-        turn: dict[Key, Rank] = {}
+        turn: dict[SnapshotKey, Rank] = {}
         for family in self.families.values():
             for one in family.values():
-                key = next(self._on_the_way(one.path), None)
+                key = next(self._on_the_way(one.ends), None)
                 if key:
                     turn[key] = min(turn.get(key, one.rank), () if one.running else one.rank)
-        kept = [Key(prefix, iteration) for prefix, sizes in self.snapshots.items() for iteration in sizes]
+        kept = [SnapshotKey(stage, iteration) for stage, sizes in self.snapshots.items() for iteration in sizes]
         for key in sorted(kept, key=lambda key: (key not in turn, turn.get(key, ())), reverse=True):
             if self.bytes <= self.limit:
                 break
             gone += self._forget([key])
         return gone
 
-    def _reached(self, path: tuple[Key, ...]) -> Position:
-        key = next(self._on_the_way(path), None)
-        return ([end.prefix for end in path].index(key.prefix), key.iteration) if key else NOWHERE
+    def _reached(self, ends: StageEnds) -> Position:
+        key = next(self._on_the_way(ends), None)
+        return ([end.stage_key for end in ends].index(key.stage_key), key.iteration) if key else NOWHERE
 
-    def _on_the_way(self, path: tuple[Key, ...]) -> Iterator[Key]:
-        """The snapshots that lie on a path, the furthest first."""
-        for end in reversed(path):
-            for iteration in sorted(self.snapshots.get(end.prefix, ()), reverse=True):
+    def _on_the_way(self, ends: StageEnds) -> Iterator[SnapshotKey]:
+        """The snapshots that a trial with these stage ends passes through, the furthest first."""
+        for end in reversed(ends):
+            for iteration in sorted(self.snapshots.get(end.stage_key, ()), reverse=True):
                 if iteration <= end.iteration:
-                    yield Key(end.prefix, iteration)
+                    yield SnapshotKey(end.stage_key, iteration)
 
-    def _offer(self, other: Expected, own: Expected) -> Position:
-        """How far on its way another trial will bring this one: what it has promised, or would if it went first."""
-        shared = common(own.path, other.path)
+    def _offer(self, other: Pending, own: Pending) -> Position:
+        """How far another trial brings this one: by what it has promised, or would promise if it started first."""
+        shared = common(own.ends, other.ends)
         if other.running:
-            return max((mark for mark in other.promised if mark <= shared), default=NOWHERE)
+            return max((checkpoint for checkpoint in other.promised if checkpoint <= shared), default=NOWHERE)
         return shared if other.rank < own.rank else NOWHERE
 
 
-def common(one: tuple[Key, ...], other: tuple[Key, ...]) -> Position:
-    """How far two paths of a family go together."""
-    stage = max(index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a.prefix == b.prefix)
+def common(one: StageEnds, other: StageEnds) -> Position:
+    """How far two trials of a family train the same."""
+    stage = max(index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a.stage_key == b.stage_key)
     return stage, min(one[stage].iteration, other[stage].iteration)

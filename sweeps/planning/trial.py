@@ -7,7 +7,7 @@ from typing import Any
 from dagan.config import Config
 from dagan.data.splits import Phase
 from dagan.stage_key import stage_key
-from sweeps.records.snapshot_store import Key
+from sweeps.records.snapshot_store import SnapshotKey
 from sweeps.study.schema import Cell
 
 
@@ -19,41 +19,41 @@ class Trial:
     method: str
     phase: Phase
     number: int
-    """Of the suggestion within the method's search; in confirm, of the seed."""
+    """Index of the suggestion within its search; in confirm, of the seed."""
     config: Config
     rungs: tuple[int, ...] = ()
-    """Stage-2 iterations at which it may be stopped."""
+    """Stage-2 iterations at which early stopping may end it."""
     point: str = ""
-    """Of the study's design: its factors' values; empty for the one that the others are compared with."""
+    """Design point: its factors' values; empty for the reference that the others are compared with."""
     search: str = ""
-    """Of the search that suggested it: the hash of all that its suggestions hang on."""
+    """Key of the search that suggested it: the hash of everything that decides its suggestions."""
 
     @property
     def signature(self) -> str:
-        """The config's."""
+        """Signature of the config."""
         return self.config.signature
 
     @property
     def seed(self) -> int:
-        """The config's."""
+        """Seed of the config."""
         return self.config.seed
 
     @cached_property
-    def path(self) -> tuple[Key, ...]:
-        """The states at the ends of its stages: KG in stage 1, where it has one, and KC in stage 2."""
-        ends = [Key(stage_key(self.config, "classification"), self.config.classifier.iterations)]
+    def stage_ends(self) -> tuple[SnapshotKey, ...]:
+        """The last state of each stage: KG in stage 1, if the method has one, and KC in stage 2."""
+        ends = [SnapshotKey(stage_key(self.config, "classification"), self.config.classifier.iterations)]
         if self.config.gan:
-            ends.insert(0, Key(stage_key(self.config, "generation"), self.config.gan.iterations))
+            ends.insert(0, SnapshotKey(stage_key(self.config, "generation"), self.config.gan.iterations))
         return tuple(ends)
 
     @property
     def name(self) -> str:
-        """Short and readable, for dashboards."""
+        """Short readable name, for dashboards."""
         point = f"-{self.point}" if self.point else ""
         return f"{self.method}{point}-n{self.cell.samples_per_class}-{self.phase}-{self.number}-s{self.seed}"
 
     def identity(self, study: str) -> dict[str, Any]:
-        """The columns of the ledger that say which trial this is."""
+        """The ledger's columns that say which trial this is."""
         return {
             "signature": self.signature,
             "study": study,
@@ -70,7 +70,7 @@ class Trial:
 
 
 def portable(config: Config) -> dict[str, Any]:
-    """A config in JSON's types that means the same in every folder: workers run in other ones."""
+    """A config in JSON types that means the same in every working directory: workers run in others."""
     settings = config.model_dump(mode="json")
     settings["data"]["root"] = str(config.data.root.absolute())
     return settings

@@ -1,7 +1,7 @@
-"""The snapshots of trainings: where every node can read them, whole or not at all. DESIGN §5.
+"""The snapshots of trainings, where every node can read them: whole or not at all.
 
-A snapshot is named by the prefix that led to it and its iteration, so two trials that come by the same state write
-the same file, and "has anybody trained this far?" is "is this file there?".
+A snapshot is named by the key of its stage and its iteration, so two trials that pass through the same state write the
+same file, and "has anybody trained this far?" is "is this file there?".
 """
 
 import contextlib
@@ -21,52 +21,52 @@ SNAPSHOT_SECONDS = 30
 report interval."""
 
 
-class Key(NamedTuple):
-    """A state: the prefix of its stage, and the iteration."""
+class SnapshotKey(NamedTuple):
+    """The state of a training: the key of its stage, and the iteration."""
 
-    prefix: str
+    stage_key: str
     iteration: int
 
     @property
     def name(self) -> str:
-        """The name of its file."""
-        return f"{self.prefix}-{self.iteration:08d}{SUFFIX}"
+        """File name."""
+        return f"{self.stage_key}-{self.iteration:08d}{SUFFIX}"
 
     @classmethod
     def of(cls, name: str) -> Self | None:
-        """The key of a file; None for a file that is no snapshot."""
-        prefix, _, iteration = name.removesuffix(SUFFIX).rpartition("-")
-        return cls(prefix, int(iteration)) if name.endswith(SUFFIX) and prefix and iteration.isdecimal() else None
+        """Parse a file name; None for a file that is no snapshot."""
+        stage_key, _, iteration = name.removesuffix(SUFFIX).rpartition("-")
+        return cls(stage_key, int(iteration)) if name.endswith(SUFFIX) and stage_key and iteration.isdecimal() else None
 
 
 @dataclass(frozen=True)
-class Store:
+class SnapshotStore:
     """A folder, or any URL that fsspec knows (`s3://…`, `gs://…`), that all nodes see."""
 
     url: str
 
     @property
-    def _place(self) -> tuple[fsspec.AbstractFileSystem, PurePosixPath]:
+    def _location(self) -> tuple[fsspec.AbstractFileSystem, PurePosixPath]:
         system, path = fsspec.core.url_to_fs(self.url)
         return system, PurePosixPath(path)
 
-    def snapshots(self) -> dict[Key, int]:
-        """What is there, with sizes in bytes."""
-        system, folder = self._place
+    def snapshots(self) -> dict[SnapshotKey, int]:
+        """Size of every snapshot, bytes."""
+        system, folder = self._location
         system.invalidate_cache()
         try:
             files = system.ls(str(folder), detail=True)
         except FileNotFoundError:
             return {}
-        return {key: file["size"] or 0 for file in files if (key := Key.of(PurePosixPath(file["name"]).name))}
+        return {key: file["size"] or 0 for file in files if (key := SnapshotKey.of(PurePosixPath(file["name"]).name))}
 
-    def write(self, key: Key, content: bytes) -> int:
-        """Keep a snapshot under its digest; its size in bytes."""
+    def write(self, key: SnapshotKey, content: bytes) -> int:
+        """Write a snapshot with its digest; return its size in bytes."""
         self.put(key.name, hashlib.sha256(content).digest() + content)
         return DIGEST + len(content)
 
-    def read(self, key: Key) -> bytes | None:
-        """A snapshot; None where there is none. A damaged one is removed and counts as none."""
+    def read(self, key: SnapshotKey) -> bytes | None:
+        """Read a snapshot; None if there is none. A damaged one is removed and counts as none."""
         kept = self.get(key.name)
         if kept is None:
             return None
@@ -76,8 +76,8 @@ class Store:
         return None
 
     def put(self, name: str, content: bytes) -> None:
-        """Write a file beside its place and rename it: a reader, or a crash, sees all of it or nothing."""
-        system, folder = self._place
+        """Write a file under another name and rename it: a reader, or a crash, sees all of it or nothing."""
+        system, folder = self._location
         system.makedirs(str(folder), exist_ok=True)
         beside = str(folder / f".{name}.{socket.gethostname()}.{os.getpid()}")
         try:
@@ -89,8 +89,8 @@ class Store:
             raise
 
     def get(self, name: str) -> bytes | None:
-        """The bytes of a file; None where there is none."""
-        system, folder = self._place
+        """Read a file; None if there is none."""
+        system, folder = self._location
         try:
             content: bytes = system.cat_file(str(folder / name))
         except (FileNotFoundError, NotADirectoryError):
@@ -98,18 +98,18 @@ class Store:
         return content
 
     def delete(self, name: str) -> None:
-        """Remove a file, if it is there."""
-        system, folder = self._place
+        """Remove a file if it exists."""
+        system, folder = self._location
         with contextlib.suppress(FileNotFoundError):
             system.rm_file(str(folder / name))
 
     def clear(self) -> None:
-        """Remove all snapshots, what crashed writers have left, and the folder, if that is all there was in it."""
-        system, folder = self._place
+        """Remove all snapshots, the leftovers of crashed writers, and the folder if it is empty then."""
+        system, folder = self._location
         system.invalidate_cache()
         with contextlib.suppress(OSError):
             for path in system.ls(str(folder), detail=False):
                 name = PurePosixPath(path).name
-                if Key.of(name) or (name.startswith(".") and SUFFIX in name):
+                if SnapshotKey.of(name) or (name.startswith(".") and SUFFIX in name):
                     self.delete(name)
             system.rmdir(str(folder))

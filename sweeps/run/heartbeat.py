@@ -1,4 +1,4 @@
-"""Trials that say nothing: after silently lost packets a worker can seem alive for ever, without any error. DESIGN §8.
+"""Heartbeats: after silently lost packets a worker can seem alive for ever without any error; here it is noticed.
 
 Ray's keepalive ends most such hangs; this is for the rest. No Ray here.
 """
@@ -8,40 +8,41 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 SECONDS = 900.0
-"""Silence that is too long, as long as trials report more often than ten times within it."""
+"""Silence that is too long, as long as trials are heard of more often than ten times within it."""
 TIMES = 10
-"""So many times the longest silence that was broken is too long."""
+"""So many times the longest pause seen so far is too long."""
 
 
-class Silence:
-    """How long each running trial has said nothing, by Ray's id."""
+class HeartbeatMonitor:
+    """Notices running trials of which nothing is heard any more."""
 
     def __init__(self, limit: float | Literal["auto"] = "auto", *, clock: Callable[[], float] = time.monotonic) -> None:
-        """A limit in seconds, or one that goes by what is usual."""
+        """`limit` in seconds; auto: 900, or ten times the longest pause seen, if that is more."""
         self.limit, self.clock = limit, clock
-        self.longest = 0.0
-        self._since: dict[str, float] = {}
+        self.longest_pause = 0.0
+        self._heard: dict[str, float] = {}
+        """When each trial was last heard of, by the executor's id."""
 
     @property
     def allowed(self) -> float:
-        """In seconds."""
-        return max(SECONDS, TIMES * self.longest) if self.limit == "auto" else self.limit
+        """Allowed silence in seconds."""
+        return max(SECONDS, TIMES * self.longest_pause) if self.limit == "auto" else self.limit
 
-    def broken(self, ray_id: str) -> None:
-        """A trial has reported."""
+    def heard(self, run_id: str) -> None:
+        """Note that a trial has sent a message."""
         now = self.clock()
-        self.longest = max(self.longest, now - self._since.get(ray_id, now))
-        self._since[ray_id] = now
+        self.longest_pause = max(self.longest_pause, now - self._heard.get(run_id, now))
+        self._heard[run_id] = now
 
-    def ended(self, ray_id: str) -> None:
-        """A trial is over."""
-        self._since.pop(ray_id, None)
+    def ended(self, run_id: str) -> None:
+        """Forget a trial that is over."""
+        self._heard.pop(run_id, None)
 
-    def too_long(self, at_work: Iterable[str]) -> list[str]:
-        """Those of the trials at work that have been silent too long; each is told of once, until the same again."""
+    def silent(self, at_work: Iterable[str]) -> list[str]:
+        """Return those of the trials at work that have been silent too long, each once per allowed silence."""
         now, found = self.clock(), []
-        for ray_id in at_work:
-            if now - self._since.setdefault(ray_id, now) > self.allowed:
-                self._since[ray_id] = now
-                found.append(ray_id)
+        for run_id in at_work:
+            if now - self._heard.setdefault(run_id, now) > self.allowed:
+                self._heard[run_id] = now
+                found.append(run_id)
         return found

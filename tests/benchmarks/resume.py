@@ -113,7 +113,7 @@ def make(study: Study, folder: Path) -> None:
             ledger.write(entry_of(trial, luck))
     plan = Plan(study, ledger, sharing=Sharing(shared=False))
     while trial := plan.next():
-        plan.begin(trial)
+        plan.start(trial)
         plan.record(trial, entry_of(trial, luck))
     last = {branch.method: list(branch.entries.values())[-1].signature for branch in plan.branches}
     for signature in last.values():

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from rivals.contest import Contestant, Outcome
 
-from sweeps.planning.budget import Account
+from sweeps.planning.budget import FlopBudget
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
 from sweeps.study.parse import study_of
@@ -57,7 +57,7 @@ def main() -> None:
     tree = STUDY | SIZES[options.size]
     study = study_of(tree)
     trials = [trial for branch in Plan(study, Ledger(Path())).branches for trial in branch.confirm]
-    alone, together = sum(Account().charge(trial) for trial in trials), Account().estimate(trials)
+    alone, together = sum(FlopBudget().charge(trial) for trial in trials), FlopBudget().estimate(trials)
     print(f"{len(trials)} trials; counted operations {alone / together:.2f}x fewer when shared", flush=True)
     ratios = []
     for _ in range(options.rounds):

@@ -12,8 +12,9 @@ from rich.console import Console
 
 from sweeps.forecast.simulate.forecast import forecast, probed, slots_here
 from sweeps.forecast.simulate.step_times import recorded
-from sweeps.monitor.wandb_runs import Tracker
-from sweeps.records.ledger import Ledger, Place
+from sweeps.monitor.wandb_runs import WandbRuns
+from sweeps.records.ledger import Ledger
+from sweeps.records.run_folder import RunFolder
 from sweeps.run import experiment
 from sweeps.study.files import load
 
@@ -25,11 +26,11 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     asked = parser.parse_args()
     study = load(asked.study, asked.overrides)
-    slots, place = slots_here(study), Place(asked.out, study.name)
+    slots, place = slots_here(study), RunFolder(asked.out, study.name)
     before = probed(study, slots)
     predicted = forecast(study, slots, before)
     begin = time.monotonic()
-    plan = experiment.run(study, place, listeners=[Tracker(place.wandb, "offline", Console(stderr=True))])
+    plan = experiment.run(study, place, listeners=[WandbRuns(place.wandb, "offline", Console(stderr=True))])
     measured = time.monotonic() - begin
     after = forecast(study, slots, probed(study, slots))
     entries = list(Ledger(place.ledger).entries.values())

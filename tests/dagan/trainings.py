@@ -51,7 +51,7 @@ def ran(config, every=2):
 
 
 def in_stage_2(config):
-    """A training at the beginning of stage 2, without stage 1."""
+    """A training at the start of stage 2, without stage 1."""
     training = Training(config)
     if training.classification is None:
         training.begin_classification()

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from dagan.stages import stages_of
-from sweeps.planning.budget import between
+from sweeps.planning.budget import pflop_between
 from sweeps.planning.plan import Plan
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry, Ledger
-from sweeps.records.snapshot_store import Key
+from sweeps.records.snapshot_store import SnapshotKey
 from sweeps.study.schema import Study
 
 TINY: dict[str, Any] = {
@@ -98,7 +98,7 @@ def play(study: Study, folder: Path, *, workers: int, luck: random.Random, kill_
     ended = 0
     while not plan.finished:
         while len(running) < workers and (trial := plan.next()):
-            plan.begin(trial)
+            plan.start(trial)
             running.append(trial)
         assert running, "trials are left, but none could start"
         trial = running.pop(luck.randrange(len(running)))
@@ -117,7 +117,7 @@ class Unwritten(Ledger):
 
     def write(self, entry: Entry) -> None:
         """Note it."""
-        self._note(entry)
+        self._add(entry)
 
 
 @dataclass
@@ -127,7 +127,7 @@ class Run:
     trial: Trial
     at: tuple[int, int]
     """Stage and iteration."""
-    marks: list[tuple[int, int]]
+    checkpoints: list[tuple[int, int]]
 
 
 class Player:
@@ -136,11 +136,11 @@ class Player:
     def __init__(self, plan: Plan, luck: random.Random, *, workers: int, accidents: float = 0.0) -> None:
         """`accidents`: how likely a worker is lost, a trial diverges or a snapshot goes, at every step."""
         self.plan, self.luck, self.workers, self.accidents = plan, luck, workers, accidents
-        self.kept: set[Key] = set()
+        self.kept: set[SnapshotKey] = set()
         self.running: list[Run] = []
         self.lost: list[Trial] = []
         self.trained: Counter[tuple[str, int]] = Counter()
-        """How often each iteration was trained, by prefix."""
+        """How often each iteration was trained, by stage key."""
         self.work = 0.0
 
     def play(self) -> "Player":
@@ -163,47 +163,46 @@ class Player:
         trial = self.lost.pop() if self.lost else self.plan.next()
         if trial is None:
             return False
-        beginning = self.plan.begin(trial)
-        path = self.plan.sharing.path(trial)
+        start = self.plan.start(trial)
+        ends = self.plan.sharing.ends(trial)
         at = (0, 0)
-        for key in beginning.starts:
-            (end,) = (end for end in path if end.prefix == key.prefix)
+        for key in start.snapshots:
+            (end,) = (end for end in ends if end.stage_key == key.stage_key)
             assert key.iteration <= end.iteration, "beyond its own end"
             if key in self.kept:
-                at = (path.index(end), key.iteration)
+                at = (ends.index(end), key.iteration)
                 break
-        marks = [(stage, iteration) for stage, marks in enumerate(beginning.marks) for iteration in marks]
-        self.running.append(Run(trial, at, sorted(mark for mark in marks if mark > at)))
+        checkpoints = [(stage, iteration) for stage, found in enumerate(start.checkpoints) for iteration in found]
+        self.running.append(Run(trial, at, sorted(one for one in checkpoints if one > at)))
         return True
 
     def go_on(self, run: Run) -> None:
-        """To the next mark, or to the end."""
-        if run.marks:
-            mark = run.marks.pop(0)
-            self.train(run, mark)
+        """To the next checkpoint, or to the end."""
+        if run.checkpoints:
+            self.train(run, run.checkpoints.pop(0))
             self.keep(run)
             if self.accidents and self.luck.random() < 0.3:
                 self.keep(run)
         else:
-            self.train(run, (len(run.trial.path) - 1, run.trial.path[-1].iteration))
+            self.train(run, (len(run.trial.stage_ends) - 1, run.trial.stage_ends[-1].iteration))
             self.end(run)
 
     def train(self, run: Run, goal: tuple[int, int]) -> None:
         """Count each iteration."""
-        ends = [end.iteration for end in run.trial.path]
+        ends = [end.iteration for end in run.trial.stage_ends]
         stages = stages_of(run.trial.config)
         while run.at < goal:
             stage, iteration = run.at
             until = goal[1] if stage == goal[0] else ends[stage]
-            self.trained.update((run.trial.path[stage].prefix, step) for step in range(iteration, until))
-            self.work += between(run.trial.config, stages[stage], iteration, until)
+            self.trained.update((run.trial.stage_ends[stage].stage_key, step) for step in range(iteration, until))
+            self.work += pflop_between(run.trial.config, stages[stage], iteration, until)
             run.at = (stage, until) if stage == goal[0] else (stage + 1, 0)
 
     def keep(self, run: Run) -> None:
         """Leave a snapshot."""
-        key = Key(run.trial.path[run.at[0]].prefix, run.at[1])
+        key = SnapshotKey(run.trial.stage_ends[run.at[0]].stage_key, run.at[1])
         self.kept.add(key)
-        self.kept -= set(self.plan.made(run.trial, key, self.luck.randint(1, 10)))
+        self.kept -= set(self.plan.written(run.trial, key, self.luck.randint(1, 10)))
         assert self.plan.sharing.bytes <= self.plan.sharing.limit
 
     def end(self, run: Run, status: str = "") -> None:

@@ -10,7 +10,7 @@ from sweeps.forecast.estimate.detectable import evidence
 from sweeps.forecast.estimate.draft import Draft, drafts
 from sweeps.forecast.estimate.snapshot_usage import Storage, storage
 from sweeps.forecast.estimate.stage_tree import roots, shapes
-from sweeps.planning.budget import Account
+from sweeps.planning.budget import FlopBudget
 from sweeps.records.ledger import Entry
 from sweeps.study.schema import Study
 
@@ -48,7 +48,7 @@ def costs(study: Study, plan: list[Draft]) -> list[dict[str, Any]]:
 
     What trials share is charged to the first of them in the plan, as `sweeps.planning.budget` does, whoever trains it.
     """
-    account, rows, begun = Account(), [], set[str]()
+    account, rows, begun = FlopBudget(), [], set[str]()
     for (dataset, size, method), group in groupby(
         plan, key=lambda one: (one.cell.dataset.name, one.cell.samples_per_class, one.method)
     ):
@@ -58,7 +58,7 @@ def costs(study: Study, plan: list[Draft]) -> list[dict[str, Any]]:
             for trial in branch.trials:
                 weight = branch.scale if trial.phase == "search" else 1.0
                 shared += weight * account.charge(trial)
-                unshared += weight * Account().charge(trial)
+                unshared += weight * FlopBudget().charge(trial)
         tree = roots(trial for branch in branches for trial in branch.trials)
         own = {prefix: root for prefix, root in tree.items() if prefix not in begun}
         begun |= {prefix for prefix, root in tree.items() if root.generates}

@@ -13,7 +13,7 @@ from typing import Any
 from dagan.config import is_whole
 from dagan.nested import flatten
 from dagan.stage_key import affects_stage_1
-from sweeps.planning.budget import Account
+from sweeps.planning.budget import FlopBudget
 from sweeps.planning.trial import Trial
 from sweeps.study.design import Point, label
 from sweeps.study.schema import REPEATED, Cell, Study
@@ -75,7 +75,7 @@ def searched(study: Study, cell: Cell, method: str, point: Point, luck: random.R
     budget, space = study.search.budget, study.space(method)
     if budget is None:
         return [], 1.0
-    account, spent, found = Account(), 0.0, list[Suggested]()
+    account, spent, found = FlopBudget(), 0.0, list[Suggested]()
     planned = len(study.search_seeds) if not space else budget.trials or DRAWN * len(study.search_seeds)
     wanted = planned // len(study.search_seeds)
     for number in range(min(wanted, DRAWN)):

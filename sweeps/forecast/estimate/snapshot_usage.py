@@ -8,7 +8,7 @@ from sweeps.forecast.estimate.draft import Draft
 from sweeps.forecast.estimate.snapshot_size import snapshot_bytes
 from sweeps.planning.sharing import Sharing
 from sweeps.planning.trial import Trial
-from sweeps.records.snapshot_store import Key
+from sweeps.records.snapshot_store import SnapshotKey
 
 
 @dataclass
@@ -48,15 +48,15 @@ def rank(index: int, trial: Trial) -> tuple[int, ...]:
 
 
 def rehearse(trial: Trial, sharing: Sharing, found: Storage) -> None:
-    """One trial from beginning to end."""
+    """One trial from start to end."""
     if trial.signature not in sharing.families[sharing.family(trial)]:
         return  # another branch has trained this very config
-    beginning = sharing.begin(trial)
+    start = sharing.start(trial)
     stages = stages_of(trial.config)
-    for stage, end, marks in zip(stages, trial.path, beginning.marks, strict=True):
+    for stage, end, marks in zip(stages, trial.stage_ends, start.checkpoints, strict=True):
         size = snapshot_bytes(trial.config, stage) if marks else 0
         for iteration in marks:
-            sharing.made(trial, Key(end.prefix, iteration), size)
+            sharing.written(trial, SnapshotKey(end.stage_key, iteration), size)
             found.snapshots += 1
             found.written += size
             found.peak = max(found.peak, sharing.bytes)

@@ -38,12 +38,12 @@ def roots(trials: Iterable[Trial]) -> dict[str, Root]:
     """The tree of some trials, by the prefix of their first stage."""
     found: dict[str, Root] = {}
     for trial in trials:
-        first, last = trial.path[0], trial.path[-1]
-        generates = len(trial.path) > 1
-        # Methods without a generator have one root, the beginning: each stage 2 is a branch of it.
-        root = found.setdefault(first.prefix if generates else "", Root(generates))
+        first, last = trial.stage_ends[0], trial.stage_ends[-1]
+        generates = len(trial.stage_ends) > 1
+        # Methods without a generator have one root, the start: each stage 2 is a branch of it.
+        root = found.setdefault(first.stage_key if generates else "", Root(generates))
         snapshot = root.snapshots.setdefault(first.iteration if generates else 0, {})
-        snapshot.setdefault(last.prefix, set()).add(last.iteration)
+        snapshot.setdefault(last.stage_key, set()).add(last.iteration)
     return found
 
 

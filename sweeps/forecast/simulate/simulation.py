@@ -8,7 +8,7 @@ for all, takes its time for each of them.
 import heapq
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
@@ -22,7 +22,7 @@ from sweeps.planning.plan import Plan
 from sweeps.planning.sharing import Sharing
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry, Ledger, Status
-from sweeps.records.snapshot_store import SNAPSHOT_SECONDS, Key
+from sweeps.records.snapshot_store import SNAPSHOT_SECONDS, SnapshotKey
 from sweeps.study.schema import Study
 
 Answer = TypeVar("Answer")
@@ -36,7 +36,7 @@ class Happening:
     kind: Literal["snapshot", "rung", "end"]
     iteration: int = 0
     """Of the stage; at the end of both."""
-    key: Key | None = None
+    key: SnapshotKey | None = None
     size: int = 0
     reports: int = 0
     """Since the last happening."""
@@ -125,11 +125,11 @@ class Simulation:
         return self.tally
 
     def _start(self, trial: Trial, now: float) -> None:
-        beginning = self._planned(lambda: self.plan.begin(trial))
-        inherited = self._inherited(trial, beginning.starts)
+        start = self._planned(lambda: self.plan.start(trial))
+        inherited = self._inherited(trial, start.snapshots)
         begun = self._served(now, durations.DRIVER_START_SECONDS)
         course = Course(trial, begun, inherited, iter(()))
-        course.ahead = self._course(course, beginning.marks)
+        course.ahead = self._course(course, start.checkpoints)
         for rung in trial.rungs:
             # Who goes on from another trial's snapshot would have been stopped here too.
             if rung <= inherited.get("classification", 0) and self._stops(course, rung):
@@ -137,20 +137,20 @@ class Simulation:
                 break
         self._go_on(course)
 
-    def _inherited(self, trial: Trial, starts: list[Key]) -> dict[Stage, int]:
+    def _inherited(self, trial: Trial, starts: Sequence[SnapshotKey]) -> dict[Stage, int]:
         """How far each stage of a trial is when it begins."""
         if not starts:
             return {}
-        self.tally.read += self.plan.sharing.snapshots[starts[0].prefix][starts[0].iteration]
-        path = self.plan.sharing.path(trial)
-        if len(path) < len(trial.path):
+        self.tally.read += self.plan.sharing.snapshots[starts[0].stage_key][starts[0].iteration]
+        path = self.plan.sharing.ends(trial)
+        if len(path) < len(trial.stage_ends):
             return {}  # without sharing snapshots serve a trial's own crashes, of which there are none here
         stages = stages_of(trial.config)
-        reached = [end.prefix for end in path].index(starts[0].prefix)
+        reached = [end.stage_key for end in path].index(starts[0].stage_key)
         done: dict[Stage, int] = {stage: end.iteration for stage, end in zip(stages, path[:reached], strict=False)}
         return done | {stages[reached]: starts[0].iteration}
 
-    def _course(self, course: Course, marks: list[list[int]]) -> Iterator[Happening]:
+    def _course(self, course: Course, marks: Sequence[Sequence[int]]) -> Iterator[Happening]:
         """All that a trial comes by, in order."""
         trial, config = course.trial, course.trial.config
         part = self.takes.part
@@ -160,7 +160,7 @@ class Simulation:
             seconds += self._stored(trial, stages[len(course.inherited) - 1], "read")
         _, last = self.outcomes.ending(trial)
         kept, reports, done = seconds, 0, 0
-        for index, (stage, end) in enumerate(zip(stages, trial.path, strict=True)):
+        for index, (stage, end) in enumerate(zip(stages, trial.stage_ends, strict=True)):
             iteration = course.inherited.get(stage, 0)
             step = self._step(trial, stage)
             rungs = trial.rungs if stage == "classification" else ()
@@ -177,7 +177,9 @@ class Simulation:
                 iteration = stop
                 if stop in wanted:
                     seconds += self._stored(trial, stage, "write")
-                    yield Happening(seconds, "snapshot", stop, Key(end.prefix, stop), self._size(trial, stage), reports)
+                    yield Happening(
+                        seconds, "snapshot", stop, SnapshotKey(end.stage_key, stop), self._size(trial, stage), reports
+                    )
                     reports = 0
                 if stop % every == 0 or stop in rungs or stop == end.iteration:
                     seconds += (
@@ -201,20 +203,20 @@ class Simulation:
             assert happening.key
             key = happening.key
             self.tally.written += happening.size
-            self._planned(lambda: self.plan.made(trial, key, happening.size))
+            self._planned(lambda: self.plan.written(trial, key, happening.size))
             self.tally.peak = max(self.tally.peak, self.plan.sharing.bytes)
             return False
         if happening.kind == "rung":
             if not self._stops(course, happening.iteration):
                 return False
             status: Status = "stopped"
-            iterations = happening.iteration + sum(end.iteration for end in trial.path[:-1])
+            iterations = happening.iteration + sum(end.iteration for end in trial.stage_ends[:-1])
         else:
             stopped = course.passed and course.passed[-1].get("stopped")
             status = "stopped" if stopped else self.outcomes.ending(trial)[0]
             iterations = happening.iteration
             if stopped:
-                iterations += sum(end.iteration for end in trial.path[:-1])
+                iterations += sum(end.iteration for end in trial.stage_ends[:-1])
         self._end(course, status, iterations)
         return True
 
@@ -238,7 +240,7 @@ class Simulation:
             course.passed.append({"stage": "classification", "iteration": kc, "validation_accuracy": reached})
         stages = stages_of(trial.config)
         left, went = iterations, dict[Stage, int]()
-        for stage, end in zip(stages, trial.path, strict=True):
+        for stage, end in zip(stages, trial.stage_ends, strict=True):
             went[stage] = min(left, end.iteration)
             left -= went[stage]
         entry = Entry(
@@ -273,7 +275,7 @@ class Simulation:
         heapq.heappush(self._events, (now, self._count, course, happening))
 
     def _step(self, trial: Trial, stage: Stage) -> float:
-        key = (trial.path[-1].prefix if stage == "classification" else trial.path[0].prefix, stage)
+        key = (trial.stage_ends[-1].stage_key if stage == "classification" else trial.stage_ends[0].stage_key, stage)
         if key not in self._steps:
             self._steps[key] = self.takes.step(trial.config, stage)
         return self._steps[key]

@@ -15,9 +15,10 @@ from wandb.apis.public.runs import Run
 from analysis import ResultsError, load, load_curves
 from analysis.data.wandb_offline import records, run_files
 from dagan.config import Config
-from sweeps.monitor.wandb_runs import Tracker
+from sweeps.monitor.wandb_runs import WandbRuns
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry, Ledger
+from sweeps.run.messages import Report, Spent
 from sweeps.study.schema import Cell, Dataset
 
 LONG = "x" * 100_000  # a record over four blocks of the file
@@ -56,23 +57,27 @@ def wait_for(trials: int, folder: Path) -> None:
     raise AssertionError(f"W&B has written no {trials} runs: {load(folder).attrs['damaged']}")
 
 
+def report_of(curve):
+    return Report("classification", 0, 0, None, curve, Spent(), {})
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Path:
     """A study folder with a ledger and the W&B runs of the same trials, written by the tracker itself."""
     folder = tmp_path_factory.mktemp("results") / "tiny"
-    ledger, tracker = Ledger(folder / "ledger"), Tracker(folder / "wandb", "offline", Console(quiet=True))
-    tracker.begin(SimpleNamespace(study=SimpleNamespace(name="tiny")), 1, {})
+    ledger, runs = Ledger(folder / "ledger"), WandbRuns(folder / "wandb", "offline", Console(quiet=True))
+    runs.opened(SimpleNamespace(study=SimpleNamespace(name="tiny")), 1, {})
     trials = [trial(m, phase, number) for m in ("c", "dagan") for phase in ("search", "confirm") for number in (0, 1)]
     entries = [(one, ended(one)) for one in trials]
     lost = trial("dagan", "confirm", 7)
     entries += [(lost, ended(lost, "diverged", test_accuracy=None, error=LONG, warning="generated images collapsed"))]
     for one, entry in entries:
         ledger.write(entry)
-        tracker(one, {"curve": entry.curve}, entry)
+        runs.ended(one, entry)
     interrupted = trial("c", "confirm", 8)
-    tracker(interrupted, {"curve": ended(interrupted).curve}, None)
-    tracker.end()
-    assert not tracker.broken
+    runs.progressed(interrupted, report_of(ended(interrupted).curve))
+    runs.closed()
+    assert not runs.broken
     wait_for(len(entries), folder / "wandb")
     return folder
 
@@ -106,11 +111,14 @@ def test_a_trial_that_went_on_in_a_second_run_is_one_row(tmp_path):
     one = trial("dagan", "search", 3)
     entry = ended(one)
     for folder, known in (("first", None), ("second", entry)):
-        tracker = Tracker(tmp_path / folder / "wandb", "offline", Console(quiet=True))
-        tracker.begin(SimpleNamespace(study=SimpleNamespace(name="tiny")), 1, {})
+        runs = WandbRuns(tmp_path / folder / "wandb", "offline", Console(quiet=True))
+        runs.opened(SimpleNamespace(study=SimpleNamespace(name="tiny")), 1, {})
         # The first run was logged until it was killed; the second logs the curve from its start.
-        tracker(one, {"curve": entry.curve[:3] if known is None else entry.curve}, known)
-        tracker.end()
+        if known:
+            runs.ended(one, known)
+        else:
+            runs.progressed(one, report_of(entry.curve[:3]))
+        runs.closed()
     gathered = tmp_path / "wandb"
     gathered.mkdir()
     for number, file in enumerate([*run_files(tmp_path / "first"), *run_files(tmp_path / "second")]):

@@ -12,7 +12,8 @@ from playing import TINY, plain, play, tiny
 
 from sweeps.monitor.wandb_runs import point_values
 from sweeps.planning.plan import Plan
-from sweeps.records.ledger import Ledger, Place
+from sweeps.records.ledger import Ledger
+from sweeps.records.run_folder import RunFolder
 from sweeps.study.parse import study_of
 
 VERBS = ("list", "show", "simulate", "run", "status", "report", "export", "train", "sample")
@@ -165,7 +166,7 @@ def test_status_tells_of_warnings(tmp_path, monkeypatch, capsys):
     plan = play(study, tmp_path / study.name / "ledger", workers=1, luck=random.Random(0))
     entry = plan.entries[0].model_copy(update={"warning": "the generator collapsed: diversity 0.04 in [3]."})
     plan.ledger.write(entry)
-    place = Place(tmp_path, study.name)
+    place = RunFolder(tmp_path, study.name)
     monkeypatch.setattr(cli, "replay", lambda *asked: (Plan(study, Ledger(place.ledger)), place))
     cli.status(study.name)
     said = capsys.readouterr().out

@@ -14,8 +14,8 @@ from sweeps.forecast.estimate.snapshot_size import snapshot_bytes
 from sweeps.forecast.estimate.text import print_outline
 from sweeps.forecast.power import detectable_difference
 from sweeps.records.ledger import Ledger
-from sweeps.records.snapshot_store import Store
-from sweeps.run.worker_snapshots import Snapshots
+from sweeps.records.snapshot_store import SnapshotStore
+from sweeps.run.worker_snapshots import TrialSnapshots
 from sweeps.study.files import load
 from sweeps.study.parse import study_of
 
@@ -115,13 +115,13 @@ def test_the_size_of_a_real_snapshot(tmp_path, method, extra):
         | {"methods": [method], "base": base}
     )
     config = study.config(study.cells[0], method, seed=0, phase="search")
-    snapshots = Snapshots(Store(str(tmp_path)), config, shared=True)
-    training = snapshots.begun([])
+    snapshots = TrialSnapshots(SnapshotStore(str(tmp_path)), config, shared=True)
+    training = snapshots.restored([])
     stages = ["classification"] if method == "c" else ["generation", "classification"]
     for event in training.events(every=1, checkpoints={stage: [1] for stage in stages}):
         if isinstance(event, Checkpoint):
-            snapshots.keep(event.stage)
-    sizes = [size for _, _, size in snapshots.news()["snapshots"]]
+            snapshots.write_for_others(event.stage)
+    sizes = [size for _, size in snapshots.take_news().written]
     assert len(sizes) == len(stages)
     for stage, size in zip(stages, sizes, strict=True):
         assert snapshot_bytes(config, stage) == pytest.approx(size, rel=0.2)

@@ -15,7 +15,9 @@ from rich.console import Console
 from sweeps.monitor.activity import Activity, activity
 from sweeps.monitor.status import facts, print_status
 from sweeps.planning.plan import Plan
-from sweeps.records.ledger import Ledger, Place
+from sweeps.records.ledger import Ledger
+from sweeps.records.run_folder import RunFolder
+from sweeps.run.messages import Report, Spent
 from sweeps.study.parse import study_of
 
 SLOW = plain(
@@ -36,7 +38,7 @@ def status(folder, *options):
 
 def test_status_of_a_study_that_runs_whose_driver_died_and_that_is_done(tmp_path):
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(SLOW, sort_keys=False))
-    place = Place(tmp_path / "results", "tiny")
+    place = RunFolder(tmp_path / "results", "tiny")
     with subprocess.Popen(RUN, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as driver:
         while not (now := activity(place)) or not now["running"]:
             assert driver.poll() is None
@@ -62,57 +64,62 @@ def test_status_of_a_study_that_runs_whose_driver_died_and_that_is_done(tmp_path
 
 @pytest.fixture
 def running(tmp_path):
-    place = Place(tmp_path, "tiny")
-    place.root.mkdir()
-    plan = Plan(study_of(tiny()), Ledger(place.ledger))
-    listener = Activity(place)
-    listener.begin(plan, 2, {"CPU": 1.0, "GPU": 0.0})
-    listener.written = -10.0
-    return place, plan, listener
+    folder = RunFolder(tmp_path, "tiny")
+    folder.root.mkdir()
+    plan = Plan(study_of(tiny()), Ledger(folder.ledger))
+    listener = Activity(folder)
+    listener.opened(plan, 2, {"CPU": 1.0, "GPU": 0.0})
+    return folder, plan, listener
+
+
+@pytest.fixture(autouse=True)
+def _written_at_once(monkeypatch):
+    monkeypatch.setattr("sweeps.monitor.activity.SECONDS", -1)
+
+
+def report_of(stage, iteration, total):
+    return Report(stage, iteration, total, None, [{"iteration": iteration}], Spent(), {"host": "h2"})
 
 
 def test_the_file_follows_the_trials(running):
-    place, plan, listener = running
-
-    def tell(*message):
-        listener.written = -10.0
-        listener(*message)
-        return activity(place)
-
+    folder, plan, listener = running
     one, two = plan.next(), plan.next()
-    assert [run["signature"] for run in tell(one, {}, None)["running"]] == [one.signature]
-    report = {"stage": "generation", "iteration": 20, "total": 40, "provenance": {"host": "h2"}, "curve": [1, 2]}
-    (first, second) = tell(two, report, None)["running"]
+    listener.started(one)
+    assert [run["signature"] for run in activity(folder)["running"]] == [one.signature]
+    listener.started(two)
+    listener.progressed(two, report_of("generation", 20, 40))
+    (first, second) = activity(folder)["running"]
     assert "stage" not in first
     assert (second["stage"], second["iteration"], second["total"], second["host"]) == ("generation", 20, 40, "h2")
     assert "curve" not in second
-    assert tell(two, {"event": "its worker was lost"}, None)["events"] == [f"{two.name}: its worker was lost"]
-    assert [run["signature"] for run in tell(two, {}, played_entry(plan, two))["running"]] == [one.signature]
-    assert not activity(place)["alive"], "nobody holds the study's lock here"
-    with place.driving():
-        assert activity(place)["alive"]
-    listener.end()
-    assert activity(place) is None
+    listener.noticed(two, "its worker was lost")
+    assert activity(folder)["events"] == [f"{two.name}: its worker was lost"]
+    listener.ended(two, played_entry(plan, two))
+    assert [run["signature"] for run in activity(folder)["running"]] == [one.signature]
+    assert not activity(folder)["alive"], "nobody holds the study's lock here"
+    with folder.driving():
+        assert activity(folder)["alive"]
+    listener.closed()
+    assert activity(folder) is None
 
 
 def test_a_file_that_cannot_be_written_stops_nothing(running):
-    place, plan, listener = running
-    place.activity.unlink()
-    place.activity.mkdir()
-    listener(plan.next(), {}, None)
-    assert activity(place) is None
-    listener.end()
+    folder, plan, listener = running
+    folder.activity.unlink()
+    folder.activity.mkdir()
+    listener.started(plan.next())
+    assert activity(folder) is None
+    listener.closed()
 
 
 def test_a_finished_trial_is_not_running_whatever_the_file_says(running):
-    place, plan, listener = running
+    folder, plan, listener = running
     one, two = plan.next(), plan.next()
-    listener(one, {}, None)
-    listener.written = -10.0
-    listener(two, {}, None)
+    listener.started(one)
+    listener.started(two)
     plan.record(one, played_entry(plan, one))
-    with place.driving():
-        known = facts(plan, activity(place))
+    with folder.driving():
+        known = facts(plan, activity(folder))
     assert known["running"] == 1
     assert [now["signature"] for now in known["now"]["running"]] == [two.signature]
 
@@ -120,20 +127,20 @@ def test_a_finished_trial_is_not_running_whatever_the_file_says(running):
 def test_a_lost_trial_and_a_finished_one_that_is_spoken_of_do_not_run(running):
     _, plan, listener = running
     one = plan.next()
-    listener(one, {}, None)
-    listener(one, {"event": "its worker was lost; it goes on elsewhere", "again": True}, None)
+    listener.started(one)
+    listener.noticed(one, "its worker was lost; it goes on elsewhere", again=True)
     assert not listener.running
-    listener(one, {}, None)
-    listener(one, {}, played_entry(plan, one))
-    listener(one, {"event": "its pictures could not be fetched", "again": False}, None)
+    listener.started(one)
+    listener.ended(one, played_entry(plan, one))
+    listener.noticed(one, "its pictures could not be fetched")
     assert not listener.running
     assert len(listener.events) == 2
 
 
 def test_who_may_only_read_is_not_told_that_the_driver_died(running, monkeypatch, capsys):
-    place, plan, _ = running
-    monkeypatch.setattr(Place, "driven", None)
-    print_status(plan, activity(place), Console(soft_wrap=True))
+    folder, plan, _ = running
+    monkeypatch.setattr(RunFolder, "driven", None)
+    print_status(plan, activity(folder), Console(soft_wrap=True))
     said = capsys.readouterr().out
     assert "is still there is not to be seen from here. At 20" in said
     assert "died" not in said

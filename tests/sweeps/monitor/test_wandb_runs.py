@@ -11,10 +11,11 @@ import yaml
 from playing import numbers, plain, played_entry
 from rich.console import Console
 
-from sweeps.monitor import wandb_runs as tracking
-from sweeps.monitor.wandb_runs import Tracker
+from sweeps.monitor import wandb_runs
+from sweeps.monitor.wandb_runs import WandbRuns
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
+from sweeps.run.messages import Report, Spent
 from sweeps.study.parse import study_of
 
 STUDY = plain(search__budget={"trials": 3}, search__window=4, confirm__seeds=2)
@@ -52,44 +53,47 @@ def test_a_server_that_does_not_answer_stops_nothing(tmp_path):
 
 
 @pytest.fixture
-def tracker(tmp_path, capsys):
+def runs(tmp_path, capsys):
     plan = Plan(study_of(STUDY), Ledger(tmp_path))
-    made = Tracker(tmp_path / "wandb", "offline", Console(stderr=True, soft_wrap=True))
-    made.begin(plan, 1, {})
+    made = WandbRuns(tmp_path / "wandb", "offline", Console(stderr=True, soft_wrap=True))
+    made.opened(plan, 1, {})
     return made
 
 
-def test_a_slow_server_holds_up_no_trial_and_gets_the_latest_report_of_each(tracker, monkeypatch):
+def report_of(points):
+    return Report("classification", points, 100, None, [{"iteration": i} for i in range(points)], Spent(), {})
+
+
+def test_a_slow_server_holds_up_no_trial_and_gets_the_latest_report_of_each(runs, monkeypatch):
     logged, free = [], threading.Event()
 
-    def log(trial, report, entry):
+    def log(trial, curve, entry):
         free.wait(10)
-        logged.append((trial.signature, report, entry))
+        logged.append((trial.signature, len(curve), entry))
 
-    monkeypatch.setattr(tracker, "_log", log)
-    one, two = tracker.plan.next(), tracker.plan.next()
+    monkeypatch.setattr(runs, "_log", log)
+    one, two = runs.plan.next(), runs.plan.next()
     begun = time.monotonic()
     for points in range(100):
-        tracker(one, {"curve": list(range(points))}, None)
-        tracker(two, {"curve": list(range(points)), "stage": "classification"}, None)
-    tracker(two, {"event": "its worker was lost", "again": True}, None)
-    entry = played_entry(tracker.plan, one)
-    tracker(one, {}, entry)
+        runs.progressed(one, report_of(points))
+        runs.progressed(two, report_of(points))
+    runs.noticed(two, "its worker was lost", again=True)
+    entry = played_entry(runs.plan, one)
+    runs.ended(one, entry)
     assert time.monotonic() - begun < 5
     assert not logged
     free.set()
-    tracker.end()
-    assert logged[-1] == (one.signature, {"curve": list(range(99))}, entry), "the end, with the curve before it"
-    latest = {"curve": list(range(99)), "stage": "classification"}
-    assert [found for found in logged if found[0] == two.signature][-1] == (two.signature, latest, None)
+    runs.closed()
+    assert logged[-1] == (one.signature, len(entry.curve), entry), "the end, with the whole curve"
+    assert [found for found in logged if found[0] == two.signature][-1] == (two.signature, 99, None)
     assert len(logged) <= 3, "what was taken at once, and the latest of each"
 
 
-def test_the_end_does_not_wait_for_ever(tracker, monkeypatch, capsys):
-    monkeypatch.setattr(tracking, "PATIENCE_SECONDS", 0.1)
-    monkeypatch.setattr(tracker, "_log", lambda *message: time.sleep(30))
+def test_the_end_does_not_wait_for_ever(runs, monkeypatch, capsys):
+    monkeypatch.setattr(wandb_runs, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(runs, "_log", lambda *message: time.sleep(30))
     for _ in range(3):
-        tracker(tracker.plan.next(), {"curve": []}, None)
-    tracker.end()
+        runs.progressed(runs.plan.next(), report_of(0))
+    runs.closed()
     said = capsys.readouterr().err
     assert "W&B took too long (more than 0.1 s): 2 trials are not in W&B; the ledger has all." in said

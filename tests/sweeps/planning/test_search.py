@@ -8,12 +8,13 @@ from playing import Player, Unwritten, accuracy_of, numbers, plain, play, played
 
 from dagan.errors import InvalidInput
 from dagan.networks.flops import pflop
-from sweeps.planning.budget import Account
-from sweeps.planning.plan import Plan, RepeatedFailure
-from sweeps.planning.search import REPEATED, MethodSearch
+from sweeps.planning.budget import FlopBudget
+from sweeps.planning.plan import Plan, RepeatedFailure, shortcomings, unjudged
+from sweeps.planning.search import MethodSearch
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Ledger
 from sweeps.study.parse import study_of
+from sweeps.study.schema import REPEATED
 
 
 @pytest.fixture
@@ -241,7 +242,7 @@ def test_a_failure_is_seen_by_those_who_only_look(tmp_path):
         bad = (trial.phase, trial.number) in {("search", 1), ("confirm", 2)}
         plan.record(trial, failed(plan, trial, "lost") if bad else played_entry(plan, trial))
     assert plan.finished
-    assert plan.shortcomings == ["digits, 5 per class, c: 1 confirm trials failed: lost"]
+    assert shortcomings(plan.branches) == ["digits, 5 per class, c: 1 confirm trials failed: lost"]
     again = Plan(study, Ledger(tmp_path))
     assert again.finished
     assert again.entries == plan.entries
@@ -256,7 +257,7 @@ def test_a_method_whose_search_never_completes_confirms_nothing(tmp_path):
         plan.record(trial, entry)
     assert plan.finished
     assert plan.planned == 5
-    assert "no search trial completed" in plan.shortcomings[0]
+    assert "no search trial completed" in shortcomings(plan.branches)[0]
 
 
 def test_twins_end_as_their_first_whoever_ran_when(tmp_path):
@@ -277,7 +278,7 @@ def test_twins_end_as_their_first_whoever_ran_when(tmp_path):
 
 def spent(search):
     """What a method's suggestions cost together, told in the order of their numbers."""
-    account = Account()
+    account = FlopBudget()
     return sum(account.charge(t, item.entries[t.seed]) for item in search.suggestions for t in item.trials)
 
 
@@ -346,7 +347,7 @@ def test_shared_work_is_charged_once_and_only_as_far_as_it_went(tmp_path):
     def cost(kc):
         return pflop(trial(kc).config, stage="classification", iterations=kc)
 
-    account = Account()
+    account = FlopBudget()
     assert account.charge(trial(40)) == cost(40)
     assert account.estimate([trial(80), trial(80)]) == pytest.approx(cost(80) - cost(40))
     ended = played_entry(_Never(study), trial(80)).model_copy(update={"iterations": 60, "status": "stopped"})
@@ -390,10 +391,10 @@ def test_what_is_reused_was_kept(workers):
 
 def test_trials_that_ended_before_the_study_wanted_them_judged_are_counted(tmp_path):
     play(study_of(tiny()), tmp_path, workers=2, luck=random.Random(0))
-    assert not Plan(study_of(tiny()), Ledger(tmp_path)).unjudged
+    assert not unjudged(Plan(study_of(tiny()), Ledger(tmp_path)))
     later = Plan(study_of(tiny(confirm__quality=True)), Ledger(tmp_path))
     assert later.finished
     completed = [entry for entry in later.branches[1].of_phase("confirm") if entry.status == "completed"]
-    assert later.unjudged == completed
+    assert unjudged(later) == completed
     later.record(later.branches[1].confirm[0], completed[0].model_copy(update={"quality": {"kid": 0.1}}))
-    assert len(later.unjudged) == len(completed) - 1
+    assert len(unjudged(later)) == len(completed) - 1

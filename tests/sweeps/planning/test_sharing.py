@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playing import Player, Unwritten
 
-from sweeps.planning.budget import Account
+from sweeps.planning.budget import FlopBudget
 from sweeps.planning.plan import Plan
 from sweeps.planning.sharing import Sharing
-from sweeps.records.snapshot_store import Key
+from sweeps.records.snapshot_store import SnapshotKey
 from sweeps.study.parse import study_of
 
 
@@ -44,7 +44,7 @@ def planned(study, **options):
 
 def state(trial, stage, iteration):
     """Where a trial comes by."""
-    return Key(trial.path[stage].prefix, iteration)
+    return SnapshotKey(trial.stage_ends[stage].stage_key, iteration)
 
 
 def test_trials_with_nothing_in_common_wait_for_nobody():
@@ -52,101 +52,101 @@ def test_trials_with_nothing_in_common_wait_for_nobody():
     assert len(trials) == 2 * 2 + 2
     assert len({plan.sharing.family(trial) for trial in trials}) == 6
     for trial in trials:
-        assert not plan.sharing.held(trial)
-        assert plan.begin(trial).starts == []
+        assert not plan.sharing.blocked(trial)
+        assert plan.start(trial).snapshots == ()
 
 
 def test_stage_1_is_trained_by_the_first_and_the_others_wait_for_its_end():
     plan, (first, second, third) = planned(grid(ratios=(0.0, 0.5, 1.0)))
     sharing = plan.sharing
-    assert [sharing.held(trial) for trial in (first, second, third)] == [False, True, True]
-    assert sharing.begin(first).marks == [[20], []]
-    assert sharing.held(second)
-    assert sharing.made(first, state(first, 0, 20), 1) == []
-    assert not sharing.held(second)
-    assert not sharing.held(third)
-    beginning = sharing.begin(second)
-    assert beginning.starts == [state(first, 0, 20)]
-    assert beginning.marks == [[], []], "what exists is not to be left again"
+    assert [sharing.blocked(trial) for trial in (first, second, third)] == [False, True, True]
+    assert sharing.start(first).checkpoints == ((20,), ())
+    assert sharing.blocked(second)
+    assert sharing.written(first, state(first, 0, 20), 1) == []
+    assert not sharing.blocked(second)
+    assert not sharing.blocked(third)
+    start = sharing.start(second)
+    assert start.snapshots == (state(first, 0, 20),)
+    assert start.checkpoints == ((), ()), "what exists is not to be left again"
 
 
 def test_kc_is_read_off_one_training():
     plan, (short, long) = planned(grid(kc=(20, 50)))
     sharing = plan.sharing
-    assert sharing.begin(short).marks == [[20], [20]]
-    sharing.made(short, state(short, 0, 20), 1)
-    assert sharing.held(long), "the first is on its way to iteration 20 of stage 2, too"
-    sharing.made(short, state(short, 1, 20), 1)
-    assert not sharing.held(long)
-    assert sharing.begin(long).starts == [state(short, 1, 20), state(short, 0, 20)], "the furthest first"
+    assert sharing.start(short).checkpoints == ((20,), (20,))
+    sharing.written(short, state(short, 0, 20), 1)
+    assert sharing.blocked(long), "the first is on its way to iteration 20 of stage 2, too"
+    sharing.written(short, state(short, 1, 20), 1)
+    assert not sharing.blocked(long)
+    assert sharing.start(long).snapshots == (state(short, 1, 20), state(short, 0, 20)), "the furthest first"
 
 
 def test_a_longer_stage_1_leaves_a_snapshot_where_a_shorter_one_ends():
     plan, (short, long) = planned(grid(kg=(20, 50)))
     sharing = plan.sharing
     # As after a restart with a new plan: the longer one runs already.
-    beginning = sharing.begin(long)
-    assert beginning.marks == [[20], []]
-    assert sharing.held(short), "what runs counts, whatever its rank"
-    sharing.made(long, state(long, 0, 20), 1)
-    assert not sharing.held(short)
-    assert sharing.begin(short).starts == [state(short, 0, 20)]
+    start = sharing.start(long)
+    assert start.checkpoints == ((20,), ())
+    assert sharing.blocked(short), "what runs counts, whatever its rank"
+    sharing.written(long, state(long, 0, 20), 1)
+    assert not sharing.blocked(short)
+    assert sharing.start(short).snapshots == (state(short, 0, 20),)
 
 
 def test_nobody_starts_beyond_its_own_end():
     plan, (short, long) = planned(grid(kg=(20, 50)))
-    plan.sharing.made(long, state(long, 0, 50), 1)
-    assert plan.begin(short).starts == []
-    assert plan.begin(long).starts == [state(long, 0, 50)]
+    plan.sharing.written(long, state(long, 0, 50), 1)
+    assert plan.start(short).snapshots == ()
+    assert plan.start(long).snapshots == (state(long, 0, 50),)
 
 
 def test_a_schedule_over_kg_leaves_nothing_to_share():
     plan, trials = planned(grid(kg=(20, 50), schedule="linear"))
-    assert not any(plan.sharing.held(trial) for trial in trials)
+    assert not any(plan.sharing.blocked(trial) for trial in trials)
 
 
-def test_when_the_first_ends_before_its_mark_the_next_takes_its_place():
+def test_when_the_first_ends_before_its_checkpoint_the_next_takes_its_place():
     plan, (first, second, third) = planned(grid(ratios=(0.0, 0.5, 1.0)))
     sharing = plan.sharing
-    sharing.begin(first)
+    sharing.start(first)
     assert sharing.end(first) == []
-    assert [sharing.held(trial) for trial in (second, third)] == [False, True]
-    assert sharing.begin(second).marks == [[20], []]
+    assert [sharing.blocked(trial) for trial in (second, third)] == [False, True]
+    assert sharing.start(second).checkpoints == ((20,), ())
 
 
 def test_a_trial_that_starts_again_promises_again():
     plan, (first, second) = planned(grid(ratios=(0.0, 0.5)))
     sharing = plan.sharing
-    sharing.begin(first)
-    sharing.made(first, state(first, 0, 10), 1)  # for a crash
-    again = sharing.begin(first)
-    assert again.starts == [state(first, 0, 10)]
-    assert again.marks == [[20], []]
-    assert sharing.held(second)
+    sharing.start(first)
+    sharing.written(first, state(first, 0, 10), 1)  # for a crash
+    again = sharing.start(first)
+    assert again.snapshots == (state(first, 0, 10),)
+    assert again.checkpoints == ((20,), ())
+    assert sharing.blocked(second)
 
 
 def test_what_nobody_needs_is_garbage():
     plan, (first, second) = planned(grid(kc=(20, 50)))
     sharing = plan.sharing
-    sharing.begin(first)
+    sharing.start(first)
     for key in (state(first, 0, 20), state(first, 1, 20)):
-        sharing.made(first, key, 1)
+        sharing.written(first, key, 1)
     assert sharing.end(first) == [state(first, 0, 20)], "the second goes on from the later one"
-    sharing.begin(second)
+    sharing.start(second)
     assert sharing.end(second) == [state(first, 1, 20)]
     assert sharing.bytes == 0
     assert not sharing.families
 
 
-def test_what_is_reserved_is_marked_and_kept():
+def test_what_is_reserved_is_a_checkpoint_and_kept():
     plan, (first,) = planned(grid())
     sharing = plan.sharing
     end = state(first, 0, 20)
     assert sharing.reserve({end}) == []
-    assert sharing.begin(first).marks == [[20], []]
-    sharing.made(first, end, 1)
+    assert sharing.start(first).checkpoints == ((20,), ())
+    sharing.written(first, end, 1)
     assert sharing.end(first) == []
-    assert sharing.reserve({end, Key("other", 20)}) == []
+    assert sharing.reserve({end, SnapshotKey("other", 20)}) == []
     assert sharing.reserve(set()) == [end], "what is there, and nobody needs"
     assert sharing.bytes == 0
 
@@ -155,11 +155,11 @@ def test_what_is_reserved_no_more_stays_while_a_trial_needs_it():
     plan, (first, second) = planned(grid(ratios=(0.0, 0.5)))
     sharing, end = plan.sharing, state(plan.branches[0].confirm[0], 0, 20)
     sharing.reserve({end})
-    sharing.begin(first)
-    sharing.made(first, end, 1)
+    sharing.start(first)
+    sharing.written(first, end, 1)
     sharing.end(first)
     assert sharing.reserve(set()) == []
-    sharing.begin(second)
+    sharing.start(second)
     assert sharing.end(second) == [end]
 
 
@@ -168,25 +168,25 @@ def test_where_room_is_limited_that_goes_which_is_needed_last():
     sharing, firsts = plan.sharing, trials[::2]
     keys = [state(trial, 0, 20) for trial in firsts]
     behind = state(firsts[2], 0, 10)
-    sharing.begin(firsts[2])
-    assert [sharing.made(firsts[2], key, 10) for key in (behind, keys[2])] == [[], []]
-    assert sharing.made(firsts[0], keys[0], 10) == [behind], "it lies behind all who could use it"
-    assert sharing.made(firsts[1], keys[1], 10) == [keys[1]], "of a trial that runs nothing goes before others'"
+    sharing.start(firsts[2])
+    assert [sharing.written(firsts[2], key, 10) for key in (behind, keys[2])] == [[], []]
+    assert sharing.written(firsts[0], keys[0], 10) == [behind], "it lies behind all who could use it"
+    assert sharing.written(firsts[1], keys[1], 10) == [keys[1]], "of a trial that runs nothing goes before others'"
     assert sharing.bytes == 20
     sharing.end(firsts[2])
-    assert sharing.made(firsts[1], keys[1], 10) == [keys[2]], "the last in the plan is needed last"
+    assert sharing.written(firsts[1], keys[1], 10) == [keys[2]], "the last in the plan is needed last"
 
 
 def test_unshared_each_is_on_its_own():
     plan, trials = planned(grid(ratios=(0.0, 0.5), kc=(20, 50)), shared=False)
     sharing = plan.sharing
-    assert not any(sharing.held(trial) for trial in trials)
+    assert not any(sharing.blocked(trial) for trial in trials)
     first = trials[0]
-    assert sharing.begin(first).marks == [[]]
-    own = Key(first.signature, 30)
-    sharing.made(first, own, 1)
-    assert sharing.begin(first).starts == [own], "after a crash"
-    assert all(sharing.begin(trial).starts == [] for trial in trials[1:])
+    assert sharing.start(first).checkpoints == ((),)
+    own = SnapshotKey(first.signature, 30)
+    sharing.written(first, own, 1)
+    assert sharing.start(first).snapshots == (own,), "after a crash"
+    assert all(sharing.start(trial).snapshots == () for trial in trials[1:])
     assert sharing.end(first) == [own]
 
 
@@ -215,7 +215,7 @@ def test_without_accidents_nothing_is_trained_twice(choices, workers, luck):
     plan, trials = planned(grid(**choices))
     player = Player(plan, luck, workers=workers).play()
     assert set(player.trained.values()) == {1}
-    assert player.work == pytest.approx(Account().estimate(trials))
+    assert player.work == pytest.approx(FlopBudget().estimate(trials))
     assert not player.kept, "what nobody needs any more is removed"
     assert plan.sharing.bytes == 0
 
@@ -241,4 +241,4 @@ def test_whatever_happens_every_trial_ends(choices, workers, luck, accidents, li
 def test_unshared_each_does_all_its_work(choices, workers, luck):
     plan, trials = planned(grid(**choices), shared=False)
     player = Player(plan, luck, workers=workers).play()
-    assert player.work == pytest.approx(sum(Account().charge(trial) for trial in trials))
+    assert player.work == pytest.approx(sum(FlopBudget().charge(trial) for trial in trials))

@@ -7,7 +7,8 @@ from playing import numbers, plain, play, played_entry
 
 from dagan.errors import InvalidInput
 from sweeps.planning.plan import Plan
-from sweeps.records.ledger import Ledger, Place
+from sweeps.records.ledger import Ledger
+from sweeps.records.run_folder import RunFolder
 from sweeps.study.parse import study_of
 
 
@@ -55,11 +56,11 @@ def test_a_crash_while_writing_leaves_no_entry(study, tmp_path, monkeypatch, ste
 
 
 def test_a_second_driver_is_refused(tmp_path):
-    place = Place(tmp_path, "study")
+    place = RunFolder(tmp_path, "study")
     with (
         place.driving(),
         pytest.raises(InvalidInput, match="is being run by another driver"),
-        Place(tmp_path, "study").driving(),
+        RunFolder(tmp_path, "study").driving(),
     ):
         pass
     with place.driving():

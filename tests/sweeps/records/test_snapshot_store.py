@@ -6,14 +6,16 @@ import threading
 import fsspec
 import pytest
 
-from sweeps.records.snapshot_store import Key, Store
+from sweeps.records.snapshot_store import SnapshotKey, SnapshotStore
 
-KEY = Key("0123456789abcdef", 40)
+KEY = SnapshotKey("0123456789abcdef", 40)
 
 
 @pytest.fixture(params=["folder", "memory"])
 def store(request, tmp_path):
-    yield Store(str(tmp_path / "deep" / "snapshots") if request.param == "folder" else "memory://deep/snapshots")
+    yield SnapshotStore(
+        str(tmp_path / "deep" / "snapshots") if request.param == "folder" else "memory://deep/snapshots"
+    )
     fsspec.filesystem("memory").store.clear()
 
 
@@ -74,7 +76,7 @@ def test_a_crash_while_writing_leaves_the_old_one_and_nothing_beside_it(store, m
 
 
 def test_a_reader_never_sees_a_part(tmp_path):
-    store, contents = Store(str(tmp_path)), [bytes([index]) * 2_000_000 for index in range(2)]
+    store, contents = SnapshotStore(str(tmp_path)), [bytes([index]) * 2_000_000 for index in range(2)]
     store.write(KEY, contents[0])
     done = threading.Event()
 
@@ -94,14 +96,14 @@ def test_a_reader_never_sees_a_part(tmp_path):
     assert seen == {b"\0", b"\1"}, "the reader was to see both"
 
 
-@pytest.mark.parametrize("key", [KEY, Key("a-b", 0), Key("f" * 16, 123_456_789)])
+@pytest.mark.parametrize("key", [KEY, SnapshotKey("a-b", 0), SnapshotKey("f" * 16, 123_456_789)])
 def test_a_key_is_its_name(key):
-    assert Key.of(key.name) == key
+    assert SnapshotKey.of(key.name) == key
 
 
 @pytest.mark.parametrize("name", ["x.npz", "abc.snapshot", "-00000001.snapshot", "abc-1x.snapshot", f"{KEY.name}.x"])
 def test_other_files_are_no_snapshots(name):
-    assert Key.of(name) is None
+    assert SnapshotKey.of(name) is None
 
 
 def test_clear_removes_snapshots_and_what_crashed_writers_left(store):
@@ -119,7 +121,7 @@ def test_clear_removes_snapshots_and_what_crashed_writers_left(store):
 
 
 def test_an_empty_folder_is_removed(tmp_path):
-    store = Store(str(tmp_path / "snapshots"))
+    store = SnapshotStore(str(tmp_path / "snapshots"))
     store.write(KEY, b"state")
     store.clear()
     assert not os.path.lexists(tmp_path / "snapshots")
@@ -129,7 +131,7 @@ def test_what_others_changed_is_seen(store):
     """Listings of remote stores are cached; another driver or worker has written in between."""
     store.write(KEY, b"state")
     assert store.snapshots().keys() == {KEY}
-    later = Key(KEY.prefix, 80)
-    Store(store.url).write(later, b"state")
-    Store(store.url).delete(KEY.name)
+    later = SnapshotKey(KEY.stage_key, 80)
+    SnapshotStore(store.url).write(later, b"state")
+    SnapshotStore(store.url).delete(KEY.name)
     assert store.snapshots().keys() == {later}

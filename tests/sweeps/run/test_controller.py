@@ -1,83 +1,116 @@
-"""Between Ray's ids and the plan: what happens to a trial whose worker was lost."""
+"""Between the executor's ids and the plan: what happens to a trial whose worker was lost."""
 
 import pytest
 from playing import tiny
 
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
-from sweeps.run.controller import MAX_LOSSES, Conductor, PlanScheduler
+from sweeps.records.snapshot_store import SnapshotStore
+from sweeps.run.controller import MAX_LOSSES, Controller
+from sweeps.run.listeners import Listener
+from sweeps.run.messages import Outcome, Report, Spent
 from sweeps.study.parse import study_of
 
 
+class Heard(Listener):
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.notices = []
+
+    def noticed(self, trial, text, *, again=False):
+        self.notices.append((text, again))
+
+
 @pytest.fixture
-def conductor(tmp_path):
-    return Conductor(
-        Plan(study_of(tiny()), Ledger(tmp_path, writing=True)), order=lambda trial: {}, discard=lambda key: None
-    )
+def controller(tmp_path):
+    plan = Plan(study_of(tiny()), Ledger(tmp_path / "ledger", writing=True))
+    return Controller(plan, SnapshotStore(str(tmp_path / "snapshots")), [Heard()])
 
 
-def test_a_lost_trial_is_the_next_to_be_handed_out(conductor):
-    trial = conductor.start("a")
-    conductor.start("b")
-    conductor.report("a", {"iteration": 20, "validation_accuracy": 0.5, "iterations": 20})
-    conductor.end("a", lost=True)
-    assert not conductor.plan.entries
-    assert conductor.start("c") is trial
-    assert conductor.start("d") is not trial
-    assert "c" not in conductor.last, "what was seen before the loss is not part of the new start"
+def report_at(iterations, accuracy=None):
+    return Report("classification", 20, 40, accuracy, [], Spent(iterations=iterations), {})
 
 
-def test_a_trial_that_always_loses_its_worker_is_given_up(conductor):
-    trial = conductor.start("0")
+def test_a_lost_trial_is_the_next_to_be_handed_out(controller):
+    trial = controller.start("a")
+    controller.start("b")
+    controller.receive("a", report_at(20, 0.5))
+    controller.end("a", lost=True)
+    assert not controller.plan.entries
+    assert controller.start("c") is trial
+    assert controller.start("d") is not trial
+    assert controller.running["c"].report is None, "what was seen before the loss is not part of the new start"
+
+
+def test_a_trial_that_always_loses_its_worker_is_given_up(controller):
+    trial = controller.start("0")
     for loss in range(1, MAX_LOSSES + 1):
-        conductor.end(str(loss - 1), lost=True)
-        assert conductor.start(str(loss)) is trial
-    conductor.end(str(MAX_LOSSES), lost=True)
-    (entry,) = conductor.plan.entries
+        controller.end(str(loss - 1), lost=True)
+        assert controller.start(str(loss)) is trial
+    controller.end(str(MAX_LOSSES), lost=True)
+    (entry,) = controller.plan.entries
     assert (entry.status, entry.error) == ("failed", "its worker process was lost 4 times")
 
 
-def test_a_worker_lost_after_its_last_report_loses_nothing(conductor):
-    trial = conductor.start("a")
-    outcome = {"status": "completed", "validation_accuracy": 0.5, "test_accuracy": None, "error": None}
-    conductor.report("a", {"outcome": outcome})
-    conductor.end("a", lost=True)
-    (entry,) = conductor.plan.entries
-    assert (entry.signature, entry.status) == (trial.signature, "completed")
+def test_a_worker_lost_after_its_last_message_loses_nothing(controller):
+    trial = controller.start("a")
+    controller.receive("a", Outcome("completed", validation_accuracy=0.5))
+    controller.end("a", lost=True)
+    (entry,) = controller.plan.entries
+    assert (entry.signature, entry.status, entry.validation_accuracy) == (trial.signature, "completed", 0.5)
 
 
-def test_losses_count_only_as_long_as_the_trial_gets_no_further(conductor):
-    trial = conductor.start("0")
+def test_losses_count_only_as_long_as_the_trial_gets_no_further(controller):
+    trial = controller.start("0")
     for index in range(3 * MAX_LOSSES):
-        conductor.report(str(index), {"iteration": 20, "iterations": 20 * (index + 1)})
-        conductor.end(str(index), lost=True)
-        assert conductor.start(str(index + 1)) is trial
+        controller.receive(str(index), report_at(20 * (index + 1)))
+        controller.end(str(index), lost=True)
+        assert controller.start(str(index + 1)) is trial
 
 
-def test_out_of_memory_runs_once_more_and_is_then_recorded(conductor):
-    said = []
-    conductor.listeners.append(lambda trial, report, entry: said.append(report.get("event", "")))
-    outcome = {"status": "oom", "error": "MemoryError: no room"}
-    trial = conductor.start("a")
-    conductor.report("a", {"outcome": dict(outcome)})
-    conductor.end("a", lost=False)
-    assert any("it runs once more, with a larger share" in event for event in said)
-    assert conductor.start("b") is trial
-    assert trial.signature in conductor.larger
-    conductor.report("b", {"outcome": dict(outcome)})
-    conductor.end("b", lost=False)
-    (entry,) = conductor.plan.entries
+def test_out_of_memory_runs_once_more_and_is_then_recorded(controller):
+    short = Outcome("oom", error="MemoryError: no room")
+    trial = controller.start("a")
+    controller.receive("a", short)
+    controller.end("a", lost=False)
+    (heard,) = controller.listeners
+    assert any("it runs once more, with a larger share" in text and again for text, again in heard.notices)
+    assert controller.start("b") is trial
+    assert controller.history(trial).needs_more
+    controller.receive("b", short)
+    controller.end("b", lost=False)
+    (entry,) = controller.plan.entries
     assert (entry.status, entry.error, entry.provenance["starts"]) == ("oom", "MemoryError: no room", 2)
 
 
-def test_tune_keeps_nothing_large_of_a_trial_that_has_ended(conductor):
+def test_a_stopped_trial_has_the_numbers_of_its_last_report(controller):
+    trial = controller.start("a")
+    controller.receive("a", report_at(60, 0.25))
+    controller.running["a"].stopping = True
+    controller.end("a", lost=False)
+    (entry,) = controller.plan.entries
+    assert (entry.signature, entry.status) == (trial.signature, "stopped")
+    assert (entry.iterations, entry.validation_accuracy) == (60, 0.25)
+
+
+def test_an_interrupted_trial_leaves_no_entry(controller):
+    controller.start("a")
+    controller.receive("a", report_at(20, 0.5))
+    controller.end("a", lost=False)
+    assert not controller.plan.entries
+
+
+def test_tune_keeps_nothing_large_of_a_trial_that_has_ended(controller):
     from ray.tune.experiment import Trial
 
-    trial = Trial("nothing", stub=True, config={"order": "long", "larger": False})
-    trial.update_last_result({"report": "long", "training_iteration": 3})
+    from sweeps.run.tune.adapters import PlanScheduler
+
+    trial = Trial("nothing", stub=True, config={"order": "long", "needs_more": False})
+    trial.update_last_result({"message": "long", "training_iteration": 3})
     assert trial.run_metadata.metric_n_steps
-    PlanScheduler(conductor, {"CPU": 1.0}).on_trial_complete(None, trial, trial.last_result)
-    assert trial.config == {"larger": False}
-    assert "report" not in trial.last_result
+    PlanScheduler(controller, {"CPU": 1.0}).on_trial_complete(None, trial, trial.last_result)
+    assert trial.config == {"needs_more": False}
+    assert "message" not in trial.last_result
     assert not trial.run_metadata.metric_n_steps
     assert not trial.run_metadata.metric_analysis

@@ -55,9 +55,9 @@ def undisturbed(tmp_path_factory):
 SHORT_OF_MEMORY = """
 import json, sys
 import ray
-import sweeps.run.worker
+import sweeps.run.tune.adapters
 
-honest = sweeps.run.worker.train_trial
+honest = sweeps.run.tune.adapters.train_trial
 
 def train_trial(order):
     from dagan.training import losses
@@ -73,7 +73,7 @@ def train_trial(order):
     finally:
         losses.classification_losses = whole
 
-sweeps.run.worker.train_trial = train_trial
+sweeps.run.tune.adapters.train_trial = train_trial
 from sweeps.cli.app import main
 sys.argv[1:] = ["run", "study.yaml", "--workers", "2", "--wandb", "off"]
 main()

@@ -10,8 +10,8 @@ from playing import tiny
 from dagan.config import Config
 from dagan.errors import InvalidInput
 from sweeps.forecast.estimate.draft import drafts
-from sweeps.run.memory import Memory, heaviest, look
-from sweeps.run.resources import in_words, room, shares_of
+from sweeps.run.tune.memory import Memory, heaviest, train_briefly
+from sweeps.run.tune.resources import choose_resources, described, slots_on
 from sweeps.study.parse import study_of
 
 
@@ -26,8 +26,8 @@ from sweeps.study.parse import study_of
         ({"CPU": 3.0, "GPU": 0.0}, [{"CPU": 2.0}], 0),
     ],
 )
-def test_room(share, nodes, trials):
-    assert room(share, nodes) == trials
+def test_slots(share, nodes, trials):
+    assert slots_on(nodes, share) == trials
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_room(share, nodes, trials):
         (2.0, 2.0, "2 cores and 2 GPUs"),
     ],
 )
-def test_a_share_in_words(cpu, gpu, words):
-    assert in_words({"CPU": cpu, "GPU": gpu}) == words
+def test_a_share_described(cpu, gpu, words):
+    assert described({"CPU": cpu, "GPU": gpu}) == words
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def measuring(answers):
 )
 def test_auto_gives_a_trial_what_it_needs_of_the_smallest_gpu(nodes, first, second, share):
     answers = dict(zip(nodes, (first, second), strict=True))
-    shares = shares_of(study_of(tiny()), 100, measuring(answers))
+    shares = choose_resources(study_of(tiny()), 100, measuring(answers))
     assert shares.usual == {"CPU": 1.0, "GPU": share}
     assert shares.larger == {"CPU": 1.0, "GPU": 1.0}
 
@@ -103,7 +103,7 @@ def test_auto_gives_a_trial_what_it_needs_of_the_smallest_gpu(nodes, first, seco
 @pytest.mark.parametrize("first", [None, Memory(30, 100)])
 def test_where_one_gpu_does_not_say_each_trial_gets_a_whole_one_and_the_user_is_told(nodes, first, capfd):
     answers = dict(zip(nodes, (first, None), strict=True))
-    assert shares_of(study_of(tiny()), 100, measuring(answers)).usual == {"CPU": 1.0, "GPU": 1.0}
+    assert choose_resources(study_of(tiny()), 100, measuring(answers)).usual == {"CPU": 1.0, "GPU": 1.0}
     assert (
         "it cannot be measured (RuntimeError: CUDA error: out of memory): one trial per GPU" in capfd.readouterr().err
     )
@@ -112,7 +112,7 @@ def test_where_one_gpu_does_not_say_each_trial_gets_a_whole_one_and_the_user_is_
 @pytest.mark.parametrize(("at_once", "share"), [(1, 1.0), (3, 1.0), (4, 1 / 2), (6, 1 / 2), (7, 1 / 3), (99, 1 / 8)])
 def test_no_gpu_is_divided_while_another_would_be_idle(nodes, at_once, share):
     answers = dict.fromkeys(nodes, Memory(1, 100))
-    assert shares_of(study_of(tiny()), at_once, measuring(answers)).usual["GPU"] == share
+    assert choose_resources(study_of(tiny()), at_once, measuring(answers)).usual["GPU"] == share
 
 
 def test_what_a_study_says_is_not_measured(nodes, tmp_path):
@@ -121,10 +121,10 @@ def test_what_a_study_says_is_not_measured(nodes, tmp_path):
         return Memory(1, 8)
 
     for gpu in (0.5, 0):
-        shares = shares_of(study_of(tiny(resources={"gpu": gpu})), 100, measure)
+        shares = choose_resources(study_of(tiny(resources={"gpu": gpu})), 100, measure)
         assert shares.usual == {"CPU": 1.0, "GPU": gpu}
     assert not (tmp_path / "measured").exists()
-    assert shares_of(study_of(tiny()), 100, measure).usual["GPU"] == 1 / 7
+    assert choose_resources(study_of(tiny()), 100, measure).usual["GPU"] == 1 / 7
     assert (tmp_path / "measured").exists()
 
 
@@ -132,7 +132,7 @@ def test_a_node_without_room_is_named(nodes):
     with pytest.raises(
         InvalidInput, match=r"resources: one trial takes \{'CPU': 64.0, 'GPU': 0.125\}, but no node has that"
     ):
-        shares_of(study_of(tiny(resources={"cpu": 64})), 100)
+        choose_resources(study_of(tiny(resources={"cpu": 64})), 100)
 
 
 def test_the_heaviest_configs_have_the_most_operations_of_each_stage():
@@ -176,9 +176,9 @@ def test_a_look_takes_both_stages_and_a_look_at_validation_images(method, monkey
         return see(self, images)
 
     monkeypatch.setattr(Training, "accuracy", accuracy)
-    look(Config.of({"method": method, "data": {"phase": "search", "samples_per_class": 5}}))
+    train_briefly(Config.of({"method": method, "data": {"phase": "search", "samples_per_class": 5}}))
     stages = [("classification", 2000)]
     assert ran == [(stage, 2, total) for stage, total in ([("generation", 1000)] * (method != "c")) + stages]
     assert looked == [None], "a search config has no test images"
-    look(Config.of({"method": method, "data": {"phase": "confirm", "samples_per_class": 5}}))
+    train_briefly(Config.of({"method": method, "data": {"phase": "confirm", "samples_per_class": 5}}))
     assert looked[-1] is not None

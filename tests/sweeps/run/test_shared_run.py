@@ -6,7 +6,7 @@ import sys
 import pytest
 import yaml
 
-from sweeps.planning.budget import Account
+from sweeps.planning.budget import FlopBudget
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
 from sweeps.study.parse import study_of
@@ -59,5 +59,5 @@ def test_a_shared_run_equals_an_unshared_one(tmp_path):
     assert all(entry.pflop == entry.pflop_unshared for entry in unshared.values())
     plan = Plan(study_of(GRID), Ledger(tmp_path / "none"))
     trials = [trial for branch in plan.branches for trial in branch.confirm]
-    assert sum(entry.pflop for entry in shared.values()) == pytest.approx(Account().estimate(trials))
-    assert sum(entry.pflop for entry in unshared.values()) > 2 * Account().estimate(trials)
+    assert sum(entry.pflop for entry in shared.values()) == pytest.approx(FlopBudget().estimate(trials))
+    assert sum(entry.pflop for entry in unshared.values()) > 2 * FlopBudget().estimate(trials)

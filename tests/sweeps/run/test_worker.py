@@ -1,7 +1,7 @@
 """What a worker does with one trial: reports, snapshots, and failures as outcomes."""
 
-import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,196 +14,204 @@ from dagan.networks.flops import pflop
 from dagan.stage_key import stage_key
 from dagan.training import losses
 from sweeps.planning.plan import Plan
-from sweeps.records.ledger import Entry, Ledger
-from sweeps.records.snapshot_store import Key, Store
-from sweeps.run import worker as trainable
-from sweeps.run.worker_snapshots import Snapshots
+from sweeps.records.ledger import Ledger
+from sweeps.records.snapshot_store import SnapshotKey, SnapshotStore
+from sweeps.run import worker
+from sweeps.run.controller import Controller
+from sweeps.run.messages import Heartbeat, SnapshotNews, TrialOrder, decode, encode
+from sweeps.run.worker import messages
+from sweeps.run.worker_snapshots import TrialSnapshots
 from sweeps.study.parse import study_of
 
 
 @pytest.fixture(autouse=True)
 def _every_report(monkeypatch):
     """None is left out for coming soon after another."""
-    monkeypatch.setattr(trainable, "REPORT_SECONDS", 0)
+    monkeypatch.setattr(worker, "REPORT_SECONDS", 0)
 
 
-def order_of(tmp_path, *, method="dagan_aug", phase="confirm", settings=None):
+def order_of(tmp_path, *, method="dagan_aug", phase="confirm", settings=None, **changes):
     study = study_of(TINY)
     settings = settings or {"classifier.iterations": 40, "gan.iterations": 20}
     settings = {key: value for key, value in settings.items() if key in study.space(method)}
     config = study.config(study.cells[0], method, seed=3, phase=phase, settings=settings)
-    order = {
-        "config": config.model_dump(mode="json"),
-        "rungs": [25],
-        "every": 20,
-        "commit": "abc",
-        "store": str(tmp_path / "snapshots"),
-        "shared": True,
-        "starts": sorted(Store(str(tmp_path / "snapshots")).snapshots(), key=lambda key: -key.iteration),
-        "marks": [[], []],
-        "pictures": "s.npz" if phase == "confirm" else "",
-        "quality": False,
-    }
-    return json.loads(json.dumps(order))
+    kept = SnapshotStore(str(tmp_path / "snapshots")).snapshots()
+    order = TrialOrder(
+        config=config.model_dump(mode="json"),
+        rungs=(25,),
+        report_every=20,
+        commit="abc",
+        store=str(tmp_path / "snapshots"),
+        shared=True,
+        starts=tuple(sorted(kept, key=lambda key: -key.iteration)),
+        checkpoints=((), ()),
+        pictures="s.npz" if phase == "confirm" else "",
+        quality=False,
+    )
+    return decode(encode(replace(order, **changes)))
 
 
 def timeless(outcome):
-    """An outcome without what depends on the clock."""
-    curve = [{k: v for k, v in point.items() if k != "images_per_second"} for point in outcome["curve"]]
-    return {k: v for k, v in outcome.items() if k != "wall_seconds"} | {"curve": curve}
+    """An outcome without what depends on the clock, or on what else there was to do."""
+    curve = [{k: v for k, v in point.items() if k != "images_per_second"} for point in outcome.curve]
+    spent = replace(outcome.spent, wall_seconds=0.0)
+    return replace(outcome, curve=curve, spent=spent, provenance=None, snapshots=SnapshotNews(), quality={})
 
 
 def test_reports_and_outcome(tmp_path):
-    *progress, last = trainable.reports(order_of(tmp_path))
-    assert [(report["stage"], report["iteration"]) for report in progress] == [
+    *progress, last = messages(order_of(tmp_path))
+    assert [(report.stage, report.iteration) for report in progress] == [
         ("generation", 20),
         ("classification", 20),
         ("classification", 25),
     ]
-    assert [len(report["curve"]) for report in (*progress, last)] == [1, 2, 3, 4]
-    assert last["outcome"]["status"] == "completed"
-    assert last["outcome"]["test_accuracy"] is not None
-    assert last["provenance"]["commit"] == "abc"
+    assert [len(report.curve) for report in (*progress, last)] == [1, 2, 3, 4]
+    assert last.status == "completed"
+    assert last.test_accuracy is not None
+    assert last.provenance["commit"] == "abc"
     assert [path.name for path in (tmp_path / "snapshots").iterdir()] == ["s.npz"]
     pictures = np.load(tmp_path / "snapshots" / "s.npz")
     assert pictures["real"].shape == pictures["generated"].shape == (10, 8, 8, 8, 1)
-    json.dumps([*progress, last])
+    assert [decode(encode(one)) for one in (*progress, last)] == [*progress, last]
 
 
 def test_generated_images_are_judged_on_request(tmp_path, monkeypatch):
     from dagan.evaluation import judge
 
-    monkeypatch.setattr(trainable, "JUDGES", tmp_path / "judges")
+    monkeypatch.setattr(worker, "JUDGES", tmp_path / "judges")
     few = {"classifier": {"iterations": 20}}
     monkeypatch.setattr(judge, "SETTINGS", judge.SETTINGS | few)
-    *_, straight = trainable.reports(order_of(tmp_path))
+    *_, straight = messages(order_of(tmp_path))
     beats = []
-    *_, last = trainable.reports(order_of(tmp_path) | {"quality": True}, lambda: beats.append(1))
+    *_, last = messages(order_of(tmp_path, quality=True), lambda: beats.append(1))
     assert len(beats) > 60 + 20 + 40, "the trial, the judge and the learner of GAN-train are heard of"
-    quality = last["outcome"].pop("quality")
-    assert timeless(last["outcome"]) == timeless(straight["outcome"]), "judging changes nothing"
+    quality = last.quality
+    assert timeless(last) == timeless(straight), "judging changes nothing"
     assert set(quality) == {
         *("kid", "fid", "density", "coverage", "gan_test", "gan_train", "memorisation", "diversity", "judge_accuracy")
     }
     assert 0 <= quality["gan_test"] <= 1
     assert quality["kid"] > 0.1, "after 20 iterations nobody draws digits"
     assert len(list((tmp_path / "judges").glob("*.safetensors"))) == 1
-    *_, plain = trainable.reports(order_of(tmp_path, method="c") | {"quality": True})
-    assert "quality" not in plain["outcome"]
+    *_, plain = messages(order_of(tmp_path, method="c", quality=True))
+    assert plain.quality == {}
 
 
 def test_a_judge_that_fails_is_told_of_and_the_trial_none_the_worse(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainable, "quality_of", lambda training, alive: 1 / 0)
-    *_, last = trainable.reports(order_of(tmp_path) | {"quality": True})
-    assert last["outcome"]["status"] == "completed"
-    assert "could not be judged (ZeroDivisionError: division by zero)" in last["notice"]
+    monkeypatch.setattr(worker, "quality_of", lambda training, heartbeat: 1 / 0)
+    *_, last = messages(order_of(tmp_path, quality=True))
+    assert last.status == "completed"
+    assert "could not be judged (ZeroDivisionError: division by zero)" in last.notice
     assert (tmp_path / "snapshots" / "s.npz").exists(), "its pictures are kept all the same"
 
 
 def test_reports_that_nothing_hangs_on_are_left_out_but_no_point_of_the_curve(tmp_path, monkeypatch):
-    *_, straight = trainable.reports(order_of(tmp_path))
-    monkeypatch.setattr(trainable, "REPORT_SECONDS", 3600)
-    *progress, last = trainable.reports(order_of(tmp_path) | {"marks": [[10, 20], []]})
-    assert [(report["stage"], report["iteration"]) for report in progress] == [
+    *_, straight = messages(order_of(tmp_path))
+    monkeypatch.setattr(worker, "REPORT_SECONDS", 3600)
+    *progress, last = messages(order_of(tmp_path, checkpoints=((10, 20), ())))
+    assert [(report.stage, report.iteration) for report in progress] == [
         ("generation", 20),  # others wait for its snapshots
         ("classification", 25),  # a rung
     ]
-    assert len(progress[0]["snapshots"]) == 2
-    assert timeless(last["outcome"]) == timeless(straight["outcome"])
+    assert len(progress[0].snapshots.written) == 2
+    assert timeless(last) == timeless(straight)
 
 
 def test_a_training_is_heard_of_after_every_iteration_however_far_apart_its_reports_are(tmp_path, monkeypatch):
     from ray import tune
 
+    from sweeps.run.tune import adapters
+
     beats = []
-    *_, last = trainable.reports(order_of(tmp_path) | {"every": 1000}, lambda: beats.append(1))
-    assert len(beats) == last["outcome"]["iterations"] == 60
+    *_, last = messages(order_of(tmp_path, report_every=1000), lambda: beats.append(1))
+    assert len(beats) == last.spent.iterations == 60
     told = []
-    monkeypatch.setattr(tune, "report", lambda report: told.append(json.loads(report["report"])))
-    monkeypatch.setattr(trainable, "ALIVE_SECONDS", 0)
-    trainable.train_trial({"order": json.dumps(order_of(tmp_path) | {"every": 1000})})
-    assert told.count({}) == 60
-    assert timeless(told[-1]["outcome"]) == timeless(last["outcome"])
-    monkeypatch.setattr(trainable, "ALIVE_SECONDS", 3600)
+    monkeypatch.setattr(tune, "report", lambda result: told.append(decode(result["message"])))
+    monkeypatch.setattr(adapters, "HEARTBEAT_SECONDS", 0)
+    adapters.train_trial({"order": encode(order_of(tmp_path, report_every=1000))})
+    assert told.count(Heartbeat()) == 60
+    assert timeless(told[-1]) == timeless(last)
+    monkeypatch.setattr(adapters, "HEARTBEAT_SECONDS", 3600)
     told.clear()
-    trainable.train_trial({"order": json.dumps(order_of(tmp_path) | {"every": 1000})})
-    assert {} not in told
+    adapters.train_trial({"order": encode(order_of(tmp_path, report_every=1000))})
+    assert Heartbeat() not in told
 
 
-def test_time_that_a_sign_of_life_takes_is_no_training(tmp_path):
-    *_, last = trainable.reports(order_of(tmp_path), lambda: time.sleep(0.05))
-    assert last["outcome"]["wall_seconds"] < 0.05 * last["outcome"]["iterations"]
+def test_time_that_a_heartbeat_takes_is_no_training(tmp_path):
+    *_, last = messages(order_of(tmp_path), lambda: time.sleep(0.05))
+    assert last.spent.wall_seconds < 0.05 * last.spent.iterations
 
 
 def test_search_sees_no_test_images(tmp_path):
-    *_, last = trainable.reports(order_of(tmp_path, phase="search"))
-    assert last["outcome"]["test_accuracy"] is None
-    assert last["curve"][-1]["validation_accuracy"] == last["outcome"]["validation_accuracy"] is not None
+    *_, last = messages(order_of(tmp_path, phase="search"))
+    assert last.test_accuracy is None
+    assert last.curve[-1]["validation_accuracy"] == last.validation_accuracy is not None
     assert not (tmp_path / "snapshots").exists()
 
 
 @pytest.mark.parametrize("reports_before_the_crash", [2, 3])
 def test_a_trial_goes_on_from_its_snapshot(tmp_path, monkeypatch, reports_before_the_crash):
-    *_, straight = trainable.reports(order_of(tmp_path))
-    monkeypatch.setattr(trainable, "SNAPSHOT_SECONDS", 0)
-    crashed = trainable.reports(order_of(tmp_path))
+    *_, straight = messages(order_of(tmp_path))
+    monkeypatch.setattr(worker, "SNAPSHOT_SECONDS", 0)
+    crashed = messages(order_of(tmp_path))
     seen = [next(crashed) for _ in range(reports_before_the_crash)]
     crashed.close()
-    store = Store(str(tmp_path / "snapshots"))
-    assert [list(key) for key in store.snapshots()] == [list(seen[-1]["snapshots"][0][:2])], "the latest alone is kept"
-    assert [tuple(key) for report in seen[1:] for key in report["dropped"]] == [
-        tuple(report["snapshots"][0][:2]) for report in seen[:-1]
-    ], "the others are said to be gone"
-    *rest, resumed = trainable.reports(order_of(tmp_path))
+    store = SnapshotStore(str(tmp_path / "snapshots"))
+    written = [report.snapshots.written[0][0] for report in seen]
+    assert [*store.snapshots()] == written[-1:], "the latest alone is kept"
+    assert [key for report in seen[1:] for key in report.snapshots.deleted] == written[:-1]
+    *rest, resumed = messages(order_of(tmp_path))
     # A rung that lies behind is told of again: whether it would have stopped the trial was perhaps not known.
-    again = [report["iteration"] for report in rest if "snapshots" not in report]
+    again = [report.iteration for report in rest if not report.snapshots]
     assert again == ([25] if reports_before_the_crash > 2 else [])
     assert len(rest) - len(again) == 3 - reports_before_the_crash
-    assert timeless(resumed["outcome"]) == timeless(straight["outcome"])
-    assert resumed["outcome"]["pflop"] == straight["outcome"]["pflop"], "what it had done itself is its own"
+    assert timeless(resumed) == timeless(straight)
+    assert resumed.spent.pflop == straight.spent.pflop, "what it had done itself is its own"
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "of another config"])
 def test_a_damaged_snapshot_counts_as_absent(tmp_path, damage):
-    *_, straight = trainable.reports(order_of(tmp_path))
-    order, store = order_of(tmp_path), Store(str(tmp_path / "snapshots"))
-    config = Config.of(order["config"])
-    key = Key(stage_key(config, "generation"), 20)
-    other = Snapshots(store, Config.of({"method": "c"}), shared=True)
-    other.begun([])
-    other.keep("classification")
+    *_, straight = messages(order_of(tmp_path))
+    order, store = order_of(tmp_path), SnapshotStore(str(tmp_path / "snapshots"))
+    config = Config.of(order.config)
+    key = SnapshotKey(stage_key(config, "generation"), 20)
+    other = TrialSnapshots(store, Config.of({"method": "c"}), shared=True)
+    other.restored([])
+    other.write_for_others("classification")
     (written,) = store.snapshots()
     content = store.get(written.name)
     store.put(key.name, {"cut": content[:5000], "empty": b"", "of another config": content}[damage])
-    *progress, last = trainable.reports(order | {"starts": [key]})
+    *progress, last = messages(replace(order, starts=(key,)))
     assert len(progress) == 3
-    assert timeless(last["outcome"]) == timeless(straight["outcome"])
+    assert timeless(last) == timeless(straight)
     assert key not in store.snapshots(), "a damaged snapshot is removed"
 
 
 def test_others_go_on_from_what_a_trial_was_asked_to_leave(tmp_path):
-    first = order_of(tmp_path) | {"marks": [[10, 20], [30]]}
-    *progress, last = trainable.reports(first)
-    made = [Key(prefix, iteration) for report in (*progress, last) for prefix, iteration, _ in report["snapshots"]]
+    first = order_of(tmp_path, checkpoints=((10, 20), (30,)))
+    *progress, last = messages(first)
+    made = [key for message in (*progress, last) for key, _ in message.snapshots.written]
     assert [key.iteration for key in made] == [10, 20, 30]
     settings = {"classifier.iterations": 80, "gan.iterations": 20}
-    *_, scratch = trainable.reports(order_of(tmp_path, settings=settings) | {"starts": []})
-    *rest, shared = trainable.reports(order_of(tmp_path, settings=settings) | {"starts": [made[2]]})
-    assert timeless(shared["outcome"]) | {"pflop": 0} == timeless(scratch["outcome"]) | {"pflop": 0}
-    assert shared["outcome"]["pflop_unshared"] == scratch["outcome"]["pflop"]
-    own = pflop(Config.of(first["config"]), stage="classification", iterations=50)
-    assert shared["outcome"]["pflop"] == pytest.approx(own)
-    assert shared["outcome"]["wall_seconds"] < scratch["outcome"]["wall_seconds"]
-    assert rest[0]["iteration"] == 25, "the rung that lies behind"
+    *_, scratch = messages(order_of(tmp_path, settings=settings, starts=()))
+    *rest, shared = messages(order_of(tmp_path, settings=settings, starts=(made[2],)))
+    assert shared.curve[-1]["validation_accuracy"] == scratch.curve[-1]["validation_accuracy"]
+    assert (shared.test_accuracy, shared.spent.iterations) == (scratch.test_accuracy, scratch.spent.iterations)
+    assert [point["losses"] for point in shared.curve] == [point["losses"] for point in scratch.curve]
+    assert shared.spent.pflop_unshared == scratch.spent.pflop
+    own = pflop(Config.of(first.config), stage="classification", iterations=50)
+    assert shared.spent.pflop == pytest.approx(own)
+    assert shared.spent.wall_seconds < scratch.spent.wall_seconds
+    assert rest[0].iteration == 25, "the rung that lies behind"
 
 
 def test_a_store_that_cannot_be_written_costs_the_snapshot_not_the_trial(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    order = order_of(tmp_path, phase="search") | {"marks": [[10], []], "store": str(tmp_path / "file")}
-    *progress, last = trainable.reports(order)
-    assert last["outcome"]["status"] == "completed"
-    assert all(report["snapshots"] == [] for report in progress)
-    assert any("could not be kept" in report.get("notice", "") for report in progress)
+    order = order_of(tmp_path, phase="search", checkpoints=((10,), ()), store=str(tmp_path / "file"))
+    *progress, last = messages(order)
+    assert last.status == "completed"
+    assert all(report.snapshots.written == () for report in progress)
+    assert any("could not be kept" in report.snapshots.warning for report in progress)
 
 
 @pytest.mark.parametrize(
@@ -220,31 +228,31 @@ def test_a_failure_is_an_outcome(tmp_path, monkeypatch, error, status, message):
         raise error
 
     monkeypatch.setattr(losses, "classification_losses", fail)
-    *_, last = trainable.reports(order_of(tmp_path))
-    assert last["outcome"]["status"] == status
-    assert last["outcome"]["error"] == message
-    assert last["outcome"].get("invalid", False) == isinstance(error, InvalidInput)
+    *_, last = messages(order_of(tmp_path))
+    assert last.status == status
+    assert last.error == message
+    assert last.refused == isinstance(error, InvalidInput)
 
 
 def test_divergence_is_an_outcome_at_once(tmp_path, monkeypatch):
     honest = losses.classification_losses
     monkeypatch.setattr(losses, "classification_losses", lambda *args: honest(*args) + torch.inf)
-    *progress, last = trainable.reports(order_of(tmp_path))
+    *progress, last = messages(order_of(tmp_path))
     assert len(progress) == 1, "only stage 1 was reported"
-    assert last["outcome"]["status"] == "diverged"
-    assert last["outcome"]["error"].startswith("loss became infinite at stage 2, iteration 1 (real inf")
-    assert last["outcome"]["test_accuracy"] is None
+    assert last.status == "diverged"
+    assert last.error.startswith("loss became infinite at stage 2, iteration 1 (real inf")
+    assert last.test_accuracy is None
 
 
 def test_a_collapse_is_a_warning_of_the_outcome_that_the_ledger_keeps(tmp_path, monkeypatch):
     monkeypatch.setattr("dagan.training.training.generated_diversity", lambda *looked_at: {"3": 0.04, "8": 0.7})
-    *progress, last = trainable.reports(order_of(tmp_path))
+    *progress, last = messages(order_of(tmp_path))
     warning = "the generator collapsed: diversity 0.04 in 3 (1: as real images)."
-    assert (last["outcome"]["status"], last["outcome"]["warning"]) == ("completed", warning)
-    assert progress[0]["curve"][0]["diversity"] == {"3": 0.04, "8": 0.7}
-    study = study_of(TINY)
-    plan = Plan(study, Ledger(tmp_path / "ledger"))
-    trial = plan.next()
-    entry = Entry(**trial.identity(study.name) | last["outcome"], provenance={})
-    plan.ledger.write(entry)
+    assert (last.status, last.warning) == ("completed", warning)
+    assert progress[0].curve[0]["diversity"] == {"3": 0.04, "8": 0.7}
+    plan = Plan(study_of(TINY), Ledger(tmp_path / "ledger"))
+    controller = Controller(plan, SnapshotStore(str(tmp_path / "snapshots")))
+    trial = controller.start("a")
+    controller.receive("a", last)
+    controller.end("a", lost=False)
     assert Ledger(tmp_path / "ledger").entries[trial.signature].warning == warning

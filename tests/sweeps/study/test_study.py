@@ -257,7 +257,7 @@ def test_what_is_no_text_and_no_tree_is_refused(tmp_path):
 
 
 def test_whole_numbers_stay_whole_on_a_logarithmic_scale():
-    from sweeps.planning.distributions import distribution
+    from sweeps.planning.sampler import distribution
 
     parameter = Parameter(min=10, max=1000, distribution="log_uniform_values")
     found = distribution("gan.iterations", parameter)

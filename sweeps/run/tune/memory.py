@@ -1,4 +1,4 @@
-"""How much of a GPU a study's trials need while they train: a few steps of the heaviest, on the GPU itself."""
+"""The GPU memory that a study's trials need: measured over a few steps of the heaviest, on the GPU itself."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,19 +10,19 @@ from sweeps.planning.trial import Trial
 
 
 class Memory(NamedTuple):
-    """Bytes of one GPU."""
+    """GPU memory, bytes."""
 
     peak: int
-    """What a process that trains takes at the most, CUDA's own part too."""
+    """The most that a training process takes, CUDA's own part included."""
     total: int
 
 
 Measure = Callable[[Sequence[Mapping[str, Any]]], Memory]
-"""Of configs in JSON's types, one after the other in one process."""
+"""Measures configs in JSON types, one after the other in one process."""
 
 
 def heaviest(trials: Iterable[Trial]) -> list[Config]:
-    """For each data set and method the configs with the most operations per iteration, of either stage.
+    """Find, for each data set and method, the configs with the most operations per iteration of either stage.
 
     They are not the measure of memory, but both grow with the batch, the width and the ratio of generated images. Of
     equals a confirm trial's, which has test images too.
@@ -37,21 +37,21 @@ def heaviest(trials: Iterable[Trial]) -> list[Config]:
 
 
 def peak_memory(configs: Sequence[Mapping[str, Any]]) -> Memory:
-    """Of this process's GPU, after a look at each config. Runs as a task of Ray, alone on its GPU.
+    """Measure this process's GPU over a few steps of each config. Runs as a Ray task, alone on its GPU.
 
     As a worker goes on from trial to trial with the memory it has, it is the most over all of them that counts.
     """
     import torch
 
     for config in configs:
-        look(Config.of(config))
+        train_briefly(Config.of(config))
     free, total = torch.cuda.mem_get_info()
     beside = total - free - torch.cuda.memory_reserved()
     return Memory(torch.cuda.max_memory_reserved() + beside, total)
 
 
-def look(config: Config) -> None:
-    """Two steps of each stage, and looks at validation and test images."""
+def train_briefly(config: Config) -> None:
+    """Train two steps of each stage and evaluate on validation and test images."""
     from dagan.training.training import Training
 
     training = Training(config)

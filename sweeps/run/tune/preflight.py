@@ -1,12 +1,12 @@
-"""What every node must see before the first trial: the store, as the driver sees it, and the images. DESIGN §8.
+"""Preflight checks: before the first trial every node must see the store as the driver does, and the images.
 
-Each node reads a token that the driver has left in the store and answers with one of its own.
+Each node reads a file that the driver has left in the store, and answers with one of its own.
 """
 
 import contextlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from dagan.config import Config
 from dagan.data.downloads import LAYOUTS, present
 from dagan.data.kdef import kdef_folder
 from dagan.errors import InvalidInput, Problem, refuse
-from sweeps.records.snapshot_store import Store
+from sweeps.records.snapshot_store import SnapshotStore
 from sweeps.study.schema import Study
 
 ANSWER_SECONDS = 60
@@ -22,39 +22,41 @@ ANSWER_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Token:
-    """A file in the store that is there for a moment."""
+class StorageCheck:
+    """A small file in the store, written to check who can read it, and removed again."""
 
-    store: Store
+    store: SnapshotStore
     name: str
+    option: str
+    """The command-line option that decides where the store is."""
 
     @property
     def content(self) -> bytes:
-        """What is in it."""
+        """Content of the file."""
         return self.name.encode()
 
-    def answer(self, node: str) -> "Token":
-        """The one that a node writes."""
-        return Token(self.store, f"{self.name}.{node}")
+    def answer(self, node: str) -> "StorageCheck":
+        """The file that a node writes in answer."""
+        return replace(self, name=f"{self.name}.{node}")
 
-    def leave(self) -> None:
-        """Write it."""
+    def write(self) -> None:
+        """Write the file."""
         self.store.put(self.name, self.content)
 
     @property
     def seen(self) -> bool:
-        """Whether it is there, and whole."""
+        """Whether the file is there, and whole."""
         return self.store.get(self.name) == self.content
 
     def remove(self) -> None:
-        """Take it away."""
+        """Remove the file."""
         with contextlib.suppress(Exception):
             self.store.delete(self.name)
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What a node sees."""
+class NodeView:
+    """What one node sees."""
 
     host: str
     store: str = ""
@@ -64,61 +66,61 @@ class Sight:
 
 
 @contextlib.contextmanager
-def token_in(store: Store, option: str) -> Iterator[Token]:
-    """A token in the store, left as trials will leave snapshots.
+def storage_check(store: SnapshotStore, option: str) -> Iterator[StorageCheck]:
+    """Write a check into the store, as trials will write snapshots, and remove it at the end.
 
     Raises:
         InvalidInput: the driver itself cannot write there, or not read what it wrote.
     """
-    token = Token(store, f".probe-{uuid.uuid4().hex[:12]}")
+    check = StorageCheck(store, f".probe-{uuid.uuid4().hex[:12]}", option)
     rule = f"{store.url} must be a folder, or a URL that fsspec knows, that can be written"
     try:
         try:
-            token.leave()
-            seen = token.seen
+            check.write()
+            seen = check.seen
         except Exception as error:  # fsspec's systems have no error in common
             raise refuse(option, f"{rule}, but is not ({type(error).__name__}: {error}).") from None
         if not seen:
             raise refuse(option, f"{rule}, but what is written there cannot be read.")
-        yield token
+        yield check
     finally:
-        token.remove()
+        check.remove()
 
 
-def require_common_sight(study: Study, token: Token, option: str, nodes: Iterable[Mapping[str, Any]]) -> None:
-    """Let each of these nodes of a cluster (`ray.nodes()`) look for the store and the images.
+def require_common_view(study: Study, check: StorageCheck, nodes: Iterable[Mapping[str, Any]]) -> None:
+    """Check from each of these nodes of a cluster (`ray.nodes()`) that it sees the store and the images.
 
     Raises:
         InvalidInput: a node that does not see what the driver sees, each with its address.
     """
-    places = places_of(study)
-    sights = sights_of(token, [path for paths in places.values() for path in paths], nodes)
+    places = paths_by_key(study)
+    views = views_of(check, [path for paths in places.values() for path in paths], nodes)
     problems = []
-    for address, sight in sorted(sights.items()):
-        name = f"node {address}" + (f" ({sight.host})" if sight.host else "")
-        if sight.store:
-            rule = f"{token.store.url} must be one place that all nodes see, but {name} {sight.store}."
+    for address, view in sorted(views.items()):
+        name = f"node {address}" + (f" ({view.host})" if view.host else "")
+        if view.store:
+            rule = f"{check.store.url} must be one place that all nodes see, but {name} {view.store}."
             remedy = "Mount it there under the same path (NFS, …), or give one that all see: --storage s3://…"
-            problems.append(Problem(option, f"{rule} {remedy}"))
+            problems.append(Problem(check.option, f"{rule} {remedy}"))
         for where, paths in places.items():
-            for path in sorted(set(paths) & set(sight.missing)):
+            for path in sorted(set(paths) & set(view.missing)):
                 rule = f"{path} must be there on every node, since trials read it, but is not on {name}."
                 problems.append(Problem(where, f"{rule} Mount or copy it there under the same path."))
     if problems:
         raise InvalidInput(problems)
 
 
-def places_of(study: Study) -> dict[str, list[str]]:
+def paths_by_key(study: Study) -> dict[str, list[str]]:
     """By the key of the study, the files and folders on this machine that its trials will read."""
     found: dict[str, set[Path]] = {"datasets": set(), "base.network.weights": set()}
     for config in configs_of(study):
-        found["datasets"].update(images_of(config))
+        found["datasets"].update(image_files_of(config))
         if config.network.weights:
             found["base.network.weights"].add(config.network.weights)
     return {where: sorted(str(path.absolute()) for path in paths) for where, paths in found.items()}
 
 
-def images_of(config: Config) -> list[Path]:
+def image_files_of(config: Config) -> list[Path]:
     """Where this machine has the images of a config; nothing for those that are bundled, or yet to be downloaded."""
     data, name = config.data, config.facts.name
     if data.folder is not None:
@@ -137,47 +139,47 @@ def configs_of(study: Study) -> list[Config]:
     return [study.config(cell, method, seed=0, phase="search") for cell in cells for method in study.methods]
 
 
-def sights_of(token: Token, paths: list[str], nodes: Iterable[Mapping[str, Any]]) -> dict[str, Sight]:
+def views_of(check: StorageCheck, paths: list[str], nodes: Iterable[Mapping[str, Any]]) -> dict[str, NodeView]:
     """What the nodes see, by address; a node that is lost meanwhile is left out."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    look = ray.remote(num_cpus=0, max_retries=0)(look_around)
+    look = ray.remote(num_cpus=0, max_retries=0)(view_from_node)
     asked = {
         node["NodeID"]: (
             node["NodeManagerAddress"],
             look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
-                token, node["NodeID"][:12], paths
+                check, node["NodeID"][:12], paths
             ),
         )
         for node in nodes
     }
     ray.wait([answer for _, answer in asked.values()], num_returns=len(asked), timeout=ANSWER_SECONDS)
-    sights: dict[str, Sight] = {}
+    views: dict[str, NodeView] = {}
     for node_id, (address, answer) in asked.items():
         try:
-            sight = ray.get(answer, timeout=0.1)
+            view = ray.get(answer, timeout=0.1)
         except Exception as error:
             if node_id not in {node["NodeID"] for node in ray.nodes() if node["Alive"]}:
                 continue
-            sight = Sight("", f"did not answer ({(str(error).strip().splitlines() or [type(error).__name__])[-1]})")
-        back = token.answer(node_id[:12])
-        if not sight.store and not back.seen:
-            sight = Sight(sight.host, "writes what is not seen here", sight.missing)
+            view = NodeView("", f"did not answer ({(str(error).strip().splitlines() or [type(error).__name__])[-1]})")
+        back = check.answer(node_id[:12])
+        if not view.store and not back.seen:
+            view = NodeView(view.host, "writes what is not seen here", view.missing)
         back.remove()
-        sights[address] = sight
-    return sights
+        views[address] = view
+    return views
 
 
-def look_around(token: Token, node: str, paths: list[str]) -> Sight:
-    """On a node: what is there of the driver's token and of these files, and an answer in the store."""
+def view_from_node(check: StorageCheck, node: str, paths: list[str]) -> NodeView:
+    """Look from a node for the driver's check and for these files, and write an answer into the store."""
     import socket
 
     missing = tuple(path for path in paths if not Path(path).exists())
     try:
-        if not token.seen:
-            return Sight(socket.gethostname(), "does not see what is written here", missing)
-        token.answer(node).leave()
+        if not check.seen:
+            return NodeView(socket.gethostname(), "does not see what is written here", missing)
+        check.answer(node).write()
     except Exception as error:  # fsspec's systems have no error in common
-        return Sight(socket.gethostname(), f"cannot use it ({type(error).__name__}: {error})", missing)
-    return Sight(socket.gethostname(), missing=missing)
+        return NodeView(socket.gethostname(), f"cannot use it ({type(error).__name__}: {error})", missing)
+    return NodeView(socket.gethostname(), missing=missing)

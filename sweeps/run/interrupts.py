@@ -1,0 +1,36 @@
+"""Interrupts: SIGTERM ends a run as Ctrl-C does."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+GRACE_SECONDS = 20
+"""Time for a clean stop after a SIGTERM, then the driver exits: whoever sent it may kill soon, or has ended Ray."""
+
+
+@contextlib.contextmanager
+def terminating_gently() -> Iterator[None]:
+    """Turn SIGTERM (`ray job stop`, scancel, Kubernetes) into Ctrl-C: the run stops and nothing is lost."""
+
+    def leave() -> None:
+        print("terminated; what has finished is kept, and the same command goes on", file=sys.stderr, flush=True)
+        os._exit(128 + signal.SIGTERM)
+
+    last_resort = threading.Timer(GRACE_SECONDS, leave)
+    last_resort.daemon = True
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        if not last_resort.is_alive():
+            print("terminating …", file=sys.stderr, flush=True)
+            last_resort.start()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        last_resort.cancel()
+        signal.signal(signal.SIGTERM, before)
