@@ -1,8 +1,10 @@
-"""What a user asked wrongly: where, the rule, the value, the remedy; all of it at once."""
+"""Errors and warnings for users: where, the rule, the value, the remedy; everything that is wrong at once."""
 
 import difflib
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,12 @@ class InvalidInput(ValueError):
 
 
 def refuse(where: str, message: str) -> InvalidInput:
-    """An InvalidInput of one problem."""
+    """Return an InvalidInput of one problem, to be raised."""
     return InvalidInput([Problem(where, message)])
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """“unknown method `dagann` (did you mean `dagan`?). Known: c, c_aug, …”."""
+    """Return “unknown method `dagann` (did you mean `dagan`?). Known: c, c_aug, …”."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean `{near[0]}`?)" if near else ""
@@ -44,6 +46,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """An exception in one line: its type, and the first line of its message."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"
+    """Return the first line of an error's message, or the name of its type where it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Log a warning, the same one only once per process: every training of a sweep would repeat it."""
+    logging.getLogger("dagan").warning(message)

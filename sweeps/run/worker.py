@@ -39,14 +39,14 @@ def messages(order: TrialOrder, heartbeat: Callable[[], None] = lambda: None) ->
     `heartbeat` is called after every iteration, and while images are judged. A failure of the training is an outcome
     too, so that a bug is told at once and not tried again and again; only a worker that dies is started anew.
     """
-    from dagan.errors import InvalidInput, first_line
+    from dagan.errors import InvalidInput
 
     try:
         yield from _train(order, heartbeat)
     except InvalidInput as error:
         yield Outcome("failed", refused=True, error=str(error))
     except Exception as error:
-        yield Outcome("oom" if out_of_memory(error) else "failed", error=first_line(error))
+        yield Outcome("oom" if out_of_memory(error) else "failed", error=in_one_line(error))
 
 
 def out_of_memory(error: Exception) -> bool:
@@ -55,6 +55,11 @@ def out_of_memory(error: Exception) -> bool:
 
     plain = isinstance(error, RuntimeError) and any(words in str(error) for words in REFUSED_MEMORY)
     return plain or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
+def in_one_line(error: Exception) -> str:
+    """The type of an exception and the first line of its message."""
+    return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
 
 
 def _train(order: TrialOrder, heartbeat: Callable[[], None]) -> Iterator[Message]:
@@ -126,8 +131,6 @@ def _outcome(
     heartbeat: Callable[[], None],
 ) -> Outcome:
     """Test the trained classifier and, where asked for, keep pictures and judge the generated images."""
-    from dagan.errors import first_line
-
     result, notice, quality = training.result(), "", dict[str, float]()
     if training.generation and result.status == "completed":
         try:
@@ -139,7 +142,7 @@ def _outcome(
             if order.quality:
                 quality = quality_of(training, heartbeat)
         except Exception as error:  # a finished training is not to be lost by a look at its images
-            notice = f"its images could not be judged ({first_line(error)}); the trial is none the worse"
+            notice = f"its images could not be judged ({in_one_line(error)}); the trial is none the worse"
     return Outcome(
         result.status,
         error=result.error,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dagan.errors import InvalidInput, refuse
+from dagan.errors import InvalidInput, first_line, refuse
 
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -116,6 +116,5 @@ def require_answer(address: str) -> None:
 
 def no_answer(address: str, error: Exception) -> InvalidInput:
     """The error for an address where no cluster answers."""
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     remedy = "Is it running, and is RAY_AUTH_MODE (token, disabled) as the cluster has it?"
-    return refuse("--address", f"no Ray cluster answers at {address} ({reason}). {remedy}")
+    return refuse("--address", f"no Ray cluster answers at {address} ({first_line(error)}). {remedy}")
