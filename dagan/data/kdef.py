@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from dagan.data.folders import ImageFolder, is_image
 from dagan.data.images import Pixels, read_images
 from dagan.data.splits import TEST_SHARE, Groups, Indices, whole_groups
-from dagan.errors import refuse
-from dagan.notice import notice
+from dagan.errors import refuse, warn_once
 
 EXPRESSIONS = ("AF", "AN", "DI", "HA", "NE", "SA", "SU")
 """In the order of the classes: afraid, angry, disgusted, happy, neutral, sad, surprised."""
@@ -60,7 +59,7 @@ def portraits(root: Path) -> Portraits:
                 found[f"{folder.name}/{file.name}"] = (EXPRESSIONS.index(name["expression"].upper()), folder.name[1:])
     if odd:
         shown = ", ".join(odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
-        notice(f"kdef: left out, since their names do not say what they show: {shown} (in {place}).")
+        warn_once(f"kdef: left out, since their names do not say what they show: {shown} (in {place}).")
     labels = np.array([label for label, _ in found.values()], dtype=np.int64)
     persons = np.array([person for _, person in found.values()], dtype=np.str_)
     seen = len(whole_groups(labels, persons, "kdef")) if set(labels.tolist()) == {*range(len(EXPRESSIONS))} else 0

@@ -13,8 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dagan.errors import refuse
-from dagan.notice import notice
+from dagan.errors import refuse, warn_once
 
 Indices = NDArray[np.int64]
 Groups = NDArray[Any]
@@ -144,7 +143,7 @@ def whole_groups(labels: NDArray[np.int64], groups: Groups, dataset: str) -> Gro
     whole = np.array([len(np.unique(labels[groups == name])) == classes for name in names], dtype=bool)
     if not whole.all():
         lacking = ", ".join(names[~whole])
-        notice(f"{dataset}: left out for want of an image of every class: {lacking}.")
+        warn_once(f"{dataset}: left out for want of an image of every class: {lacking}.")
     kept: Groups = names[whole]
     return kept
 

@@ -7,7 +7,6 @@ the other half, the tuning half, and opens no test image. Its pooled features ta
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from dagan.compute.streams import Streams
 from dagan.config import Config
 from dagan.data.splits import capacity
 from dagan.errors import refuse
+from dagan.files import write_atomically
 from dagan.nested import merged
 from dagan.networks import build as networks
 from dagan.networks.interfaces import Discriminator
@@ -148,10 +148,8 @@ def keep(judge: Judge, path: Path) -> None:
         "device": machine(judge.config).name,
         "config": judge.config.model_dump(mode="json", exclude={"data": {"root", "folder"}}),
     }
-    for file, content in ((path, weights), (path.with_suffix(".json"), json.dumps(record, indent=1).encode())):
-        beside = file.with_name(f"{file.name}.{os.getpid()}")
-        beside.write_bytes(content)
-        beside.replace(file)
+    write_atomically(path, weights)
+    write_atomically(path.with_suffix(".json"), json.dumps(record, indent=1))
 
 
 def kept_judge(config: Config, path: Path) -> Judge | None:

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dagan.data.loading import Labelled
 from dagan.shapes import Images
+from dagan.training.dataset import Labelled
 from dagan.training.training import Training
 
 Grid = NDArray[np.uint8]

@@ -15,7 +15,6 @@ import torch
 
 from dagan.compute.streams import Streams
 from dagan.config import Config
-from dagan.data.loading import Labelled, TrainingData
 from dagan.defaults import reaches
 from dagan.errors import InvalidInput, Problem, refuse
 from dagan.evaluation.judge import Judge
@@ -30,8 +29,8 @@ from dagan.evaluation.metrics import (
 )
 from dagan.nested import flatten, nest
 from dagan.shapes import GeneratedFeatures, Labels, RealFeatures
-from dagan.training.diversity import generated_diversity
-from dagan.training.samples import drawn
+from dagan.training.dataset import Labelled, TrainingData
+from dagan.training.diversity import drawn, generated_diversity
 from dagan.training.training import Training
 
 LEAST_REFERENCE = 4

@@ -1,4 +1,4 @@
-"""The networks of `dcgan64`: G of transposed convolutions, D of linear layers, both with batch norm. ALGORITHM §3.
+"""The networks of `dcgan64`: G of transposed convolutions, D of linear layers, both with batch norm.
 
 Batch norm works with the batch at hand, and neither network carries running statistics. To evaluate, D takes those of
 all images like the ones that it learns from instead, computed afresh by the weights that evaluate: what
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, leaky_relu, leaky_relu_, one_hot
 
 from dagan.compute.noise import noisy
-from dagan.networks.build import SLOPE, Weighted, rows, side_by_side
 from dagan.networks.interfaces import Discriminator, Generator, Statistics
+from dagan.networks.layers import SLOPE, Weighted, grouped, rows
 from dagan.networks.tables import Layer
 from dagan.shapes import Features, Images, Labels, Latents, Logits
 
@@ -25,7 +25,7 @@ class DenseDiscriminator(Discriminator):
     batch_norm = True
 
     def __init__(self, layers: list[Layer], *, noise: float, classes: int | None = None, groups: int = 1) -> None:
-        """`classes`: how many, where D is told the label of its image; `groups`: networks side by side."""
+        """`classes`: how many, where D is conditioned on the label; `groups`: how many networks this one is."""
         super().__init__()
         self.noise, self.classes, self.groups = noise, classes, groups
         self.hidden = nn.ModuleList(Weighted(layer, groups) for layer in layers[:-1])
@@ -65,8 +65,8 @@ class DenseDiscriminator(Discriminator):
         return self.forward(images, statistics=statistics)
 
     def flattened(self, images: Images, labels: Labels | None) -> Tensor:
-        """The pixels, joined by the label where D is told it."""
-        pixels = side_by_side(images, self.groups).flatten(1)
+        """Return the pixels, joined by the label where D is conditioned on it."""
+        pixels = grouped(images, self.groups).flatten(1)
         if self.classes is None:
             return pixels
         assert labels is not None
@@ -89,11 +89,11 @@ class UpwardGenerator(Generator):
     def forward(self, latents: Latents, labels: Labels) -> Images:
         """Images of the given classes."""
         if self.groups == 1:
-            told = torch.cat([latents, one_hot(labels, self.classes).to(latents.dtype)], dim=1)
-        else:  # separate networks, one per class, need not be told the class
-            told = latents.reshape(len(latents) // self.groups, -1)
+            inputs = torch.cat([latents, one_hot(labels, self.classes).to(latents.dtype)], dim=1)
+        else:  # networks of their own, one per class, need no label
+            inputs = grouped(latents, self.groups)
         hidden, *norms = self.norms
-        units = leaky_relu(hidden(self.linear(told)), SLOPE)
+        units = leaky_relu(hidden(self.linear(inputs)), SLOPE)
         maps = units.reshape(len(units), -1, self.size, self.size)
         *middle, last = rows(self.upward)
         for norm, layer in zip(norms, middle, strict=True):

@@ -10,7 +10,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from dagan.errors import InvalidInput, refuse
+from dagan.errors import InvalidInput, first_line, refuse
 
 SHA256_PREFIX = "397923af"
 """Of torchvision's file, which is named for it: `vgg16-397923af.pth`."""
@@ -26,7 +26,7 @@ def imagenet_weights(file: Path | None, shapes: Mapping[str, tuple[int, ...]]) -
     try:
         weights = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise not_vgg(file, f"it cannot be read as weights alone ({reason(error)})") from None
+        raise not_vgg(file, f"it cannot be read as weights alone ({first_line(error)})") from None
     if not isinstance(weights, Mapping):
         raise not_vgg(file, f"it holds a {type(weights).__name__}")
     found = {str(name): tuple(getattr(value, "shape", ())) for name, value in weights.items()}
@@ -42,7 +42,7 @@ def checked(file: Path) -> Path:
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
-        raise not_vgg(file, f"it cannot be opened ({reason(error)})") from None
+        raise not_vgg(file, f"it cannot be opened ({first_line(error)})") from None
     if not digest.startswith(SHA256_PREFIX):
         raise not_vgg(file, f"its SHA-256 begins with {digest[:8]}, not with {SHA256_PREFIX}")
     return file
@@ -63,7 +63,7 @@ def fetched() -> Path:
         raise refuse(
             "network.weights",
             f"`pretrained: true` needs {file.name}, which is not in {file.parent} and could not be downloaded"
-            f" ({reason(error)}). Put it there, give its path, or set `network.pretrained: false`.",
+            f" ({first_line(error)}). Put it there, give its path, or set `network.pretrained: false`.",
         ) from None
     return file
 
@@ -72,8 +72,3 @@ def not_vgg(file: Path, why: str) -> InvalidInput:
     """The refusal of a file."""
     remedy = "Give its path, or none to take it from torch's cache."
     return refuse("network.weights", f"{file} must be torchvision's vgg16-397923af.pth, but {why}. {remedy}")
-
-
-def reason(error: Exception) -> str:
-    """The first line of an error."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -2,7 +2,7 @@
 
 `conv32` is Table 2 of the DAGAN paper; other sizes and channel counts follow the same pattern. `digits` is the
 same pattern with fewer layers and maps, small enough for a laptop CPU. `dcgan64` is the GAN of many tutorials, its D
-of linear layers alone. `vgg16` is the paper's D for faces, with conv32's G. ALGORITHM §3.
+of linear layers alone. `vgg16` is the paper's D for faces, with conv32's G.
 """
 
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ def convolutional_layers(config: Config, labels: int) -> list[Layer]:
 
 
 def dense_layers(config: Config, labels: int) -> list[Layer]:
-    """Linear layers from the flattened image, the label, if it is told, joined to it."""
+    """Linear layers from the flattened image, the label joined to it where D is conditioned."""
     units = [scaled(units, config) for units in DENSE_UNITS]
     inputs = [config.facts.channels * config.facts.image_size**2 + labels, *units]
     return [Layer("linear", before, after, 1, 1, 0, 1) for before, after in zip(inputs, units, strict=False)]
@@ -115,7 +115,7 @@ def vgg_layers(config: Config, labels: int) -> list[Layer]:
 def generator_layers(config: Config) -> list[Layer]:
     """G: linear, then transposed convolutions of stride 2, as many as lead from an odd size or 4 to the image size.
 
-    5x5, the label, if it is told, joined to the input of each; with `dcgan64` 4x4, the label joined to z alone.
+    5x5, the label joined to the input of each where G is conditioned; with `dcgan64` 4x4, the label joined to z alone.
     """
     if config.gan is None:
         return []

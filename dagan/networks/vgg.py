@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, max_pool2d, one_hot, relu_
 
 from dagan.compute.noise import dropout, noisy
-from dagan.networks.build import INITIAL_STD, Weighted, rows, side_by_side, with_label
 from dagan.networks.interfaces import Discriminator
+from dagan.networks.layers import INITIAL_STD, Weighted, grouped, rows, with_label
 from dagan.networks.tables import VGG_POOLED, Layer
 from dagan.shapes import Features, Images, Labels, Logits
 
@@ -27,7 +27,7 @@ class Vgg(Discriminator):
     def __init__(
         self, layers: list[Layer], *, noise: float, dropout: float, classes: int | None = None, groups: int = 1
     ) -> None:
-        """`classes`: how many, where D is told the label of its image; `groups`: networks side by side."""
+        """`classes`: how many, where D is conditioned on the label; `groups`: how many networks this one is."""
         super().__init__()
         self.noise, self.dropout, self.classes, self.groups = noise, dropout, classes, groups
         *body, head = layers
@@ -41,7 +41,7 @@ class Vgg(Discriminator):
         self, images: Images, labels: Labels | None = None, random: torch.Generator | None = None
     ) -> tuple[Logits, Features]:
         """Logits and the second hidden layer; with `random`, as in training: with noise and dropout."""
-        maps = self.told(noisy(images, self.noise, random), labels)
+        maps = self.conditioned(noisy(images, self.noise, random), labels)
         for layer in rows(self.convolutions):
             maps = relu_(layer(maps))
             if layer.layer.pooling:
@@ -54,13 +54,13 @@ class Vgg(Discriminator):
         logits = self.head(units)
         return logits.reshape(len(images), -1), features.reshape(len(images), -1)
 
-    def told(self, images: Images, labels: Labels | None) -> Tensor:
-        """The images as ImageNet's were, grey ones in three channels, with what else D is told."""
+    def conditioned(self, images: Images, labels: Labels | None) -> Tensor:
+        """Scale the images as ImageNet's were, grey ones to three channels; join label maps where D is conditioned."""
         images = ((images + 1) / 2 - self.mean) / self.std
         if self.classes is not None:
             assert labels is not None
             images = with_label(images, one_hot(labels, self.classes).to(images.dtype))
-        return side_by_side(images, self.groups)
+        return grouped(images, self.groups)
 
     def named_rows(self) -> dict[str, Weighted]:
         """The layers below the head by their names in torchvision, which numbers what has no weights too."""
@@ -94,9 +94,9 @@ class Vgg(Discriminator):
 
     @torch.no_grad()
     def adopt(self, weights: dict[str, Tensor], random: torch.Generator) -> None:
-        """Start from ImageNet's weights, each of several networks side by side alike.
+        """Start from ImageNet's weights, each of several groups alike.
 
-        New are the head, N(0, 0.05²), and the filters of the label maps where D is told the label.
+        New are the head, N(0, 0.05²), and the filters of the label maps where D is conditioned on the label.
         """
         for name, row in self.named_rows().items():
             if row.weight.shape[1] > weights[f"{name}.weight"].shape[1]:

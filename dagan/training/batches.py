@@ -5,10 +5,10 @@ from torch import Tensor
 
 from dagan.compute.streams import BatchOrder, Streams
 from dagan.config import Config
-from dagan.data.loading import Labelled
 from dagan.networks.flops import group_count, stage_1_batch
 from dagan.stages import Stage
 from dagan.training.augmentation import augmented
+from dagan.training.dataset import Labelled
 
 
 class Batches:

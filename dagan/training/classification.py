@@ -8,13 +8,13 @@ from torch import Tensor
 from dagan.compute.device import MEMORY_FORMAT, Machine
 from dagan.compute.streams import Streams
 from dagan.config import Config
-from dagan.data.loading import Labelled
 from dagan.networks import build as networks
 from dagan.networks.flops import drawn_images, offline_per_class, real_per_class
 from dagan.networks.interfaces import Discriminator, Statistics
 from dagan.shapes import ClassLogits, Features, Images, Labels, Logits
 from dagan.training import losses
 from dagan.training.batches import Batches, starting_images
+from dagan.training.dataset import Labelled
 from dagan.training.generation import Generation
 from dagan.training.inference import TrainedClassifier
 from dagan.training.learner import Learner, detached, scheduled

@@ -2,11 +2,11 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
-from dagan.data.loading import Labelled
-from dagan.shapes import Images
+from dagan.shapes import Images, Labels
+from dagan.training.dataset import Labelled
 from dagan.training.generation import Generation
-from dagan.training.samples import drawn
 
 COLLAPSED = 0.1
 """Diversity below which a class has collapsed.
@@ -51,6 +51,16 @@ def generated_diversity(generation: Generation, real: Labelled) -> dict[str, flo
     classes = generation.config.facts.classes
     labels = torch.arange(len(classes), device=real.labels.device).repeat(GENERATED)
     return diversity(drawn(generation, labels, "diversity"), real, classes)
+
+
+def drawn(generation: Generation, labels: Labels, purpose: str) -> Labelled:
+    """One generated image for each of the given labels; equal weights, labels and purpose give equal images."""
+    classes = len(generation.config.facts.classes)
+    most = int(torch.bincount(labels).max())
+    # From the beginning of the stream each time; classes come in turn, so the j-th of class k is image j·K + k.
+    pool = generation.sampled(most, generation.streams.fresh(f"{purpose}.latents"))
+    earlier = one_hot(labels, classes).cumsum(dim=0).gather(1, labels[:, None])[:, 0] - 1
+    return Labelled(pool.images[earlier * classes + labels], labels)
 
 
 def collapsed(ratios: dict[str, float]) -> list[str]:

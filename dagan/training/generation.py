@@ -8,7 +8,6 @@ from torch import Tensor
 from dagan.compute.device import MEMORY_FORMAT, Machine
 from dagan.compute.streams import Streams
 from dagan.config import Config
-from dagan.data.loading import Labelled
 from dagan.networks import build as networks
 from dagan.networks.flops import group_count
 from dagan.networks.interfaces import Discriminator, Generator
@@ -16,6 +15,7 @@ from dagan.shapes import Features, Images, Labels, Latents, Logits, Scalar
 from dagan.training import losses
 from dagan.training.augmentation import differentiably_augmented
 from dagan.training.batches import Batches, starting_images
+from dagan.training.dataset import Labelled
 from dagan.training.inference import TrainedGenerator, fresh_latents, generated, in_turn
 from dagan.training.learner import Learner, detached, scheduled
 

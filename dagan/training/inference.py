@@ -12,13 +12,13 @@ from torch import Tensor
 from dagan.compute.device import MEMORY_FORMAT, Machine
 from dagan.compute.streams import Streams
 from dagan.config import Config
-from dagan.data.loading import Labelled
 from dagan.errors import refuse
 from dagan.networks.interfaces import Discriminator, Generator, Statistics
 from dagan.networks.tables import discriminator_layers
 from dagan.settings import Gan
 from dagan.shapes import ClassLogits, Images, Labels, LatentPath, Latents, Logits, PicturesOfLatents
 from dagan.training import losses
+from dagan.training.dataset import Labelled
 
 LEAST_TURNS = 16
 """Images of each class, at the least, by whose statistics G normalises a picture."""

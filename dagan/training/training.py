@@ -19,7 +19,6 @@ from dagan.compute.device import machine
 from dagan.compute.memory import keep_freed_memory
 from dagan.compute.streams import Streams
 from dagan.config import Config
-from dagan.data.loading import Labelled, TrainingData, training_data
 from dagan.errors import refuse
 from dagan.networks.flops import pflop
 from dagan.networks.interfaces import Discriminator
@@ -27,6 +26,7 @@ from dagan.shapes import Images, Labels
 from dagan.stage_key import stage_key
 from dagan.stages import STAGES, Stage
 from dagan.training.classification import Classification
+from dagan.training.dataset import Labelled, TrainingData, training_data
 from dagan.training.diversity import collapsed, generated_diversity
 from dagan.training.generation import Generation
 from dagan.training.learner import Learner

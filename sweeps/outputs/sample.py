@@ -14,12 +14,12 @@ from analysis.plots.image_sheet import Panel, sheet
 from analysis.reports.pictures import Pixels
 from dagan.compute.streams import Streams
 from dagan.config import Config, facts_of
-from dagan.data.loading import at_hand, training_images
 from dagan.errors import InvalidInput, Problem, refuse
 from dagan.evaluation.pictures import pixels, real_grid
-from dagan.files import new_folder, require_new
+from dagan.files import new_folder, require_new, write_atomically
 from dagan.methods import METHODS
 from dagan.settings import Gan
+from dagan.training.dataset import at_hand, training_images
 from dagan.weights import load, save
 from sweeps.outputs.train import read_choices, trained
 from sweeps.records.provenance import commit, of_training, versions
@@ -106,9 +106,7 @@ def write_pictures(generator: "TrainedGenerator", folder: Path, wanted: Wanted) 
     paths = []
     for name, content in sheets.items():
         path = folder / f"{name}.png"
-        beside = path.with_name(f".{path.name}")
-        beside.write_bytes(content)
-        beside.replace(path)
+        write_atomically(path, content)
         paths.append(path)
     return paths
 

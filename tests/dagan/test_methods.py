@@ -5,11 +5,12 @@ import pytest
 import torch
 from trainings import bits, in_stage_2, learners, outcome, ran, stored, weights
 
-from dagan.data import loading as datasets
+from dagan.data.loading import digits
 from dagan.data.splits import split
 from dagan.errors import InvalidInput
 from dagan.methods import METHODS
 from dagan.stage_key import stage_key
+from dagan.training import dataset
 from dagan.training.generation import Generation
 from dagan.training.training import Training, train
 
@@ -81,19 +82,19 @@ class TestEveryMethod:
         )
 
     def test_search_never_opens_a_test_image(self, make_config, method, monkeypatch):
-        read, original = [], datasets.training_pixels
+        read, original = [], dataset.part_of
 
-        def spy(facts, data, indices):
+        def spy(source, indices, device):
             read.extend(indices.tolist())
-            return original(facts, data, indices)
+            return original(source, indices, device)
 
-        monkeypatch.setattr(datasets, "training_pixels", spy)
+        monkeypatch.setattr(dataset, "part_of", spy)
         training = ran(make_config(method, {"data.phase": "search"}))
         result = training.result()
         assert training.data.test is None
         assert result.test_accuracy is None
         assert 0 <= result.validation_accuracy <= 1
-        labels = datasets.digits()[1]
+        labels = digits()[1]
         sealed = split(labels, dataset="digits", has_test=False, samples_per_class=4, seed=0, phase="confirm")
         assert read
         assert not set(read) & set(sealed.test.tolist())

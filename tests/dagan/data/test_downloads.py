@@ -15,9 +15,9 @@ from torchvision import datasets as published
 from dagan.config import Config
 from dagan.data.downloads import LAYOUTS, downloaded
 from dagan.data.facts import facts
-from dagan.data.loading import training_data
 from dagan.data.unpickling import unpickled
 from dagan.errors import InvalidInput
+from dagan.training.dataset import training_data
 
 CPU = torch.device("cpu")
 TRAIN, TEST = 12, 3

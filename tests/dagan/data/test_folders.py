@@ -11,8 +11,8 @@ from dagan.config import Config
 from dagan.data.facts import facts
 from dagan.data.folders import image_folder
 from dagan.data.images import check_images, fingerprint
-from dagan.data.loading import training_data
 from dagan.errors import InvalidInput
+from dagan.training.dataset import training_data
 
 
 def zipped(folder, file, *, around="", compression=zipfile.ZIP_STORED):

@@ -8,9 +8,8 @@ from PIL import Image
 from dagan.config import Config
 from dagan.data.facts import facts
 from dagan.data.kdef import EXPRESSIONS, check_portraits, portraits
-from dagan.data.loading import training_data
-from dagan.errors import InvalidInput
-from dagan.notice import notice
+from dagan.errors import InvalidInput, warn_once
+from dagan.training.dataset import training_data
 
 PEOPLE = [f"{gender}{number:02d}" for gender in "FM" for number in range(1, 10)]
 CODES = {
@@ -109,7 +108,7 @@ def test_a_person_lies_on_one_side_of_every_split(root):
 
 
 def test_what_is_left_out_is_told_of_once(root, caplog):
-    notice.cache_clear()
+    warn_once.cache_clear()
     data_of(root)
     data_of(root)
     assert sum("AF03/AF03V.JPG, AM01/AM01H.JPG (in " in message for message in caplog.messages) == 1

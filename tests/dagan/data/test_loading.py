@@ -14,8 +14,8 @@ from sklearn.datasets import load_digits
 from dagan.config import Config
 from dagan.data.facts import facts
 from dagan.data.images import check_images, fingerprint, read_image
-from dagan.data.loading import training_data
 from dagan.errors import InvalidInput
+from dagan.training.dataset import training_data
 
 CPU = torch.device("cpu")
 

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from dagan.data import splits
 from dagan.data.splits import capacity, split
-from dagan.errors import InvalidInput
-from dagan.notice import notice
+from dagan.errors import InvalidInput, warn_once
 
 COUNTS = (30, 41, 33)
 LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(3), COUNTS))
@@ -174,7 +173,7 @@ def test_persons_without_an_image_of_every_class_are_left_out_with_a_notice(capl
         for seed in SEEDS:
             everyone |= set().union(*by_person(phase, seed)[1])
     assert everyone == set(PERSONS.tolist()) - {"F02", "F12"}
-    notice.cache_clear()
+    warn_once.cache_clear()
     for _ in range(3):
         by_person()
     assert caplog.messages == ["some: left out for want of an image of every class: F02, F12."]

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from dagan.config import Config
-from dagan.data.loading import training_data
 from dagan.data.splits import split
 from dagan.errors import InvalidInput
 from dagan.evaluation import judge as judge_module
 from dagan.evaluation.judge import MOST_IMAGES, judge_config, judge_of
 from dagan.training.classification import Classification
+from dagan.training.dataset import training_data
 from dagan.training.training import Training
 
 CPU = torch.device("cpu")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from dagan.data.loading import Labelled
 from dagan.evaluation.pictures import generated_grid, pixels, real_grid
+from dagan.training.dataset import Labelled
 from dagan.training.training import Training
 
 

@@ -6,11 +6,11 @@ from dataclasses import asdict, fields
 import pytest
 import torch
 
-from dagan.data.loading import Labelled, TrainingData, training_data
 from dagan.errors import InvalidInput
 from dagan.evaluation.judge import judge_of
 from dagan.evaluation.metrics import cover
 from dagan.evaluation.quality import Quality, class_covers, plain, quality
+from dagan.training.dataset import Labelled, TrainingData, training_data
 from dagan.training.training import Training
 
 CPU = torch.device("cpu")

@@ -7,7 +7,8 @@ from torch.nn.utils.parametrizations import weight_norm
 from dagan.compute.streams import Streams
 from dagan.config import Config
 from dagan.nested import merged
-from dagan.networks.build import Weighted, discriminator, generator
+from dagan.networks.build import discriminator, generator
+from dagan.networks.layers import Weighted
 from dagan.networks.tables import Layer, discriminator_layers, generator_layers
 from dagan.training.training import Training
 

@@ -4,9 +4,8 @@ import pytest
 import torch
 from trainings import bits, outcome, ran, stored
 
-from dagan.data.loading import Labelled
-from dagan.training.diversity import COLLAPSED, GENERATED, collapsed, diversity, generated_diversity, spread
-from dagan.training.samples import drawn
+from dagan.training.dataset import Labelled
+from dagan.training.diversity import COLLAPSED, GENERATED, collapsed, diversity, drawn, generated_diversity, spread
 from dagan.training.training import Training
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from trainings import bits, stored
 
-from dagan.networks.build import Weighted
+from dagan.networks.layers import Weighted
 from dagan.networks.tables import Layer
 from dagan.training.learner import Learner, scheduled
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import batch_norm, conv2d, conv_transpose2d, leaky_relu, linear, softplus
 from trainings import in_stage_2
 
-from dagan.data.loading import Labelled
+from dagan.training.dataset import Labelled
 from dagan.training.training import Training
 
 CLASSES = 10

@@ -66,7 +66,7 @@ def kept(tmp_path_factory):
 
 
 def test_train_keeps_weights_that_give_the_printed_accuracy(kept):
-    from dagan.data.loading import training_data
+    from dagan.training.dataset import training_data
     from dagan.weights import load
 
     folder, answer = kept
@@ -278,14 +278,14 @@ def test_a_sheet_shows_every_image_enlarged_in_its_place():
 
 def test_pictures_open_no_test_image_and_download_nothing(kept, monkeypatch):
     from dagan.config import Config
-    from dagan.data import loading as datasets
+    from dagan.training import dataset
     from dagan.weights import load
     from sweeps.outputs.sample import real_images
 
     folder, _ = kept
-    config, read, honest = load(folder / "weights").config, [], datasets.training_pixels
+    config, read, honest = load(folder / "weights").config, [], dataset.part_of
     monkeypatch.setattr(
-        datasets, "training_pixels", lambda facts, data, index: read.extend(index) or honest(facts, data, index)
+        dataset, "part_of", lambda source, index, device: read.extend(index) or honest(source, index, device)
     )
     assert real_images(config, 2) is not None
     assert len(read) == config.data.samples_per_class * len(config.facts.classes)
