@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.main import get_command
 
 from dagan.config import Config, known_keys
 from dagan.methods import METHODS
 from dagan.nested import section_of
+from sweeps.cli.app import app
 from sweeps.study.files import load, read_yaml
 from sweeps.study.parse import study_of
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-VERBS = ("list", "show", "simulate", "run", "status", "report", "export", "train", "sample")
+VERBS = tuple(get_command(app).commands)
 
 
 def blocks(language):

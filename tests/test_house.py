@@ -45,9 +45,9 @@ def test_the_test_of_arrows_can_fail(tmp_path):
 def test_planning_a_study_loads_nothing_heavy():
     code = """
 from sweeps.cli import app as cli
-from sweeps.forecast.estimate.costs import outline
+from sweeps.forecast.estimate.costs import estimate
 from sweeps.study.files import load
-outline(load("digits"))
+estimate(load("digits"))
 print(*sys.modules)
 """
     assert not loaded(code) & {"torch", "torchvision", "ray", "wandb", "pandas", "matplotlib", "sklearn", "optuna"}

@@ -20,7 +20,7 @@ HEADER = """\
 """
 
 
-def export(plan: Plan, place: RunFolder) -> list[Path]:
+def export(plan: Plan, folder: RunFolder) -> list[Path]:
     """Write `best/<dataset>-n<n>-<method>.yaml` for every method of a cell whose confirm trials have begun to end.
 
     Raises:
@@ -32,8 +32,8 @@ def export(plan: Plan, place: RunFolder) -> list[Path]:
         if entries:
             cell = branch.cell
             point = f"-point-{plan.group(branch.confirm[0]).branches.index(branch)}" if branch.point else ""
-            path = place.best / f"{cell.dataset.name}-n{cell.samples_per_class}-{branch.method}{point}.yaml"
-            place.best.mkdir(parents=True, exist_ok=True)
+            path = folder.best / f"{cell.dataset.name}-n{cell.samples_per_class}-{branch.method}{point}.yaml"
+            folder.best.mkdir(parents=True, exist_ok=True)
             searched = plan.study.search.budget is not None
             head = HEADER.format(
                 what="The best config" if searched else "The config",

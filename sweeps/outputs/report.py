@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from analysis import Report
 
 
-def summarise(plan: Plan, place: RunFolder) -> "Report":
+def summarise(plan: Plan, folder: RunFolder) -> "Report":
     """Write the report of the plan's trials; entries that the study no longer asks for stay out of it."""
     import pandas as pd
 
@@ -31,20 +31,20 @@ def summarise(plan: Plan, place: RunFolder) -> "Report":
         for phase, trials in group.planned.items()
     ]
     found = write_report(
-        place.root,
+        folder.root,
         planned=pd.DataFrame(planned),
         signatures={entry.signature for entry in plan.entries},
-        command=command(plan, place),
-        output=place.report,
+        command=command(plan, folder),
+        output=folder.report,
     )
-    write_atomically(place.report / "study.yaml", plan.study.text)
+    write_atomically(folder.report / "study.yaml", plan.study.text)
     return found
 
 
-def command(plan: Plan, place: RunFolder) -> str:
+def command(plan: Plan, folder: RunFolder) -> str:
     """How to run just this study again, from the folder where it was run."""
     name = plan.study.name
     if name not in shipped() or load(name).hash != plan.study.hash:
-        name = shown(place.report / "study.yaml")
-    out = shown(place.root.parent)
+        name = shown(folder.report / "study.yaml")
+    out = shown(folder.root.parent)
     return shlex.join(["sweeps", "run", name, *(["--out", out] if out != "results" else [])])

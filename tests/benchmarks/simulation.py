@@ -39,11 +39,10 @@ def main() -> None:
     replayed = forecast(study, slots, times, entries)
     print(f"{study.name}, {plan.planned} trials on {slots} slots: measured {measured:.0f} s")
     for name, found in (("probe before", predicted), ("probe after", after), ("its own ledger", replayed)):
-        ratio = found["seconds"] / measured
-        counts = json.dumps(found["statuses"])
+        ratio = found.seconds / measured
+        counts = json.dumps(found.statuses)
         print(
-            f"  predicted by {name}: {found['seconds']:.0f} s, {ratio:.2f} of it; "
-            f"{1000 * found['pflop']:.2f} TFLOP, {counts}"
+            f"  predicted by {name}: {found.seconds:.0f} s, {ratio:.2f} of it; {1000 * found.pflop:.2f} TFLOP, {counts}"
         )
     steps = sum(entry.wall_seconds for entry in entries)
     outside = (slots * measured - steps) / len(entries)

@@ -1,7 +1,7 @@
 """A draft of a study's plan: the trials that it would have, before anything is known.
 
-Exact where nothing is searched. Where the search will choose, settings are drawn at random from its space, and the
-confirm trials take those of drawn suggestions, each its own, so that their mean cost is the mean of the space. Early
+It is exact where nothing is searched. Where the search will choose, settings are drawn at random from its space, and
+each confirm trial takes those of a suggestion drawn for itself, so that their mean cost is the mean of the space. Early
 stopping is left out.
 """
 
@@ -19,13 +19,21 @@ from sweeps.study.design import Point, label
 from sweeps.study.schema import REPEATED, Cell, Study
 from sweeps.study.space import Parameter
 
-DRAWN = 256
-"""Suggestions drawn per search at the most; a longer one is taken to go on like these."""
+MAX_SUGGESTIONS = 256
+"""Suggestions drawn per search; a longer search is taken to go on like these."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Settings drawn for a search, with a trial for each search seed."""
+
+    settings: dict[str, Any]
+    trials: list[Trial]
 
 
 @dataclass(frozen=True)
 class Draft:
-    """One method in one cell, at one point of the design."""
+    """The trials of one method in one cell, at one point of the design."""
 
     cell: Cell
     method: str
@@ -37,79 +45,93 @@ class Draft:
 
     @property
     def search_trials(self) -> int:
-        """How many are planned; with a budget of operations, an estimate."""
+        """Number of planned search trials; an estimate where the budget is in operations."""
         return round(len(self.search) * self.scale)
 
     @property
     def trials(self) -> list[Trial]:
-        """Of both phases, in the plan's order, each config once: later trials of a config take the first one's end."""
+        """Trials of both phases in the plan's order, without duplicates: these take the result of the first."""
         return list({trial.signature: trial for trial in reversed([*self.search, *self.confirm])}.values())[::-1]
 
 
 def drafts(study: Study) -> Iterator[Draft]:
-    """One draft for each branch of the plan, in its order."""
+    """Draft each branch of the plan, in its order."""
     for cell in study.cells:
         for method in study.methods:
             for point in study.points(cell, method):
-                yield draft(study, cell, method, point)
+                yield BranchDraft(study, cell, method, point).draft()
 
 
-def draft(study: Study, cell: Cell, method: str, point: Point) -> Draft:
-    """The trials of one branch."""
-    words, luck = label(point), random.Random(f"{study.seed}/{cell}/{method}/{point}")
-    search, scale = searched(study, cell, method, point, luck)
-    confirm = []
-    for number, seed in enumerate(study.confirm_seeds):
-        chosen = luck.choice(search)[1] if search else {}
-        config = study.config(cell, method, seed=seed, phase="confirm", settings={**point, **chosen})
-        confirm.append(Trial(cell, method, "confirm", number, config, point=words))
-    return Draft(cell, method, words, [trial for trials, _ in search for trial in trials], confirm, scale)
+class BranchDraft:
+    """Draws the suggestions of one branch of the plan."""
 
+    def __init__(self, study: Study, cell: Cell, method: str, point: Point) -> None:
+        self.study, self.cell, self.method, self.point = study, cell, method, point
+        self.label, self.space = label(point), study.space(method)
+        self.rng = random.Random(f"{study.seed}/{cell}/{method}/{point}")
+        self.suggestions: list[Suggestion] = []
 
-Suggested = tuple[list[Trial], dict[str, Any]]
-"""A suggestion's trials, one for each search seed, and its settings."""
+    def draft(self) -> Draft:
+        """The trials of the branch."""
+        scale = self._search()
+        confirm = []
+        for number, seed in enumerate(self.study.confirm_seeds):
+            chosen = self.rng.choice(self.suggestions).settings if self.suggestions else {}
+            settings = {**self.point, **chosen}
+            config = self.study.config(self.cell, self.method, seed=seed, phase="confirm", settings=settings)
+            confirm.append(Trial(self.cell, self.method, "confirm", number, config, point=self.label))
+        search = [trial for suggestion in self.suggestions for trial in suggestion.trials]
+        return Draft(self.cell, self.method, self.label, search, confirm, scale)
 
+    def _search(self) -> float:
+        """Draw the suggestions of a search; how many are planned for each of them."""
+        budget, seeds = self.study.search.budget, len(self.study.search_seeds)
+        if budget is None:
+            return 1.0
+        planned = seeds if not self.space else budget.trials or MAX_SUGGESTIONS * seeds
+        wanted = planned // seeds
+        account, spent = FlopBudget(), 0.0
+        for _ in range(min(wanted, MAX_SUGGESTIONS)):
+            suggestion = self._suggestion()
+            if budget.pflop is not None:
+                cost = sum(account.charge(trial) for trial in suggestion.trials)
+                if spent + cost > budget.pflop or self._exhausted():
+                    return 1.0
+                spent += cost
+            self.suggestions.append(suggestion)
+        if budget.pflop is not None and spent and self.space:
+            return budget.pflop / spent
+        return wanted / len(self.suggestions)
 
-def searched(study: Study, cell: Cell, method: str, point: Point, luck: random.Random) -> tuple[list[Suggested], float]:
-    """The suggestions of a search, as far as they are drawn, and how many are planned for each of them."""
-    budget, space = study.search.budget, study.space(method)
-    if budget is None:
-        return [], 1.0
-    account, spent, found = FlopBudget(), 0.0, list[Suggested]()
-    planned = len(study.search_seeds) if not space else budget.trials or DRAWN * len(study.search_seeds)
-    wanted = planned // len(study.search_seeds)
-    for number in range(min(wanted, DRAWN)):
-        settings = drawn(study, cell, method, point, luck, [known for _, known in found])
-        config = study.config(cell, method, seed=0, phase="search", settings={**point, **settings})
-        rungs, words = tuple(study.rungs(config)), label(point)
+    def _suggestion(self) -> Suggestion:
+        """The next suggestion, with its trials."""
+        number, settings = len(self.suggestions), self._settings()
+        config = self.study.config(self.cell, self.method, seed=0, phase="search", settings={**self.point, **settings})
+        rungs = tuple(self.study.rungs(config))
         trials = [
-            Trial(cell, method, "search", number, config.with_seed(seed), rungs, words) for seed in study.search_seeds
+            Trial(self.cell, self.method, "search", number, config.with_seed(seed), rungs, self.label)
+            for seed in self.study.search_seeds
         ]
-        if budget.pflop is not None:
-            cost = sum(account.charge(trial) for trial in trials)
-            if spent + cost > budget.pflop or exhausted([known for _, known in found]):
-                return found, 1.0
-            spent += cost
-        found.append((trials, settings))
-    if budget.pflop is not None and spent and space:
-        return found, budget.pflop / spent
-    return found, wanted / len(found)
+        return Suggestion(settings, trials)
 
+    def _settings(self) -> dict[str, Any]:
+        """Draw settings: the first are the base's; with `reuse` every second ones keep a known stage 1."""
+        settings = {key: value.draw(self.rng, whole=is_whole(key)) for key, value in self.space.items()}
+        if not self.suggestions:
+            config = self.study.config(self.cell, self.method, seed=0, phase="search", settings=self.point)
+            base = flatten(config.model_dump(mode="json"))
+            return settings | {key: base[key] for key in self.space if within(self.space[key], base[key])}
+        known = self.suggestions[: max(0, len(self.suggestions) - self.study.search.window + 1)]
+        if self.study.search.reuse and len(self.suggestions) % 2 and known:
+            kept = self.rng.choice(known).settings
+            settings |= {key: value for key, value in kept.items() if affects_stage_1(key)}
+        return settings
 
-def drawn(
-    study: Study, cell: Cell, method: str, point: Point, luck: random.Random, before: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """The settings of the next suggestion: the base first; with `reuse` every second one keeps a known stage 1."""
-    space = study.space(method)
-    settings = {key: value.draw(luck, whole=is_whole(key)) for key, value in space.items()}
-    if not before:
-        base = flatten(study.config(cell, method, seed=0, phase="search", settings=point).model_dump(mode="json"))
-        return settings | {key: base[key] for key in space if within(space[key], base[key])}
-    known = before[: max(0, len(before) - study.search.window + 1)]
-    if study.search.reuse and len(before) % 2 and known:
-        kept = luck.choice(known)
-        settings |= {key: value for key, value in kept.items() if affects_stage_1(key)}
-    return settings
+    def _exhausted(self) -> bool:
+        """Whether the search would give up, as its latest suggestions were all made before."""
+        before = [suggestion.settings for suggestion in self.suggestions]
+        recent = range(max(0, len(before) - REPEATED), len(before))
+        return len(before) > REPEATED and all(before[index] in before[:index] for index in recent)
 
 
 def within(parameter: Parameter, value: Any) -> bool:
@@ -118,9 +140,3 @@ def within(parameter: Parameter, value: Any) -> bool:
         return value in parameter.extremes
     low, high = parameter.extremes
     return isinstance(value, int | float) and float(low) <= value <= float(high)
-
-
-def exhausted(before: list[dict[str, Any]]) -> bool:
-    """Whether the search would give up, as its latest suggestions were all made before."""
-    recent = range(max(0, len(before) - REPEATED), len(before))
-    return len(before) > REPEATED and all(before[index] in before[:index] for index in recent)

@@ -1,29 +1,29 @@
-"""The tree of a plan: each distinct stage 1 with its KG snapshots, the stage-2 branches under them, and their KC."""
+"""The tree of a plan: each stage 1 with its snapshots at KG, the stage-2 trainings from these, and their KC."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from sweeps.planning.trial import Trial
 
 
 @dataclass
 class Root:
-    """One training of stage 1; or, of a method without a generator, its trainings of stage 2 alone."""
+    """One training of stage 1 with all that begins at it; of methods without a generator all trainings of stage 2."""
 
     generates: bool
+    """Whether there is a stage 1."""
     snapshots: dict[int, dict[str, set[int]]] = field(default_factory=dict)
-    """By KG (0 without a stage 1) the distinct stage-2 trainings that begin there, and the KC values read off each."""
+    """By KG (0 without a stage 1) the stage keys of the stage 2 that begin there, each with the KC it is read at."""
 
     @property
     def branches(self) -> int:
-        """Distinct trainings of stage 2."""
+        """Number of distinct trainings of stage 2."""
         return sum(map(len, self.snapshots.values()))
 
     @property
     def shape(self) -> "Shape":
-        """What it looks like, whatever the other settings are."""
+        """What the tree looks like, without its settings."""
         return tuple(
             (kg, tuple(sorted(Counter(tuple(sorted(read)) for read in found.values()).items())))
             for kg, found in sorted(self.snapshots.items())
@@ -31,11 +31,51 @@ class Root:
 
 
 Shape = tuple[tuple[int, tuple[tuple[tuple[int, ...], int], ...]], ...]
-"""For each KG: the KC values that are read off a stage 2, and how many there are of these."""
+"""For each KG: the KC that a stage 2 is read at, and the number of such trainings."""
+
+
+@dataclass(frozen=True)
+class Stage2:
+    """Trainings of stage 2 that are read at the same KC."""
+
+    count: int
+    kc: list[int]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot of stage 1, or of nothing (KG 0), with the trainings that begin at it."""
+
+    kg: int
+    stage_2: list[Stage2]
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Trees that look alike."""
+
+    stage_1: int
+    """Number of trainings of stage 1; 0 for methods without a generator."""
+    snapshots: list[Snapshot]
+
+    @property
+    def lines(self) -> list[str]:
+        """The tree as lines of text."""
+        found = []
+        if self.stage_1:
+            ends = ", ".join(f"{snapshot.kg:,}" for snapshot in self.snapshots)
+            each = "each with snapshots" if self.stage_1 > 1 else "with snapshots"
+            found.append(f"{self.stage_1} × stage 1, {each} at KG {ends}")
+        for snapshot in self.snapshots:
+            begin = f"  from KG {snapshot.kg:,}: " if self.stage_1 else ""
+            for training in snapshot.stage_2:
+                read = ", ".join(f"{kc:,}" for kc in training.kc)
+                found.append(f"{begin}{training.count} × stage 2, KC read at {read}")
+        return found
 
 
 def roots(trials: Iterable[Trial]) -> dict[str, Root]:
-    """The tree of some trials, by the prefix of their first stage."""
+    """The trees of some trials, by the stage key of their first stage."""
     found: dict[str, Root] = {}
     for trial in trials:
         first, last = trial.stage_ends[0], trial.stage_ends[-1]
@@ -47,32 +87,13 @@ def roots(trials: Iterable[Trial]) -> dict[str, Root]:
     return found
 
 
-def shapes(trees: Iterable[Root]) -> list[dict[str, Any]]:
-    """Trees that look alike, counted; the most frequent first."""
-    counted = Counter((root.generates, root.shape) for root in trees)
+def trees(found: Iterable[Root]) -> list[Tree]:
+    """Count the trees that look alike; the most frequent first."""
+    counted = Counter((root.generates, root.shape) for root in found)
     return [
-        {
-            "stage_1": count if generates else 0,
-            "snapshots": [
-                {"kg": kg, "stage_2": [{"count": number, "kc": list(read)} for read, number in found]}
-                for kg, found in shape
-            ],
-        }
+        Tree(
+            count if generates else 0,
+            [Snapshot(kg, [Stage2(number, list(read)) for read, number in branches]) for kg, branches in shape],
+        )
         for (generates, shape), count in counted.most_common()
     ]
-
-
-def in_words(shape: dict[str, Any]) -> list[str]:
-    """A shape as lines of text."""
-    count, snapshots = shape["stage_1"], shape["snapshots"]
-    lines = []
-    if count:
-        ends = ", ".join(f"{snapshot['kg']:,}" for snapshot in snapshots)
-        each = "each with snapshots" if count > 1 else "with snapshots"
-        lines.append(f"{count} × stage 1, {each} at KG {ends}")
-    for snapshot in snapshots:
-        for found in snapshot["stage_2"]:
-            under = f"from KG {snapshot['kg']:,}: " if count else ""
-            read = ", ".join(f"{kc:,}" for kc in found["kc"])
-            lines.append(f"{'  ' if count else ''}{under}{found['count']} × stage 2, KC read at {read}")
-    return lines

@@ -1,4 +1,4 @@
-"""What comes out of trials that nobody trains: as a ledger has it of the nearest setting, or as assumed."""
+"""Accuracies and endings of trials that nobody trains: those of a ledger's nearest settings, or assumed ones."""
 
 import math
 import random
@@ -10,50 +10,50 @@ from dagan.nested import flatten
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry, Status
 
-MOST = 200
-"""Entries of a method that are looked through for the nearest."""
+MAX_CANDIDATES = 200
+"""Entries of a method among which the nearest is looked for."""
 
 
 class Outcomes(Protocol):
-    """How well trials do."""
+    """How well trials do, and how they end."""
 
     def accuracy(self, trial: Trial, iteration: int) -> float:
-        """At an iteration of stage 2, on validation images in search and on test images in confirm; 0…1."""
+        """Accuracy at an iteration of stage 2, 0…1: on validation images in search, on test images in confirm."""
 
     def ending(self, trial: Trial) -> tuple[Status, int | None]:
-        """How a trial ends that nobody stops, and after how many iterations of both stages, if before its time."""
+        """Status of a trial that is not stopped, and if it ends early, after how many iterations of all stages."""
 
 
 class Assumed:
     """Curves that rise to a level drawn by the trial's signature."""
 
     def accuracy(self, trial: Trial, iteration: int) -> float:
-        """Half of the level at a quarter of KC."""
+        """Accuracy on a curve that reaches half of its level at a quarter of KC."""
         level = 0.5 + 0.4 * random.Random(trial.signature).random()
         return level * iteration / (iteration + trial.config.classifier.iterations / 4)
 
     def ending(self, trial: Trial) -> tuple[Status, int | None]:
-        """All complete."""
+        """Every trial completes."""
         return "completed", None
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What an entry tells of its settings."""
+    """The learning curve of a ledger's entry, with its settings."""
 
     entry: Entry
     settings: Mapping[str, Any]
     points: list[tuple[int, float]]
-    """Iteration of stage 2 and validation accuracy."""
+    """Iterations of stage 2, each with its validation accuracy."""
 
 
 class Recorded:
-    """The curves of a ledger: of the very config, else of the method's nearest setting."""
+    """The curves of a ledger: the trial's own where its config was trained, else that of the nearest settings."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.curves: dict[str, Curve] = {}
         self.methods: dict[str, list[Curve]] = {}
-        self.otherwise = Assumed()
+        self.assumed = Assumed()
         for entry in entries:
             points = [
                 (point["iteration"], point["validation_accuracy"])
@@ -63,19 +63,19 @@ class Recorded:
             curve = Curve(entry, flatten(entry.config), points)
             self.curves[entry.signature] = curve
             alike = self.methods.setdefault(entry.method, [])
-            if points and len(alike) < MOST:
+            if points and len(alike) < MAX_CANDIDATES:
                 alike.append(curve)
 
     def accuracy(self, trial: Trial, iteration: int) -> float:
-        """On the line between the recorded points; the last one beyond them."""
+        """Accuracy interpolated between recorded points; beyond the last one, that."""
         own = self.curves.get(trial.signature)
         if own and own.entry.test_accuracy is not None:
             return own.entry.test_accuracy
         curve = own if own and own.points else self._nearest(trial)
-        return along(curve.points, iteration) if curve else self.otherwise.accuracy(trial, iteration)
+        return interpolated(curve.points, iteration) if curve else self.assumed.accuracy(trial, iteration)
 
     def ending(self, trial: Trial) -> tuple[Status, int | None]:
-        """As recorded of the very config; others complete."""
+        """How the very config ended; other trials complete."""
         own = self.curves.get(trial.signature)
         if own and own.entry.status in ("diverged", "oom", "failed"):
             return own.entry.status, own.entry.iterations
@@ -88,8 +88,8 @@ class Recorded:
         )
 
 
-def along(points: list[tuple[int, float]], iteration: int) -> float:
-    """The value of a curve between its points."""
+def interpolated(points: list[tuple[int, float]], iteration: int) -> float:
+    """Interpolate a curve linearly; it starts at 0, and stays at its last value."""
     before = max((point for point in points if point[0] <= iteration), default=(0, 0.0))
     after = min((point for point in points if point[0] >= iteration), default=before)
     if after[0] == before[0]:
@@ -98,7 +98,7 @@ def along(points: list[tuple[int, float]], iteration: int) -> float:
 
 
 def distance(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
-    """Between two settings: the ratio of positive numbers, as logarithm; 1 for anything else that differs."""
+    """Distance of two settings: sum of |log ratio| for positive numbers, 1 for anything else that differs."""
     total = 0.0
     for key, value in one.items():
         if key == "seed" or (known := other.get(key)) == value:

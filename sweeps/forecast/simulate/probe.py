@@ -1,6 +1,6 @@
-"""A few steps of each kind on this machine, as many processes at a time as trials run: what a study would take here.
+"""Times a few steps of each kind on this machine, in as many processes at a time as trials would run.
 
-The processes are this module again (`python -m sweeps.forecast.simulate.probe`): planning itself never loads torch.
+The processes run this module as a program: planning itself never loads torch.
 """
 
 import io
@@ -21,71 +21,71 @@ from dagan.stages import Stage
 from sweeps.planning.trial import Trial
 
 SECONDS = 1.0
-"""How long one kind of step is looked at, at the least two reports."""
-EVERY = 5
+"""Seconds for which one kind of step is timed; at least two reports are."""
+REPORT_EVERY = 5
 """Steps from one report to the next."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What one config takes, seconds; a stage that it does not have takes nothing."""
+    """Seconds of the parts of one config's training; 0 for a stage that it does not have."""
 
     method: str
     generation_pflop: float
-    """Of an iteration; so is the next."""
+    """Operations of an iteration, 1e15; likewise the next."""
     classification_pflop: float
     generation_step: float
     classification_step: float
     generation_look: float
-    """What a report takes beside the steps; so is the next."""
+    """Seconds of a report, beside the steps; likewise the next."""
     classification_look: float
     set_up: float
     set_up_classification: float
     write: float
     read: float
     finish: float
-    """A last look at the validation and test images."""
+    """Last evaluation on the validation and test images."""
     start: float
-    """Of a worker: torch is imported."""
+    """Import of torch in a worker."""
 
 
 def probe(trials: Iterable[Trial], *, slots: int) -> list[Sample]:
-    """Samples of the trials' methods, at their cheapest and dearest stage 2, with all slots busy.
+    """Time the trials' methods at their cheapest and dearest stage 2, with all slots busy.
 
     Raises:
         RuntimeError: a process of the probe failed.
     """
     configs = representative(trials)
-    orders = [[config.model_dump(mode="json") for config in configs[i:] + configs[:i]] for i in range(slots)]
+    rotations = [[config.model_dump(mode="json") for config in configs[i:] + configs[:i]] for i in range(slots)]
     environment = os.environ | {"OMP_NUM_THREADS": str(max(1, configs[0].compute.threads))}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "sweeps.forecast.simulate.probe"],
+            [sys.executable, "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
         )
-        for _ in orders
+        for _ in rotations
     ]
-    for process, order in zip(processes, orders, strict=True):
+    for process, rotation in zip(processes, rotations, strict=True):
         assert process.stdin is not None
-        process.stdin.write(json.dumps(order) + "\n")
+        process.stdin.write(json.dumps(rotation) + "\n")
         process.stdin.flush()
     found: dict[str, list[Sample]] = {}
     for process in processes:
         output, errors = process.communicate()
         if process.returncode:
-            raise RuntimeError(f"the probe failed: {(errors.strip().splitlines() or ['without a word'])[-1]}")
+            raise RuntimeError(f"the probe failed: {(errors.strip().splitlines() or ['without a message'])[-1]}")
         for line in output.splitlines():
-            told = json.loads(line)
-            found.setdefault(told.pop("signature"), []).append(Sample(**told))
-    return [together(samples) for samples in found.values()]
+            values = json.loads(line)
+            found.setdefault(values.pop("signature"), []).append(Sample(**values))
+    return [averaged(samples) for samples in found.values()]
 
 
 def representative(trials: Iterable[Trial]) -> list[Config]:
-    """For each data set and method the configs with the fewest and the most operations per stage-2 iteration."""
+    """The configs with the fewest and the most operations per stage-2 iteration, for each data set and method."""
     groups: dict[tuple[str, str], dict[float, Config]] = {}
     for trial in trials:
         group = groups.setdefault((trial.cell.dataset.name, trial.method), {})
@@ -99,27 +99,27 @@ def representative(trials: Iterable[Trial]) -> list[Config]:
 
 
 def per_iteration(config: Config, stage: Stage) -> float:
-    """Operations of one iteration, 1e15; the mean where a schedule changes them."""
+    """Operations of an iteration, 1e15; the mean of all where a schedule changes them."""
     length = config.classifier.iterations if stage == "classification" else config.gan.iterations if config.gan else 0
     return pflop(config, stage=stage, iterations=length) / length if length else 0.0
 
 
-def far(config: Config) -> Config:
-    """The same with far ends, so that a step of a short training can be looked at for long enough."""
-    ends: dict[str, Any] = {"classifier": config.classifier.model_copy(update={"iterations": 10**6})}
+def prolonged(config: Config) -> Config:
+    """The same config with very many iterations, so that steps of a short training can be timed for long enough."""
+    longer: dict[str, Any] = {"classifier": config.classifier.model_copy(update={"iterations": 10**6})}
     if config.gan:
-        ends["gan"] = config.gan.model_copy(update={"iterations": 10**6})
-    return config.model_copy(update=ends)
+        longer["gan"] = config.gan.model_copy(update={"iterations": 10**6})
+    return config.model_copy(update=longer)
 
 
-def together(samples: Sequence[Sample]) -> Sample:
-    """The means over processes."""
+def averaged(samples: Sequence[Sample]) -> Sample:
+    """Mean of the samples of one config from all processes."""
     values = {field.name: mean(getattr(one, field.name) for one in samples) for field in fields(Sample)[1:]}
     return Sample(method=samples[0].method, **values)
 
 
 def measured(config: Config, start: float) -> Sample:
-    """What this process needs for one config."""
+    """Time the parts of one config's training in this process."""
     import torch
 
     from dagan.training.training import Training
@@ -131,7 +131,7 @@ def measured(config: Config, start: float) -> Sample:
     steps: dict[Stage, float] = {"generation": 0.0, "classification": 0.0}
     looks = dict(steps)
     if config.gan:
-        steps["generation"], looks["generation"] = stepped(training)
+        steps["generation"], looks["generation"] = timed_steps(training)
         begin = clock()
         training.begin_classification()
         set_up_classification = clock() - begin
@@ -142,7 +142,7 @@ def measured(config: Config, start: float) -> Sample:
     write, begin = clock() - begin, clock()
     training.restore(torch.load(io.BytesIO(file.getvalue()), weights_only=True))
     read = clock() - begin
-    steps["classification"], looks["classification"] = stepped(training)
+    steps["classification"], looks["classification"] = timed_steps(training)
     begin = clock()
     training.accuracy(training.data.validation)
     training.accuracy(training.data.test)
@@ -164,15 +164,15 @@ def measured(config: Config, start: float) -> Sample:
     )
 
 
-def stepped(training: Any) -> tuple[float, float]:
-    """Seconds of a step and of a report in the stage where a training is; its first report is not counted."""
+def timed_steps(training: Any) -> tuple[float, float]:
+    """Seconds of a step and of a report in the current stage of a training; the first report is not counted."""
     begin = before = 0.0
     steps = reports = 0
     seconds = looking = 0.0
-    for progress in training.run(every=EVERY):
+    for progress in training.run(every=REPORT_EVERY):
         now = time.perf_counter()
         if begin and progress.stage == training.stage:
-            steps, reports = steps + EVERY, reports + 1
+            steps, reports = steps + REPORT_EVERY, reports + 1
             seconds += training.wall_seconds - before
             looking += now - begin - (training.wall_seconds - before)
         if reports > 1 and seconds + looking > SECONDS:
@@ -182,14 +182,14 @@ def stepped(training: Any) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Take configs from stdin, put samples on stdout."""
+    """Read configs from stdin, and print their samples."""
     configs = [Config.of(settings) for settings in json.loads(sys.stdin.readline())]
     begin = time.perf_counter()
     import torch  # noqa: F401
 
     start = time.perf_counter() - begin
     for config in configs:
-        sample = measured(far(config), start)
+        sample = measured(prolonged(config), start)
         print(json.dumps(asdict(sample) | {"signature": config.signature}), flush=True)
 
 

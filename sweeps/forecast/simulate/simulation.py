@@ -1,59 +1,46 @@
-"""A study on a cluster that is not there: the plan replayed by a virtual clock. `sweeps simulate`.
+"""A study on a cluster that does not exist: the plan replayed on a virtual clock.
 
 The plan, its searches and its sharing are the real ones and decide as they do in a run; only the training is played.
-Time goes from event to event: a worker is ready, a trial leaves a snapshot, comes by a rung, or ends. The driver, one
-for all, takes its time for each of them.
+Time goes from event to event: a worker is ready, a trial leaves a snapshot, reaches a rung, or ends.
 """
 
-import heapq
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from types import TracebackType
 
 from dagan.stages import Stage, stages_of
-from sweeps.forecast.estimate.snapshot_size import snapshot_bytes
 from sweeps.forecast.simulate import step_times as durations
+from sweeps.forecast.simulate.course import Course, Milestone, StepClock
 from sweeps.forecast.simulate.outcomes import Outcomes
 from sweeps.forecast.simulate.step_times import Durations
+from sweeps.forecast.simulate.timeline import Timeline
 from sweeps.planning.budget import own_pflop
 from sweeps.planning.plan import Plan
 from sweeps.planning.sharing import Sharing
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry, Ledger, Status
-from sweeps.records.snapshot_store import SNAPSHOT_SECONDS, SnapshotKey
+from sweeps.records.snapshot_store import SnapshotKey
 from sweeps.study.schema import Study
-
-Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True)
-class Happening:
-    """Something that a trial comes by, so many seconds after its start."""
-
-    seconds: float
-    kind: Literal["snapshot", "rung", "end"]
-    iteration: int = 0
-    """Of the stage; at the end of both."""
-    key: SnapshotKey | None = None
-    size: int = 0
-    reports: int = 0
-    """Since the last happening."""
 
 
 @dataclass
-class Course:
-    """A trial that runs."""
+class Stopwatch:
+    """CPU seconds that this process spends in `with` blocks."""
 
-    trial: Trial
-    begun: float
-    inherited: dict[Stage, int]
-    ahead: Iterator[Happening]
-    late: float = 0.0
-    """Seconds that it has waited for the driver."""
-    passed: list[dict[str, Any]] = field(default_factory=list)
-    """Points of its curve, at rungs and at the end."""
+    total: float = 0.0
+    longest: float = 0.0
+    """Of a single block."""
+    _begin: float = 0.0
+
+    def __enter__(self) -> None:
+        self._begin = time.process_time()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        seconds = time.process_time() - self._begin
+        self.total += seconds
+        self.longest = max(self.longest, seconds)
 
 
 @dataclass
@@ -61,237 +48,202 @@ class Tally:
     """What a simulation counts."""
 
     makespan: float = 0.0
+    """Seconds until the last trial ends."""
     busy: float = 0.0
-    """Slot seconds of running trials."""
+    """Seconds of running trials, summed over slots."""
     driver: float = 0.0
     """Seconds in which the driver is at work."""
     written: int = 0
+    """Bytes of snapshots."""
     read: int = 0
     peak: int = 0
-    """Bytes of snapshots at a time."""
+    """Most bytes of snapshots kept at a time."""
     pflop: float = 0.0
     pflop_unshared: float = 0.0
     statuses: Counter[str] = field(default_factory=Counter)
-    planning: float = 0.0
-    """CPU seconds of this process in the plan: real ones."""
-    longest: float = 0.0
-    """The longest single call of the plan, CPU seconds."""
+    planning: Stopwatch = field(default_factory=Stopwatch)
+    """Real CPU time of the plan in this process."""
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """An accuracy at an iteration of stage 2; None where it is not looked at."""
+
+    iteration: int
+    accuracy: float | None
+
+
+@dataclass
+class TrialRun:
+    """A trial that runs."""
+
+    trial: Trial
+    begun: float
+    inherited: dict[Stage, int]
+    """Iterations of each stage that it did not have to train."""
+    milestones: Iterator[Milestone]
+    """Those still to come."""
+    late: float = 0.0
+    """Seconds that it has waited for the driver."""
+    curve: list[CurvePoint] = field(default_factory=list)
+    """At rungs and at the end."""
+    stopped: bool = False
+    """Whether early stopping has ended it."""
+
+
+Event = tuple[TrialRun, Milestone] | None
+"""A running trial reaches a milestone; None: a worker has started and waits for its first trial."""
 
 
 class Simulation:
-    """One replay."""
+    """One replay of a study's plan on so many slots."""
 
-    def __init__(self, study: Study, slots: int, takes: Durations, outcomes: Outcomes, *, shared: bool = True) -> None:
-        self.study, self.slots, self.takes, self.outcomes = study, slots, takes, outcomes
+    def __init__(self, study: Study, slots: int, times: Durations, outcomes: Outcomes, *, shared: bool = True) -> None:
+        self.study, self.slots, self.times, self.outcomes, self.shared = study, slots, times, outcomes, shared
         self.tally = Tally()
-        self.plan = self._planned(lambda: Plan(study, Ledger(None), sharing=Sharing(shared=shared)))
-        self.free = 0.0
-        """When the driver is free again."""
-        self._events: list[tuple[float, int, Course | None, Happening | None]] = []
-        """Time, order among equals, and what happens; nothing: a worker is ready."""
-        self._count = 0
-        self._steps: dict[tuple[str, Stage], float] = {}
+        with self.tally.planning:
+            self.plan = Plan(study, Ledger(None), sharing=Sharing(shared=shared))
+        self._timeline = Timeline[Event]()
+        self._clock = StepClock(times)
 
     def run(self) -> Tally:
-        """Play the study through.
+        """Play the study to its end.
 
         Raises:
             RuntimeError: trials are left, but none can start.
         """
         for _ in range(self.slots):
-            self._push(durations.NODE_SECONDS + self.takes.start, None, None)
-        idle, now = 0, 0.0
-        while self._events:
-            now, _, course, happening = heapq.heappop(self._events)
-            if course is None or happening is None:
-                idle += 1
-            elif happening.reports:
-                # The driver takes the reports in first, and what follows from them waits for that.
-                served = self._served(now, happening.reports * durations.DRIVER_REPORT_SECONDS)
-                course.late += served - now
-                self._push(served, course, replace(happening, reports=0))
+            self._timeline.schedule(durations.NODE_SECONDS + self.times.start, None)
+        idle = 0
+        for now, event in self._timeline:
+            if event and event[1].reports:
+                self._serve(*event, now)
                 continue
-            elif self._happens(course, happening, now):
-                idle += 1
-                self.tally.busy += now - course.begun
-                self.tally.makespan = now
-            else:
-                self._go_on(course)
-            while idle and (trial := self._planned(self.plan.next)):
+            idle += event is None or self._reach(*event, now)
+            while idle and (trial := self._next()):
                 idle -= 1
-                self._start(trial, now)
+                self._begin(trial, now)
         if not self.plan.finished:
             raise RuntimeError("the plan has trials left, but none that could start")
+        self.tally.driver = self._timeline.driver_seconds
         return self.tally
 
-    def _start(self, trial: Trial, now: float) -> None:
-        start = self._planned(lambda: self.plan.start(trial))
+    def _next(self) -> Trial | None:
+        with self.tally.planning:
+            return self.plan.next()
+
+    def _begin(self, trial: Trial, now: float) -> None:
+        """Start a trial on an idle slot."""
+        with self.tally.planning:
+            start = self.plan.start(trial)
         inherited = self._inherited(trial, start.snapshots)
-        begun = self._served(now, durations.DRIVER_START_SECONDS)
-        course = Course(trial, begun, inherited, iter(()))
-        course.ahead = self._course(course, start.checkpoints)
+        begun = self._timeline.served(now, durations.DRIVER_START_SECONDS)
+        marks = dict(zip(stages_of(trial.config), start.checkpoints, strict=True)) if self.shared else {}
+        _, last = self.outcomes.ending(trial)
+        course = Course(trial, self._clock, self.study.report_every, inherited, marks, last)
+        run = TrialRun(trial, begun, inherited, course.milestones())
         for rung in trial.rungs:
-            # Who goes on from another trial's snapshot would have been stopped here too.
-            if rung <= inherited.get("classification", 0) and self._stops(course, rung):
-                course.ahead = iter([Happening(self.takes.part(trial.config, "set_up"), "end", rung)])
+            # A trial that goes on from another one's snapshot would have been stopped at this rung too.
+            if rung <= inherited.get("classification", 0) and self._stops(run, rung):
+                seconds = self.times.part(trial.config, "set_up")
+                run.milestones = iter([Milestone(seconds, "end", before_stage_2(trial) + rung)])
                 break
-        self._go_on(course)
+        self._go_on(run)
 
     def _inherited(self, trial: Trial, starts: Sequence[SnapshotKey]) -> dict[Stage, int]:
-        """How far each stage of a trial is when it begins."""
+        """Iterations of each stage that are done when a trial begins, by its furthest snapshot, which it reads."""
         if not starts:
             return {}
         self.tally.read += self.plan.sharing.snapshots[starts[0].stage_key][starts[0].iteration]
-        path = self.plan.sharing.ends(trial)
-        if len(path) < len(trial.stage_ends):
-            return {}  # without sharing snapshots serve a trial's own crashes, of which there are none here
-        stages = stages_of(trial.config)
-        reached = [end.stage_key for end in path].index(starts[0].stage_key)
-        done: dict[Stage, int] = {stage: end.iteration for stage, end in zip(stages, path[:reached], strict=False)}
-        return done | {stages[reached]: starts[0].iteration}
+        done: dict[Stage, int] = {}
+        for stage, end in zip(stages_of(trial.config), trial.stage_ends, strict=True):
+            if end.stage_key == starts[0].stage_key:
+                return done | {stage: starts[0].iteration}
+            done[stage] = end.iteration
+        raise AssertionError("a snapshot that is not on the way of the trial")
 
-    def _course(self, course: Course, marks: Sequence[Sequence[int]]) -> Iterator[Happening]:
-        """All that a trial comes by, in order."""
-        trial, config = course.trial, course.trial.config
-        part = self.takes.part
-        stages = stages_of(trial.config)
-        seconds = durations.START_SECONDS - durations.DRIVER_START_SECONDS + part(config, "set_up")
-        if course.inherited:
-            seconds += self._stored(trial, stages[len(course.inherited) - 1], "read")
-        _, last = self.outcomes.ending(trial)
-        kept, reports, done = seconds, 0, 0
-        for index, (stage, end) in enumerate(zip(stages, trial.stage_ends, strict=True)):
-            iteration = course.inherited.get(stage, 0)
-            step = self._step(trial, stage)
-            rungs = trial.rungs if stage == "classification" else ()
-            wanted = marks[index] if self.plan.sharing.shared and index < len(marks) else []
-            every = self.study.report_every
-            stops = {*range(every, end.iteration, every), *rungs, *wanted, end.iteration}
-            if stage == "classification" and index:
-                seconds += part(config, "set_up_classification")
-            for stop in sorted(one for one in stops if one > iteration):
-                if last is not None and done + stop >= last:
-                    yield Happening(seconds + (last - done - iteration) * step, "end", last, reports=reports)
-                    return
-                seconds += (stop - iteration) * step
-                iteration = stop
-                if stop in wanted:
-                    seconds += self._stored(trial, stage, "write")
-                    yield Happening(
-                        seconds, "snapshot", stop, SnapshotKey(end.stage_key, stop), self._size(trial, stage), reports
-                    )
-                    reports = 0
-                if stop % every == 0 or stop in rungs or stop == end.iteration:
-                    seconds += (
-                        part(config, f"{stage}_look") + durations.REPORT_SECONDS - durations.DRIVER_REPORT_SECONDS
-                    )
-                    reports += 1
-                    if seconds - kept > SNAPSHOT_SECONDS and stop < end.iteration:
-                        seconds += self._stored(trial, stage, "write")
-                        self.tally.written += self._size(trial, stage)
-                        kept = seconds
-                if stop in rungs:
-                    yield Happening(seconds, "rung", stop, reports=reports)
-                    reports = 0
-            done += end.iteration
-        yield Happening(seconds + part(config, "finish"), "end", done, reports=reports + 1)
+    def _go_on(self, run: TrialRun) -> None:
+        milestone = next(run.milestones)
+        self._timeline.schedule(run.begun + run.late + milestone.seconds, (run, milestone))
 
-    def _happens(self, course: Course, happening: Happening, now: float) -> bool:
-        """Take in what a trial has come by; whether it has ended."""
-        trial = course.trial
-        if happening.kind == "snapshot":
-            assert happening.key
-            key = happening.key
-            self.tally.written += happening.size
-            self._planned(lambda: self.plan.written(trial, key, happening.size))
+    def _serve(self, run: TrialRun, milestone: Milestone, now: float) -> None:
+        """Let the driver take in the reports before a milestone; what follows from it waits for that."""
+        served = self._timeline.served(now, milestone.reports * durations.DRIVER_REPORT_SECONDS)
+        run.late += served - now
+        self._timeline.schedule(served, (run, replace(milestone, reports=0)))
+
+    def _reach(self, run: TrialRun, milestone: Milestone, now: float) -> bool:
+        """Take in a milestone of a trial; whether the trial has ended."""
+        self.tally.written += milestone.size + milestone.crash_bytes
+        if milestone.kind == "end":
+            self._end(run, milestone.iteration, now)
+            return True
+        if milestone.kind == "rung" and self._stops(run, milestone.iteration):
+            self._end(run, before_stage_2(run.trial) + milestone.iteration, now)
+            return True
+        if milestone.key:
+            with self.tally.planning:
+                self.plan.written(run.trial, milestone.key, milestone.size)
             self.tally.peak = max(self.tally.peak, self.plan.sharing.bytes)
-            return False
-        if happening.kind == "rung":
-            if not self._stops(course, happening.iteration):
-                return False
-            status: Status = "stopped"
-            iterations = happening.iteration + sum(end.iteration for end in trial.stage_ends[:-1])
-        else:
-            stopped = course.passed and course.passed[-1].get("stopped")
-            status = "stopped" if stopped else self.outcomes.ending(trial)[0]
-            iterations = happening.iteration
-            if stopped:
-                iterations += sum(end.iteration for end in trial.stage_ends[:-1])
-        self._end(course, status, iterations)
-        return True
+        self._go_on(run)
+        return False
 
-    def _stops(self, course: Course, rung: int) -> bool:
-        """Whether a trial ends at a rung, which is a point of its curve from now on."""
-        accuracy = self.outcomes.accuracy(course.trial, rung) if course.trial.phase == "search" else None
-        point = {"stage": "classification", "iteration": rung, "validation_accuracy": accuracy}
-        course.passed.append(point)
-        if accuracy is None or not self._planned(lambda: self.plan.stops(course.trial, rung, accuracy)):
-            return False
-        point["stopped"] = True
-        return True
+    def _stops(self, run: TrialRun, rung: int) -> bool:
+        """Whether early stopping ends a trial at a rung, which becomes a point of its curve."""
+        accuracy = self.outcomes.accuracy(run.trial, rung) if run.trial.phase == "search" else None
+        run.curve.append(CurvePoint(rung, accuracy))
+        if accuracy is not None:
+            with self.tally.planning:
+                run.stopped = self.plan.stops(run.trial, rung, accuracy)
+        return run.stopped
 
-    def _end(self, course: Course, status: Status, iterations: int) -> None:
-        trial, kc = course.trial, course.trial.config.classifier.iterations
-        if status == "stopped":
-            reached: float | None = course.passed[-1]["validation_accuracy"]
-        else:
-            reached = self.outcomes.accuracy(trial, kc) if status == "completed" else None
-            # Where KC is a rung of others, they are compared with this too.
-            course.passed.append({"stage": "classification", "iteration": kc, "validation_accuracy": reached})
-        stages = stages_of(trial.config)
-        left, went = iterations, dict[Stage, int]()
-        for stage, end in zip(stages, trial.stage_ends, strict=True):
-            went[stage] = min(left, end.iteration)
-            left -= went[stage]
-        entry = Entry(
-            **trial.identity(self.study.name),
-            status=status,
-            validation_accuracy=reached if trial.phase == "search" else None,
-            test_accuracy=reached if trial.phase == "confirm" else None,
-            iterations=iterations,
-            pflop=own_pflop(trial.config, course.inherited, went),
-            pflop_unshared=own_pflop(trial.config, {}, went),
-            wall_seconds=0.0,
-            provenance={},
-            curve=course.passed,
-        )
+    def _end(self, run: TrialRun, iterations: int, now: float) -> None:
+        """Record how a trial has ended after so many iterations of all stages together."""
+        status: Status = "stopped" if run.stopped else self.outcomes.ending(run.trial)[0]
+        if status != "stopped":
+            kc = run.trial.config.classifier.iterations
+            # Where KC is a rung of other trials, they are compared with this point too.
+            run.curve.append(CurvePoint(kc, self.outcomes.accuracy(run.trial, kc) if status == "completed" else None))
+        entry = entry_of(run, status, iterations, study=self.study.name)
+        self.tally.busy += now - run.begun
+        self.tally.makespan = now
         self.tally.pflop += entry.pflop
         self.tally.pflop_unshared += entry.pflop_unshared
         self.tally.statuses[status] += 1
-        self._planned(lambda: self.plan.record(trial, entry))
+        with self.tally.planning:
+            self.plan.record(run.trial, entry)
 
-    def _go_on(self, course: Course) -> None:
-        happening = next(course.ahead)
-        self._push(course.begun + course.late + happening.seconds, course, happening)
 
-    def _served(self, now: float, seconds: float) -> float:
-        """When the driver has done some work that is asked of it now."""
-        self.tally.driver += seconds
-        self.free = max(self.free, now) + seconds
-        return self.free
+def entry_of(run: TrialRun, status: Status, iterations: int, *, study: str) -> Entry:
+    """The ledger entry of a simulated trial."""
+    trial, accuracy = run.trial, run.curve[-1].accuracy
+    stages = iterations_by_stage(trial, iterations)
+    return Entry(
+        **trial.identity(study),
+        status=status,
+        validation_accuracy=accuracy if trial.phase == "search" else None,
+        test_accuracy=accuracy if trial.phase == "confirm" else None,
+        iterations=iterations,
+        pflop=own_pflop(trial.config, run.inherited, stages),
+        pflop_unshared=own_pflop(trial.config, {}, stages),
+        wall_seconds=0.0,
+        provenance={},
+        curve=[
+            {"stage": "classification", "iteration": point.iteration, "validation_accuracy": point.accuracy}
+            for point in run.curve
+        ],
+    )
 
-    def _push(self, now: float, course: Course | None, happening: Happening | None) -> None:
-        self._count += 1
-        heapq.heappush(self._events, (now, self._count, course, happening))
 
-    def _step(self, trial: Trial, stage: Stage) -> float:
-        key = (trial.stage_ends[-1].stage_key if stage == "classification" else trial.stage_ends[0].stage_key, stage)
-        if key not in self._steps:
-            self._steps[key] = self.takes.step(trial.config, stage)
-        return self._steps[key]
+def iterations_by_stage(trial: Trial, iterations: int) -> dict[Stage, int]:
+    """Split a number of iterations among the stages of a trial, in their order."""
+    split: dict[Stage, int] = {}
+    for stage, end in zip(stages_of(trial.config), trial.stage_ends, strict=True):
+        split[stage] = min(iterations, end.iteration)
+        iterations -= split[stage]
+    return split
 
-    def _size(self, trial: Trial, stage: Stage) -> int:
-        return snapshot_bytes(trial.config, stage)
 
-    def _stored(self, trial: Trial, stage: Stage, what: Literal["read", "write"]) -> float:
-        return max(self.takes.part(trial.config, what), self._size(trial, stage) / durations.BYTES_PER_SECOND)
-
-    def _planned(self, call: Callable[[], Answer]) -> Answer:
-        """What the plan answers, and what it takes for that."""
-        begin = time.process_time()
-        try:
-            return call()
-        finally:
-            seconds = time.process_time() - begin
-            self.tally.planning += seconds
-            self.tally.longest = max(self.tally.longest, seconds)
+def before_stage_2(trial: Trial) -> int:
+    """Iterations that a trial does before its stage 2."""
+    return sum(end.iteration for end in trial.stage_ends[:-1])

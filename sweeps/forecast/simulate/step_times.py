@@ -1,4 +1,4 @@
-"""How long the parts of a trial take: by a probe, by what a ledger recorded, or by an assumed speed."""
+"""Seconds of the parts of a trial: probed on this machine, recorded in a ledger, or at an assumed speed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,21 +12,21 @@ from sweeps.forecast.simulate.probe import Sample, per_iteration
 from sweeps.records.ledger import Entry
 
 START_SECONDS = 0.06
-"""Of a trial, beyond its training: Tune hands it to a worker that is there already, W&B opens a run.
+"""Seconds of a trial beyond its training: Tune hands it to a worker that is there already, W&B opens a run.
 
 This and the next four are set so that a run of `digits` on two busy cores of an AVX-512 CPU comes out right: 128 trials
 with 1,529 reports and 24 s that neither training nor evaluation explains (`tests/benchmarks/README.md`).
 """
 REPORT_SECONDS = 0.01
-"""Of a report: a worker waits until the driver has taken it in."""
+"""Seconds of a report: a worker waits until the driver has taken it in."""
 DRIVER_START_SECONDS = 0.03
-"""What of START_SECONDS is the driver's, which is one for all."""
+"""The part of START_SECONDS that the driver is at work, which is one for all trials."""
 DRIVER_REPORT_SECONDS = 0.003
-"""What of REPORT_SECONDS is the driver's."""
+"""The part of REPORT_SECONDS that the driver is at work."""
 NODE_SECONDS = 3.0
-"""Until Ray has started on a node, and a worker in it; torch is imported after that."""
+"""Seconds until Ray has started on a node, and a worker in it; torch is imported after that."""
 BYTES_PER_SECOND = 100e6
-"""At the least that long a snapshot takes to be written or read, where nothing else is known of the storage."""
+"""Assumed speed of the storage, which bounds how fast a snapshot is written or read."""
 USUAL = Sample(
     method="",
     generation_pflop=1.0,
@@ -42,16 +42,16 @@ USUAL = Sample(
     finish=0.01,
     start=3.0,
 )
-"""All but the steps, where it was not measured: as the small digits have it."""
+"""Everything but the steps, where it was not measured: values of the small digits."""
 
 
 @dataclass(frozen=True)
 class Durations:
-    """What was sampled of each method; of a method without samples all others serve."""
+    """Samples of each method; for a method without any, those of all others serve."""
 
     samples: Sequence[Sample]
     source: str
-    """In words."""
+    """Where the samples are from, as text."""
 
     @cached_property
     def _by_method(self) -> dict[str, list[Sample]]:
@@ -62,20 +62,20 @@ class Durations:
 
     @cached_property
     def start(self) -> float:
-        """Until a worker has imported torch."""
+        """Seconds until a worker has imported torch."""
         return mean_of(self.samples, "start")
 
     def step(self, config: Config, stage: Stage) -> float:
-        """One iteration, in seconds."""
+        """Seconds of an iteration."""
         points = [
             (getattr(one, f"{stage}_pflop"), getattr(one, f"{stage}_step"))
             for one in self._samples(config)
             if getattr(one, f"{stage}_step")
         ]
-        return at(points, per_iteration(config, stage)) if points else 0.0
+        return seconds_at(points, per_iteration(config, stage)) if points else 0.0
 
     def part(self, config: Config, name: str) -> float:
-        """Another part of a trial, by the name of the sample's field, in seconds."""
+        """Seconds of another part of a trial, by the name of the sample's field."""
         return mean_of(self._samples(config), name)
 
     def _samples(self, config: Config) -> Sequence[Sample]:
@@ -83,21 +83,21 @@ class Durations:
 
 
 def mean_of(samples: Sequence[Sample], name: str) -> float:
-    """The mean of a field."""
+    """Mean of a field over samples."""
     values: list[float] = [getattr(one, name) for one in samples]
     return sum(values) / len(values)
 
 
-def at(points: Sequence[tuple[float, float]], operations: float) -> float:
-    """Seconds of a step with so many operations: on the line between the points, in proportion beyond them.
+def seconds_at(points: Sequence[tuple[float, float]], operations: float) -> float:
+    """Seconds of a step with so many operations: interpolated between the points, in proportion beyond them.
 
-    Of many points those below and those above the mean of operations are drawn together first.
+    Points below the mean number of operations are averaged to one, and so are those above it.
     """
-    whole = middle_of(points)
-    below, above = ([point for point in points if (point[0] < whole[0]) == side] for side in (True, False))
-    low, high = middle_of(below or above), middle_of(above or below)
-    if high[0] - low[0] < 1e-6 * whole[0]:
-        return whole[1] * operations / whole[0]
+    middle = mean_point(points)
+    below, above = ([point for point in points if (point[0] < middle[0]) == side] for side in (True, False))
+    low, high = mean_point(below or above), mean_point(above or below)
+    if high[0] - low[0] < 1e-6 * middle[0]:
+        return middle[1] * operations / middle[0]
     if operations <= low[0]:
         return low[1] * operations / low[0]
     if operations >= high[0]:
@@ -105,13 +105,13 @@ def at(points: Sequence[tuple[float, float]], operations: float) -> float:
     return low[1] + (high[1] - low[1]) * (operations - low[0]) / (high[0] - low[0])
 
 
-def middle_of(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Mean operations and mean seconds."""
+def mean_point(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Mean operations and mean seconds of some points."""
     return sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)
 
 
 def assumed(gflops: float) -> Durations:
-    """Steps at so many 1e9 counted operations per second and trial, everything else as usual."""
+    """Durations at an assumed speed, 1e9 counted operations per second and trial."""
     step = 1e6 / gflops
     return Durations(
         [replace(USUAL, generation_step=step, classification_step=step)], f"assumed: {gflops:g} GFLOP/s per trial"
@@ -119,7 +119,7 @@ def assumed(gflops: float) -> Durations:
 
 
 def recorded(entries: Iterable[Entry]) -> Durations | None:
-    """By the images per second in the curves of a ledger; None where no trial has a curve."""
+    """Durations by the images per second in the curves of a ledger; None where no trial has a curve."""
     samples = []
     for entry in entries:
         config = Config.of(entry.config)

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 import yaml
 from playing import TINY, plain, play, tiny
+from typer.main import get_command
 
+from sweeps.cli.app import app
 from sweeps.monitor.wandb_runs import point_values
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
 from sweeps.records.run_folder import RunFolder
 from sweeps.study.parse import study_of
 
-VERBS = ("list", "show", "simulate", "run", "status", "report", "export", "train", "sample")
+VERBS = tuple(get_command(app).commands)
 
 
 def sweeps(*words, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -160,7 +162,7 @@ def test_a_generator_that_collapsed_is_a_warning_of_train(tmp_path, monkeypatch,
 
 
 def test_status_tells_of_warnings(tmp_path, monkeypatch, capsys):
-    from sweeps.cli import app as cli
+    from sweeps.cli import running as cli
 
     study = study_of(plain())
     plan = play(study, tmp_path / study.name / "ledger", workers=1, luck=random.Random(0))

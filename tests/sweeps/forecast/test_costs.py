@@ -8,10 +8,11 @@ from playing import plain, play, tiny
 
 from dagan.networks.flops import pflop
 from dagan.training.progress import Checkpoint
-from sweeps.forecast.estimate.costs import outline
+from sweeps.forecast.estimate.costs import estimate
 from sweeps.forecast.estimate.detectable import evidence, spread
-from sweeps.forecast.estimate.snapshot_size import snapshot_bytes
-from sweeps.forecast.estimate.text import print_outline
+from sweeps.forecast.estimate.snapshot_usage import snapshot_bytes
+from sweeps.forecast.estimate.stage_tree import Snapshot, Stage2, Tree
+from sweeps.forecast.estimate.text import print_estimate
 from sweeps.forecast.power import detectable_difference
 from sweeps.records.ledger import Ledger
 from sweeps.records.snapshot_store import SnapshotStore
@@ -42,15 +43,14 @@ def grid():
 
 
 def test_a_small_grid_by_hand(grid):
-    facts = outline(grid)
-    (row,) = facts["rows"]
-    assert facts["exact"]
-    assert (row["points"], row["confirm_trials"], row["search_trials"]) == (2 * 2 * 2 * 3, 48, 0)
-    assert row["stage_1"] == 2 * 2, "one for each λ and seed, to the largest KG"
-    assert row["stage_2"] == 4 * 2 * 3, "one for each of these, KG and r; KC is read off"
-    shape = {"count": 3, "kc": [30, 60]}
-    under = [{"kg": 20, "stage_2": [shape]}, {"kg": 40, "stage_2": [shape]}]
-    assert row["tree"] == [{"stage_1": 4, "snapshots": under}]
+    found = estimate(grid)
+    (row,) = found.rows
+    assert found.exact
+    assert (row.points, row.confirm_trials, row.search_trials) == (2 * 2 * 2 * 3, 48, 0)
+    assert row.stage_1 == 2 * 2, "one for each λ and seed, to the largest KG"
+    assert row.stage_2 == 4 * 2 * 3, "one for each of these, KG and r; KC is read off"
+    begun = [Stage2(count=3, kc=[30, 60])]
+    assert row.tree == [Tree(4, [Snapshot(20, begun), Snapshot(40, begun)])]
 
 
 def test_the_cost_of_a_small_grid_by_hand(grid):
@@ -65,42 +65,42 @@ def test_the_cost_of_a_small_grid_by_hand(grid):
     ratios = (0.0, 0.5, 1.0)
     shared = 4 * of(0.0, 40, 30)[0] + 4 * 2 * sum(of(r, 40, 60)[1] for r in ratios)
     unshared = 4 * sum(sum(of(r, kg, kc)) for r in ratios for kg in (20, 40) for kc in (30, 60))
-    facts = outline(grid)
-    assert facts["pflop"] == pytest.approx(shared)
-    assert facts["pflop_unshared"] == pytest.approx(unshared)
-    assert facts["saving"] == pytest.approx(1 - shared / unshared)
+    found = estimate(grid)
+    assert found.pflop == pytest.approx(shared)
+    assert found.pflop_unshared == pytest.approx(unshared)
+    assert found.saving == pytest.approx(1 - shared / unshared)
 
 
 def test_points_that_another_method_pays_for_are_charged_once(grid):
     twice = study_of(GRID | {"methods": ["dagan", "dagan_aug"]})
-    alone, both = outline(grid), outline(twice)
+    alone, both = estimate(grid), estimate(twice)
     # dagan_aug augments in stage 1 too: its GANs are other ones.
-    assert [row["stage_1"] for row in both["rows"]] == [4, 4]
-    assert both["rows"][0]["pflop"] == pytest.approx(alone["pflop"])
+    assert [row.stage_1 for row in both.rows] == [4, 4]
+    assert both.rows[0].pflop == pytest.approx(alone.pflop)
 
 
 def test_a_search_with_reuse_trains_fewer_gans():
     changes = {"methods": ["dagan_aug"], "compare": {}, "search__budget": {"trials": 40}}
-    without, reusing = (outline(study_of(tiny(**changes, search__reuse=reuse)))["rows"][0] for reuse in (False, True))
-    assert without["stage_1"] == 40 + 3
-    assert without["search_trials"] == reusing["search_trials"] == 40
-    assert 20 + 3 <= reusing["stage_1"] <= 21 + 3, "every second suggestion keeps a known one"
-    assert reusing["pflop"] < without["pflop"]
+    without, reusing = (estimate(study_of(tiny(**changes, search__reuse=reuse))).rows[0] for reuse in (False, True))
+    assert without.stage_1 == 40 + 3
+    assert without.search_trials == reusing.search_trials == 40
+    assert 20 + 3 <= reusing.stage_1 <= 21 + 3, "every second suggestion keeps a known one"
+    assert reusing.pflop < without.pflop
 
 
 def test_a_budget_of_operations_gives_a_number_of_trials():
-    one = outline(study_of(tiny(methods=["dagan_aug"], compare={}, search__budget={"trials": 100})))["rows"][0]
-    searched = one["pflop"] * 100 / 103
-    found = outline(study_of(tiny(methods=["dagan_aug"], compare={}, search__budget={"pflop": searched})))["rows"][0]
-    assert found["search_trials"] == pytest.approx(100, rel=0.15)
+    one = estimate(study_of(tiny(methods=["dagan_aug"], compare={}, search__budget={"trials": 100}))).rows[0]
+    searched = one.pflop * 100 / 103
+    found = estimate(study_of(tiny(methods=["dagan_aug"], compare={}, search__budget={"pflop": searched}))).rows[0]
+    assert found.search_trials == pytest.approx(100, rel=0.15)
 
 
 def test_a_long_search_is_drawn_in_part_and_counted_in_full():
-    facts = outline(study_of(plain(search__budget={"trials": 2000})))
-    (row,) = facts["rows"]
-    short = outline(study_of(plain(search__budget={"trials": 200})))["rows"][0]
-    assert row["search_trials"] == 2000
-    assert row["pflop"] / 2003 == pytest.approx(short["pflop"] / 203, rel=0.1)
+    found = estimate(study_of(plain(search__budget={"trials": 2000})))
+    (row,) = found.rows
+    short = estimate(study_of(plain(search__budget={"trials": 200}))).rows[0]
+    assert row.search_trials == 2000
+    assert row.pflop / 2003 == pytest.approx(short.pflop / 203, rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ def test_the_size_of_a_real_snapshot(tmp_path, method, extra):
 
 def test_the_storage_of_a_small_grid_by_hand(grid):
     config = grid.config(grid.cells[0], "dagan", seed=0, phase="confirm")
-    found = outline(grid)["storage"]
+    found = estimate(grid).storage
     # Of each GAN: at KG 20 and 40; and of each r at both of them one at the smaller KC.
-    assert found["snapshots"] == 4 * (2 + 6)
+    assert found.snapshots == 4 * (2 + 6)
     generation, classification = (snapshot_bytes(config, stage) for stage in ("generation", "classification"))
-    assert found["written"] == 4 * (2 * generation + 6 * classification)
-    assert 0 < found["peak"] <= 2 * generation + 6 * classification, "a family's are gone before the next begins"
+    assert found.written == 4 * (2 * generation + 6 * classification)
+    assert 0 < found.peak <= 2 * generation + 6 * classification, "a family's are gone before the next begins"
 
 
 def test_the_detectable_difference_against_statsmodels():
@@ -167,7 +167,7 @@ def test_what_a_ledger_says_of_the_spread(tmp_path):
 
 
 def test_the_outline_is_short_whatever_the_grid(capsys):
-    print_outline(outline(load("sensitivity")))
+    print_estimate(estimate(load("sensitivity")))
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) < 20
     text = "\n".join(lines)
@@ -178,16 +178,16 @@ def test_the_outline_is_short_whatever_the_grid(capsys):
 
 @pytest.mark.parametrize("name", ["digits", "ablation", "cifar10", "handwritten"])
 def test_every_kind_of_study_is_told(name, capsys):
-    facts = outline(load(name))
-    print_outline(facts)
+    found = estimate(load(name))
+    print_estimate(found)
     text = capsys.readouterr().out
-    assert f"In all {facts['trials']} trials" in text
-    assert facts["trials"] == sum(row["trials"] for row in facts["rows"])
-    assert 0 <= facts["saving"] < 1
+    assert f"In all {found.trials} trials" in text
+    assert found.trials == sum(row.trials for row in found.rows)
+    assert 0 <= found.saving < 1
 
 
 def test_the_plan_has_as_many_trials_as_the_outline_says(tmp_path):
     for study in (load("ablation"), load("digits")):
         from sweeps.planning.plan import Plan
 
-        assert outline(study)["trials"] == Plan(study, Ledger(tmp_path)).planned
+        assert estimate(study).trials == Plan(study, Ledger(tmp_path)).planned

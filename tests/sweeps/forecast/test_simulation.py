@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from playing import accuracy_of, play, tiny
 
-from sweeps.forecast.estimate.costs import outline
+from sweeps.forecast.estimate.costs import estimate
 from sweeps.forecast.simulate import step_times as durations
-from sweeps.forecast.simulate.forecast import entries_in, forecast, slots_per_node, times
+from sweeps.forecast.simulate.forecast import durations_of, entries_in, forecast, slots_per_node
 from sweeps.forecast.simulate.outcomes import Assumed, Recorded
 from sweeps.forecast.simulate.simulation import Simulation
-from sweeps.forecast.simulate.step_times import USUAL, Durations, assumed, at
+from sweeps.forecast.simulate.step_times import USUAL, Durations, assumed, seconds_at
 from sweeps.records.ledger import Ledger
 from sweeps.study.parse import study_of
 
@@ -43,7 +43,7 @@ def bare(monkeypatch):
     for name in ("START", "REPORT", "DRIVER_START", "DRIVER_REPORT", "NODE"):
         monkeypatch.setattr(durations, f"{name}_SECONDS", 0.0)
     monkeypatch.setattr(durations, "BYTES_PER_SECOND", 1e30)
-    monkeypatch.setattr("sweeps.forecast.simulate.simulation.SNAPSHOT_SECONDS", 1e9)
+    monkeypatch.setattr("sweeps.forecast.simulate.course.SNAPSHOT_SECONDS", 1e9)
     free = {name: 0.0 for name, value in vars(USUAL).items() if isinstance(value, float)}
     monkeypatch.setattr(
         Durations, "step", lambda self, config, stage: {"generation": 1.0, "classification": 0.1}[stage]
@@ -105,16 +105,16 @@ def test_sharing_saves_what_the_outline_says(slots):
     tree = GRID | {"factors": GRID["factors"] | {"gan.iterations": [20, 50], "classifier.iterations": [40, 80]}}
     tree["base"] = {"network": {"width": 0.25}, "classifier": {"batch_size": 20}}
     study = study_of(tree)
-    facts = outline(study)
+    facts = estimate(study)
     shared = Simulation(study, slots, assumed(1.0), Assumed()).run()
     alone = Simulation(study, slots, assumed(1.0), Assumed(), shared=False).run()
-    assert shared.pflop == pytest.approx(facts["pflop"])
-    assert shared.pflop_unshared == pytest.approx(facts["pflop_unshared"])
-    assert alone.pflop == pytest.approx(facts["pflop_unshared"])
-    assert facts["saving"] > 0.4
+    assert shared.pflop == pytest.approx(facts.pflop)
+    assert shared.pflop_unshared == pytest.approx(facts.pflop_unshared)
+    assert alone.pflop == pytest.approx(facts.pflop_unshared)
+    assert facts.saving > 0.4
     if slots == 1:
-        assert shared.written == facts["storage"]["written"]
-        assert shared.peak == facts["storage"]["peak"]
+        assert shared.written == facts.storage.written
+        assert shared.peak == facts.storage.peak
 
 
 class Playing:
@@ -182,13 +182,13 @@ def simulation_entry(values):
 
 def test_steps_between_samples_are_on_a_line_and_beyond_in_proportion():
     points = [(1.0, 10.0), (3.0, 20.0)]
-    assert at(points, 1.0) == 10
-    assert at(points, 2.0) == 15
-    assert at(points, 6.0) == 40
-    assert at(points, 0.5) == 5
-    assert at([(2.0, 4.0)], 3.0) == 6
-    assert at([(2.0, 3.0), (2.0, 5.0)], 2.0) == 4, "as many operations, but not as many seconds"
-    assert at([(1.0, 9.0), (1.0, 11.0), (3.0, 19.0), (3.0, 21.0)], 2.0) == 15
+    assert seconds_at(points, 1.0) == 10
+    assert seconds_at(points, 2.0) == 15
+    assert seconds_at(points, 6.0) == 40
+    assert seconds_at(points, 0.5) == 5
+    assert seconds_at([(2.0, 4.0)], 3.0) == 6
+    assert seconds_at([(2.0, 3.0), (2.0, 5.0)], 2.0) == 4, "as many operations, but not as many seconds"
+    assert seconds_at([(1.0, 9.0), (1.0, 11.0), (3.0, 19.0), (3.0, 21.0)], 2.0) == 15
 
 
 def test_times_come_from_a_ledgers_curves(tmp_path):
@@ -198,10 +198,10 @@ def test_times_come_from_a_ledgers_curves(tmp_path):
         entry.model_copy(update={"curve": [point | {"images_per_second": 40.0} for point in entry.curve]})
         for entry in plan.entries
     ]
-    found = times(study, entries, None)
+    found = durations_of(study, entries, None)
     config = study.config(study.cells[0], "c", seed=0, phase="confirm")
     assert found.step(config, "classification") == pytest.approx(20 / 40)
-    assert times(study, entries, 1e6).source.startswith("assumed")
+    assert durations_of(study, entries, 1e6).source.startswith("assumed")
 
 
 def test_slots_of_a_node():
@@ -215,12 +215,12 @@ def test_slots_of_a_node():
 def test_a_forecast_counts_storage_and_the_plans_load():
     study = study_of(GRID | {"confirm": {"seeds": 3}})
     facts = forecast(study, 4, assumed(1.0))
-    assert facts["trials"] == facts["trained"] == 12
-    assert 0 < facts["utilisation"] <= 1
-    assert facts["bytes_written"] > 0
-    assert facts["bytes_read"] == facts["bytes_written"], "each GAN's snapshot is read by its one other branch"
-    assert facts["bytes_peak"] <= facts["bytes_written"]
-    assert 0 < facts["planning_longest_seconds"] <= facts["planning_seconds"]
+    assert facts.trials == facts.trained == 12
+    assert 0 < facts.utilisation <= 1
+    assert facts.bytes_written > 0
+    assert facts.bytes_read == facts.bytes_written, "each GAN's snapshot is read by its one other branch"
+    assert facts.bytes_peak <= facts.bytes_written
+    assert 0 < facts.planning_longest_seconds <= facts.planning_seconds
 
 
 def test_a_ledger_in_memory_writes_nothing(tmp_path, monkeypatch):

@@ -1,0 +1,35 @@
+"""Arguments and options that several verbs share, and how they print JSON."""
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+RESULTS = Path("results")
+
+
+def shipped_names(incomplete: str) -> list[str]:
+    """Names of the shipped studies that begin like this, for the shell's completion; it completes files itself."""
+    names = sorted(file.name for file in (resources.files("sweeps") / "studies").iterdir())
+    return [name.removesuffix(".yaml") for name in names if name.endswith(".yaml") and name.startswith(incomplete)]
+
+
+StudyName = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY", help="A shipped study (see `sweeps list`) or a YAML file.", autocompletion=shipped_names
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be given many times."),
+]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where results are kept, in DIR/<study>.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script to read.")]
+
+
+def print_json(value: Any) -> None:
+    """Print JSON on stdout."""
+    print(json.dumps(value, indent=1, ensure_ascii=False, default=str))

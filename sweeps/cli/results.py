@@ -1,0 +1,57 @@
+"""The verbs after a run: report, export."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweeps.cli.options import RESULTS, Out, Overrides, StudyName
+
+if TYPE_CHECKING:
+    from sweeps.planning.plan import Plan
+    from sweeps.records.run_folder import RunFolder
+
+
+def report(study: StudyName, overrides: Overrides = None, out: Out = RESULTS) -> None:
+    """Write the report of a study as far as it has come.
+
+    Example: sweeps report digits
+    """
+    plan, folder = replay(study, overrides, out)
+    plan.require_results()
+    for line in write_report(plan, folder):
+        print(line)
+
+
+def export(study: StudyName, overrides: Overrides = None, out: Out = RESULTS) -> None:
+    """Write the best config per data set, size and method as YAML.
+
+    Example: sweeps export digits
+    """
+    from sweeps.outputs.best_configs import export as write
+    from sweeps.records.run_folder import shown
+
+    plan, folder = replay(study, overrides, out)
+    plan.require_results()
+    for path in write(plan, folder):
+        print(shown(path))
+
+
+def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "RunFolder"]:
+    """A study as its ledger leaves it: as it was last run, unless overrides say otherwise."""
+    from sweeps.planning.plan import Plan
+    from sweeps.records.ledger import Ledger
+    from sweeps.records.run_folder import RunFolder
+    from sweeps.study.files import load
+
+    kept = RunFolder(out, load(name).name if Path(name).suffix else name).study
+    study = load(str(kept) if kept.is_file() and not overrides else name, overrides or [])
+    folder = RunFolder(out, study.name)
+    return Plan(study, Ledger(folder.ledger)), folder
+
+
+def write_report(plan: "Plan", folder: "RunFolder") -> list[str]:
+    """Write the report; what it found and where it is."""
+    from sweeps.outputs.report import summarise
+    from sweeps.records.run_folder import shown
+
+    found = summarise(plan, folder)
+    return [*found.lines, f"Report: {shown(found.html)}"]
