@@ -10,10 +10,10 @@ import typer
 RESULTS = Path("results")
 
 
-def shipped_names(incomplete: str) -> list[str]:
-    """Names of the shipped studies that begin like this, for the shell's completion; it completes files itself."""
-    names = sorted(file.name for file in (resources.files("sweeps") / "studies").iterdir())
-    return [name.removesuffix(".yaml") for name in names if name.endswith(".yaml") and name.startswith(incomplete)]
+def shipped_names() -> list[str]:
+    """Names of the shipped studies, for the shell's completion; files it completes itself."""
+    names = (file.name for file in (resources.files("sweeps") / "studies").iterdir())
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
 
 
 StudyName = Annotated[

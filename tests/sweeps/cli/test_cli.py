@@ -1,7 +1,10 @@
 """The command line: exit codes, one clear message, examples in the help."""
 
 import json
+import os
 import random
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +14,14 @@ import yaml
 from playing import TINY, plain, play, tiny
 from typer.main import get_command
 
-from sweeps.cli.app import app
+import sweeps as package
+from sweeps.cli import running
+from sweeps.cli.app import app, main
 from sweeps.monitor.wandb_runs import point_values
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
 from sweeps.records.run_folder import RunFolder
+from sweeps.study.files import shipped
 from sweeps.study.parse import study_of
 
 VERBS = tuple(get_command(app).commands)
@@ -36,22 +42,41 @@ def refused(*words, folder: Path) -> str:
     return answer.stderr
 
 
+@pytest.fixture
+def typed(tmp_path, monkeypatch, capsys):
+    """What `sweeps` answers in this process, in the folder of the test: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def answer(*words):
+        monkeypatch.setattr(sys, "argv", ["sweeps", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code, *capsys.readouterr()
+
+    return answer
+
+
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_an_example(verb, tmp_path):
-    answer = sweeps(verb, "--help", folder=tmp_path)
-    assert answer.returncode == 0
-    assert f"Example: sweeps {verb}" in " ".join(answer.stdout.split())
+def test_every_verb_has_an_example(verb, typed):
+    code, text, _ = typed(verb, "--help")
+    assert code == 0
+    assert f"Example: sweeps {verb}" in " ".join(text.split())
 
 
-def test_list_and_show(tmp_path, study_file):
-    assert "digits: Does DAGAN" in sweeps("list", folder=tmp_path).stdout
-    assert "digits" in json.loads(sweeps("list", "--json", folder=tmp_path).stdout)
+def test_the_help_page_has_every_verb_with_its_line(typed):
+    code, text, _ = typed("--help")
+    assert code == 0
+    assert [verb for verb in VERBS if not re.search(rf"^│ {verb} +[A-Z]", text, re.MULTILINE)] == []
+
+
+def test_list_and_show(tmp_path, typed, study_file):
+    assert "digits: Does DAGAN" in typed("list")[1]
+    assert "digits" in json.loads(typed("list", "--json")[1])
     text = sweeps("show", study_file(TINY), folder=tmp_path).stdout
     assert "In all 16 trials" in text
     assert "c searches: classifier.iterations, classifier.learning_rate\n" in text
     assert "smallest p that the exact test can give is 0.25" in text
-    facts = json.loads(sweeps("show", study_file(TINY), "--json", folder=tmp_path).stdout)
-    assert facts["trials"] == 16
+    assert json.loads(typed("show", study_file(TINY), "--json")[1])["trials"] == 16
     assert list(tmp_path.iterdir()) == [tmp_path / "study.yaml"], "show touches nothing"
 
 
@@ -75,14 +100,55 @@ def test_a_mutated_study_is_refused_with_everything_at_once(tmp_path, study_file
         (("report", "digits"), "has no finished trial"),
         (("export", "digits"), "has no finished trial"),
         (("train", "no.yaml"), "`no.yaml` must be a YAML file, but there is none."),
-        (("run", "digits", "--wandb", "online"), "online needs a login"),
         (("runn", "digits"), "No such command 'runn'"),
     ],
 )
-def test_asked_wrongly(words, message, tmp_path, monkeypatch):
+def test_asked_wrongly(words, message, typed):
+    code, output, error = typed(*words)
+    assert code == 2
+    assert output == ""
+    assert "Traceback" not in error
+    assert message in " ".join(error.replace("│", " ").split())
+
+
+def test_wandb_online_needs_a_login(tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert message in " ".join(refused(*words, folder=tmp_path).replace("│", " ").split())
+    assert "online needs a login" in refused("run", "digits", "--wandb", "online", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("sweeps show di", {"digits"}),
+        ("sweeps run ", set(shipped())),
+        ("sweeps sim", {"simulate"}),
+        ("sweeps show x", set()),
+    ],
+)
+def test_the_shell_completes_verbs_and_studies(line, expected, typed, monkeypatch):
+    words = line.split(" ")
+    monkeypatch.setenv("_SWEEPS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    code, output, _ = typed()
+    assert code == 0
+    assert set(output.split()) == expected
+
+
+def test_completion_is_installed_for_the_shell_that_asks(tmp_path):
+    command = f"{shlex.quote(sys.executable)} -m sweeps --install-completion"
+    environment = os.environ | {"HOME": str(tmp_path), "PYTHONPATH": str(Path(package.__file__).parent.parent)}
+    answer = subprocess.run(
+        ["bash", "--norc", "-c", f"{command}; . ~/.bashrc; complete -p sweeps"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert answer.stdout.splitlines()[-1] == "complete -o default -F _sweeps_completion sweeps"
 
 
 def test_a_study_is_no_config_and_out_must_be_a_folder(tmp_path, study_file):
@@ -100,7 +166,7 @@ def test_no_cluster_at_the_address(tmp_path, study_file):
     assert "--address: no Ray cluster answers at 127.0.0.1:1" in message
 
 
-def test_train_from_a_file_written_by_hand(tmp_path):
+def test_train_from_a_file_written_by_hand(tmp_path, typed):
     path = tmp_path / "config.yaml"
     path.write_text(
         yaml.safe_dump(
@@ -116,33 +182,30 @@ def test_train_from_a_file_written_by_hand(tmp_path):
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith("test accuracy 0.")
     assert "recorded" not in answer.stdout
-    record = json.loads(sweeps("train", path, "--set", "seed=3", "--json", folder=tmp_path).stdout)
+    record = json.loads(typed("train", path, "--set", "seed=3", "--json")[1])
     assert record["status"] == "completed"
     assert record["provenance"]["threads"] == 1
-    assert "unknown key `itrations`" in refused("train", path, "--set", "classifier.itrations=3", folder=tmp_path)
+    code, _, error = typed("train", path, "--set", "classifier.itrations=3")
+    assert code == 2
+    assert "unknown key `itrations`" in error
 
 
-def test_a_diverged_training_fails_with_its_reason(tmp_path, monkeypatch, capsys):
+def test_a_diverged_training_fails_with_its_reason(tmp_path, monkeypatch, typed):
     import torch
 
     from dagan.training import losses
-    from sweeps.cli import app as cli
 
     path = tmp_path / "config.yaml"
     path.write_text("method: c\nnetwork: {width: 0.25}\ndata: {samples_per_class: 5}\nclassifier: {iterations: 20}\n")
     honest = losses.classification_losses
     monkeypatch.setattr(losses, "classification_losses", lambda *args: honest(*args) * torch.nan)
-    monkeypatch.setattr(sys, "argv", ["sweeps", "train", str(path)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code == 1
-    assert capsys.readouterr().out == "diverged: loss became nan at stage 2, iteration 1 (real nan).\n"
+    code, output, _ = typed("train", path)
+    assert code == 1
+    assert output == "diverged: loss became nan at stage 2, iteration 1 (real nan).\n"
 
 
 @pytest.mark.parametrize("collapsed", [True, False])
-def test_a_generator_that_collapsed_is_a_warning_of_train(tmp_path, monkeypatch, capsys, collapsed):
-    from sweeps.cli import app as cli
-
+def test_a_generator_that_collapsed_is_a_warning_of_train(tmp_path, monkeypatch, typed, collapsed):
     path = tmp_path / "config.yaml"
     path.write_text(
         "method: dagan\nnetwork: {width: 0.25}\ndata: {samples_per_class: 5}\n"
@@ -150,27 +213,22 @@ def test_a_generator_that_collapsed_is_a_warning_of_train(tmp_path, monkeypatch,
     )
     lowest = 0.04 if collapsed else 0.6
     monkeypatch.setattr("dagan.training.training.generated_diversity", lambda *looked_at: {"3": lowest, "8": 0.7})
-    monkeypatch.setattr(sys, "argv", ["sweeps", "train", str(path), "--json"])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code == 0
-    said = capsys.readouterr()
+    code, output, error = typed("train", path, "--json")
+    assert code == 0
     warning = "the generator collapsed: diversity 0.04 in 3 (1: as real images)."
-    assert (f"Warning: {warning}\n" in said.err) == ("Warning" in said.err) == collapsed
-    assert f", lowest diversity {lowest:.2f}, " in said.err
-    assert json.loads(said.out)["warning"] == (warning if collapsed else None)
+    assert (f"Warning: {warning}\n" in error) == ("Warning" in error) == collapsed
+    assert f", lowest diversity {lowest:.2f}, " in error
+    assert json.loads(output)["warning"] == (warning if collapsed else None)
 
 
 def test_status_tells_of_warnings(tmp_path, monkeypatch, capsys):
-    from sweeps.cli import running as cli
-
     study = study_of(plain())
     plan = play(study, tmp_path / study.name / "ledger", workers=1, luck=random.Random(0))
     entry = plan.entries[0].model_copy(update={"warning": "the generator collapsed: diversity 0.04 in [3]."})
     plan.ledger.write(entry)
     place = RunFolder(tmp_path, study.name)
-    monkeypatch.setattr(cli, "replay", lambda *asked: (Plan(study, Ledger(place.ledger)), place))
-    cli.status(study.name)
+    monkeypatch.setattr(running, "replay", lambda *asked: (Plan(study, Ledger(place.ledger)), place))
+    running.status(study.name)
     said = capsys.readouterr().out
     line = f"{entry.method}, seed {entry.seed}, {entry.phase} {entry.trial}: {entry.warning}\n"
     assert said.count("collapsed") == said.count(line) == 1
