@@ -2,6 +2,7 @@
 
 import math
 import random
+from functools import cache
 
 import pytest
 from playing import plain, play, tiny
@@ -14,6 +15,7 @@ from sweeps.forecast.estimate.snapshot_usage import snapshot_bytes
 from sweeps.forecast.estimate.stage_tree import Snapshot, Stage2, Tree
 from sweeps.forecast.estimate.text import print_estimate
 from sweeps.forecast.power import detectable_difference
+from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
 from sweeps.records.snapshot_store import SnapshotStore
 from sweeps.run.worker_snapshots import TrialSnapshots
@@ -166,8 +168,14 @@ def test_what_a_ledger_says_of_the_spread(tmp_path):
     assert not evidence(study)["deviation_measured"]
 
 
-def test_the_outline_is_short_whatever_the_grid(capsys):
-    print_estimate(estimate(load("sensitivity")))
+@cache
+def estimated(name):
+    """The estimate of a shipped study."""
+    return estimate(load(name))
+
+
+def test_the_estimate_is_short_whatever_the_grid(capsys):
+    print_estimate(estimated("sensitivity"))
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) < 20
     text = "\n".join(lines)
@@ -177,8 +185,8 @@ def test_the_outline_is_short_whatever_the_grid(capsys):
 
 
 @pytest.mark.parametrize("name", ["digits", "ablation", "cifar10", "handwritten"])
-def test_every_kind_of_study_is_told(name, capsys):
-    found = estimate(load(name))
+def test_an_estimate_of_every_kind_of_study_prints(name, capsys):
+    found = estimated(name)
     print_estimate(found)
     text = capsys.readouterr().out
     assert f"In all {found.trials} trials" in text
@@ -186,8 +194,13 @@ def test_every_kind_of_study_is_told(name, capsys):
     assert 0 <= found.saving < 1
 
 
-def test_the_plan_has_as_many_trials_as_the_outline_says(tmp_path):
-    for study in (load("ablation"), load("digits")):
-        from sweeps.planning.plan import Plan
+def test_a_predicted_time_stands_in_place_of_the_rough_one(capsys):
+    print_estimate(estimated("digits"), predicted="in about 4:20 min")
+    text = capsys.readouterr().out
+    assert "; in about 4:20 min, by settings drawn at random" in text
+    assert "roughly" not in text
 
-        assert estimate(study).trials == Plan(study, Ledger(tmp_path)).planned
+
+@pytest.mark.parametrize("name", ["ablation", "digits"])
+def test_the_plan_has_as_many_trials_as_estimated(name, tmp_path):
+    assert estimated(name).trials == Plan(load(name), Ledger(tmp_path)).planned

@@ -7,11 +7,14 @@ import pytest
 from playing import accuracy_of, play, tiny
 
 from sweeps.forecast.estimate.costs import estimate
+from sweeps.forecast.estimate.draft import drafts
+from sweeps.forecast.simulate import probe as probing
 from sweeps.forecast.simulate import step_times as durations
 from sweeps.forecast.simulate.forecast import durations_of, entries_in, forecast, slots_per_node
 from sweeps.forecast.simulate.outcomes import Assumed, Recorded
 from sweeps.forecast.simulate.simulation import Simulation
 from sweeps.forecast.simulate.step_times import USUAL, Durations, assumed, seconds_at
+from sweeps.forecast.simulate.timeline import Timeline
 from sweeps.records.ledger import Ledger
 from sweeps.study.parse import study_of
 
@@ -228,3 +231,37 @@ def test_a_ledger_in_memory_writes_nothing(tmp_path, monkeypatch):
     Simulation(study_of(ALONE), 2, assumed(1.0), Assumed()).run()
     assert not list(tmp_path.iterdir())
     assert Ledger(None).entries == {}
+
+
+def test_a_probe_measures_every_part_of_a_training(monkeypatch):
+    monkeypatch.setattr(probing, "SECONDS", 0.01)
+    study = study_of(GRID)
+    config = study.config(study.cells[0], "dagan", seed=0, phase="confirm")
+    sample = probing.measured(probing.prolonged(config), start=2.0)
+    parts = {name: value for name, value in vars(sample).items() if name != "method"}
+    assert sample.method == "dagan"
+    assert sample.start == 2.0
+    assert min(parts.values()) > 0
+    assert sample.generation_pflop == pytest.approx(probing.per_iteration(config, "generation"))
+
+
+def test_the_processes_of_a_probe_answer_for_each_config():
+    trials = [trial for one in drafts(study_of(ALONE)) for trial in one.trials]
+    (sample,) = probing.probe(trials, slots=1)
+    assert sample.method == "c"
+    assert sample.classification_step > 0 < sample.start
+    assert sample.generation_step == 0
+
+
+def test_the_timeline_is_in_order_of_time_then_of_scheduling():
+    timeline = Timeline[str]()
+    for seconds, event in ((2.0, "late"), (1.0, "first"), (1.0, "second")):
+        timeline.schedule(seconds, event)
+    seen = []
+    for now, event in timeline:
+        seen.append((now, event))
+        if event == "first":
+            timeline.schedule(1.5, "meanwhile")
+    assert seen == [(1.0, "first"), (1.0, "second"), (1.5, "meanwhile"), (2.0, "late")]
+    assert [timeline.served(now, 1.0) for now in (3.0, 3.5, 9.0)] == [4.0, 5.0, 10.0]
+    assert timeline.driver_seconds == 3.0
