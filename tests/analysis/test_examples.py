@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-import analysis
+from synthetic import write_study
 
-from .conftest import write_study
+import analysis
 
 PAGE = (Path(analysis.__file__).parent / "README.md").read_text(encoding="utf-8")
 

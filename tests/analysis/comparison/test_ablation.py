@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from synthetic import table
 
 from analysis import ResultsError, contributions
-
-from .conftest import table
 
 BASE = {"gan.loss": "joint", "gan.ema": None, "classifier.ratio": 1.0}
 OTHER = {"gan.loss": "pairwise", "gan.ema": 0.999, "classifier.ratio": 0.0}

@@ -7,11 +7,10 @@ import pandas as pd
 import pytest
 from rliable import metrics
 from scipy import stats
+from synthetic import table
 
 from analysis import aggregate, improvement, profiles
 from analysis.comparison.across_cells import RESAMPLES, inter_quartile_mean
-
-from .conftest import table
 
 CELLS = (5, 20, 50)
 

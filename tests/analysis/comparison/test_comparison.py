@@ -8,13 +8,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
+from synthetic import METHODS, table
 
 from analysis import ResultsError, compare, explore, load, means
 from analysis.accounting import best_suggestions, costs, counts, search_progress
 from analysis.comparison.verdicts import ALPHA
 from analysis.statistics.power import detectable_difference
-
-from .conftest import METHODS, table
 
 CLEAR = [0.80, 0.81, 0.79, 0.82, 0.78, 0.80, 0.83, 0.77, 0.80, 0.81, 0.79, 0.80]
 BASE = [0.50, 0.52, 0.48, 0.51, 0.49, 0.53, 0.47, 0.50]

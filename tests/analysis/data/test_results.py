@@ -5,13 +5,12 @@ from csv import reader
 
 import pandas as pd
 import pytest
+from synthetic import METHODS, entry, write_entry
 
 import analysis
 from analysis import ResultsError, load, load_curves, write_tables
 from analysis.comparison.confirmed import confirmed
 from analysis.data.columns import COLUMNS
-
-from .conftest import METHODS, entry, write_entry
 
 
 def test_ledger_becomes_one_row_per_trial(make_study):

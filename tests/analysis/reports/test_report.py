@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from synthetic import METHODS, entry, write_entry, write_pictures, write_study
 
 from analysis import ResultsError, load, report, write_report
 from analysis.reports import report as publication
@@ -20,8 +21,6 @@ from analysis.reports.figures import LEGIBLE, Section, figures, legible_methods
 from analysis.reports.pictures import grid, load_pictures, png
 from analysis.reports.table_formats import escape_markdown
 from analysis.reports.tables import choices
-
-from .conftest import METHODS, entry, write_entry, write_pictures, write_study
 
 words_alone = pytest.mark.usefixtures("without_figures")
 

@@ -6,11 +6,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import table
 
 from analysis import budget_curves
 from analysis.search.budget import MOST, budgets, expected_best
-
-from .conftest import table
 
 
 def search(accuracies: list[float | None], pflop: float = 0.5) -> pd.DataFrame:

@@ -5,11 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import PARAMETERS, table
 
 from analysis import ResultsError, edges, importance, outcome_shares, responses
 from analysis.search.space import searched, suggestions
-
-from .conftest import PARAMETERS, table
 
 SPACE = {
     "gan.weight": {"distribution": "log_uniform_values", "min": 0.01, "max": 10.0},

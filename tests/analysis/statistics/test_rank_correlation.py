@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from synthetic import table
 
 from analysis import load, load_curves, quality_and_gain, rank_correlations, rungs_and_finals
-
-from .conftest import table
 
 
 def test_correlations_equal_scipy_with_ties_and_gaps():
