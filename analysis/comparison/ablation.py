@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison.verdicts import explored
+from analysis.data.columns import CELL_METHOD
 from analysis.errors import ResultsError
 from analysis.statistics.paired import paired_statistics
-
-CELL_METHOD = ["dataset", "samples_per_class", "method"]
 
 
 def contributions(

@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.comparison.comparison import CELL, measured_accuracies, paired_differences
+from analysis.comparison.confirmed import confirmed, measured
+from analysis.comparison.differences import paired_differences
+from analysis.data.columns import CELL
 from analysis.methods import ordered
 from analysis.statistics.intervals import Numbers
 
@@ -114,7 +116,7 @@ def _scores(results: pd.DataFrame, against: str | None) -> list[tuple[str, pd.Da
     """For each method in order, the columns cell (a number), seed and score of its runs."""
     methods = ordered(results["method"], results.attrs.get("methods", ()))
     if against is None:
-        runs = measured_accuracies(results).rename(columns={"test_accuracy": "score"})
+        runs = measured(confirmed(results)).rename(columns={"test_accuracy": "score"})
     else:
         pairs = [(method, against) for method in methods if method != against]
         runs = paired_differences(results, pairs).rename(columns={"difference": "score"})

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.data.columns import of_reference
+from analysis.data.columns import CELL_METHOD, of_reference
 from analysis.errors import ResultsError
 
 
@@ -18,14 +18,13 @@ def confirmed(results: pd.DataFrame) -> pd.DataFrame:
             `provenance.finished_at` says which is the newer.
     """
     trials = of_reference(results[results["phase"] == "confirm"])
-    keys = ["dataset", "samples_per_class", "method"]
-    repeated = trials.duplicated([*keys, "seed"], keep=False)
+    repeated = trials.duplicated([*CELL_METHOD, "seed"], keep=False)
     if not repeated.any():
         return trials
     # One training that two studies share is one trial; two trainings of one seed are not one evidence.
-    trials = trials.drop_duplicates([*keys, "seed", "signature"])
-    repeated = trials.duplicated([*keys, "seed"], keep=False)
-    told = trials[repeated].groupby([*keys, "seed"])["study"].unique().reset_index()
+    trials = trials.drop_duplicates([*CELL_METHOD, "seed", "signature"])
+    repeated = trials.duplicated([*CELL_METHOD, "seed"], keep=False)
+    told = trials[repeated].groupby([*CELL_METHOD, "seed"])["study"].unique().reset_index()
     for row in told[told["study"].map(len) > 1].to_dict("records"):
         raise ResultsError(
             f"a seed must be confirmed by one study, but {' and '.join(row['study'])} both confirmed {row['dataset']} "
@@ -39,10 +38,15 @@ def confirmed(results: pd.DataFrame) -> pd.DataFrame:
             f"{first['dataset']} n={first['samples_per_class']} {first['method']} seed {first['seed']} is "
             "there more than once. Keep the rows of one configuration."
         )
-    return _latest(trials, keys, repeated)
+    return _latest(trials, repeated)
 
 
-def _latest(trials: pd.DataFrame, keys: list[str], repeated: pd.Series) -> pd.DataFrame:
+def measured(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials that completed with a test accuracy: those that means and differences are taken over."""
+    return trials[(trials["status"] == "completed") & trials["test_accuracy"].notna()]
+
+
+def _latest(trials: pd.DataFrame, repeated: pd.Series) -> pd.DataFrame:
     # The seed and the machine are not the choice.
     settings = [
         name
@@ -50,14 +54,14 @@ def _latest(trials: pd.DataFrame, keys: list[str], repeated: pd.Series) -> pd.Da
         if name.startswith("config.") and not name.startswith("config.compute.") and not name.endswith("seed")
     ]
     text = trials[settings].astype("string").fillna("")
-    by_age = trials[keys].assign(
+    by_age = trials[CELL_METHOD].assign(
         choice=text.groupby(settings, sort=False).ngroup() if settings else 0,
         repeated=repeated,
         seed=trials["seed"],
         finished_at=trials["provenance.finished_at"],
     )
     by_age = by_age.sort_values("finished_at", kind="stable")
-    groups = by_age.groupby(keys, sort=False)
+    groups = by_age.groupby(CELL_METHOD, sort=False)
     current = by_age["choice"] == groups["choice"].transform("last")
-    kept = by_age[current | ~groups["repeated"].transform("any")].drop_duplicates([*keys, "seed"], keep="last")
+    kept = by_age[current | ~groups["repeated"].transform("any")].drop_duplicates([*CELL_METHOD, "seed"], keep="last")
     return trials.loc[kept.index.sort_values()]

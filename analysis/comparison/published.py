@@ -5,6 +5,8 @@ from importlib.resources import files
 
 import pandas as pd
 
+from analysis.data.columns import CELL_METHOD
+
 
 def published() -> pd.DataFrame:
     """Every published number: Tables 3 to 5 of the DAGAN paper, and the digits of Dong & Zhou.
@@ -20,7 +22,7 @@ def beside(means: pd.DataFrame) -> pd.DataFrame:
 
     The last epoch counts where there are several; a number without samples per class stands beside every size.
     """
-    last = _read().drop_duplicates(["dataset", "samples_per_class", "method"], keep="last").to_dict("records")
+    last = _read().drop_duplicates(CELL_METHOD, keep="last").to_dict("records")
     known = {
         (
             row["dataset"],

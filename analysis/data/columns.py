@@ -28,6 +28,8 @@ STATUSES = ("completed", "stopped", "diverged", "oom", "failed")
 PHASES = ("search", "confirm")
 IDENTITY = ("phase", "dataset", "samples_per_class", "method", "point", "trial", "seed")
 TRIAL = ("study", "signature", *IDENTITY)  # what no two rows share
+CELL = ["dataset", "samples_per_class"]
+CELL_METHOD = [*CELL, "method"]
 
 
 def tidy(table: pd.DataFrame) -> pd.DataFrame:

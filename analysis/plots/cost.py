@@ -15,7 +15,7 @@ from analysis.plots.canvas import MUTED, bare_rows, canvas, note, styled, tell
 def cost(costs: pd.DataFrame, methods: Sequence[str] = ()) -> Figure:
     """Compute of each method, search (pale) and confirm, and what it were without shared work, in TFLOP.
 
-    Columns as `analysis.accounting.costs`: phase, method, trials, pflop, pflop_unshared, wall_seconds.
+    Columns as `analysis.accounting.costs.costs`: phase, method, trials, pflop, pflop_unshared, wall_seconds.
     """
     shown = ordered(costs["method"], methods)
     figure, axes = canvas(1.2 + 0.27 * max(len(shown), 1))

@@ -19,7 +19,7 @@ DECADES = 30  # a positive axis that spans more than this factor is logarithmic
 def search_progress(progress: pd.DataFrame, methods: Sequence[str] = ()) -> Figure:
     """Best validation accuracy so far against the number of suggestions tried, for the rows of one cell.
 
-    Columns as `analysis.accounting.search_progress`; each suggestion is a pale dot that says which it is.
+    Columns as `analysis.search.suggestions.search_progress`; each suggestion is a pale dot that says which it is.
     """
     shown = ordered(progress["method"], methods)
     figure, axes = canvas(3.1)

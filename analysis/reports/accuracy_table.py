@@ -7,14 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.accounting import best_suggestions
-from analysis.comparison.comparison import compare, means
+from analysis.comparison.differences import compare
+from analysis.comparison.means import means
 from analysis.comparison.published import beside
+from analysis.data.columns import CELL
 from analysis.formatting import listed, percent
 from analysis.methods import ordered
 from analysis.reports.table_formats import FORMS, Cell, Grid
-
-CELL = ["dataset", "samples_per_class"]
+from analysis.search.suggestions import best_suggestions
 
 
 @dataclass(frozen=True)

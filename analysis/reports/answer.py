@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.data.columns import CELL
 from analysis.data.study import Study
 from analysis.formatting import interval, listed, p_statement, percent, plural, points
 
-CELL = ["dataset", "samples_per_class"]
 NAMED = 4  # groups of comparisons that the paragraph names; the table below it has them all
 Row = Mapping[Any, Any]
 

@@ -7,25 +7,27 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.accounting import best_suggestions, costs, counts, search_progress
+from analysis.accounting.costs import costs
+from analysis.accounting.outcomes import counts
 from analysis.comparison.ablation import contributions
 from analysis.comparison.across_cells import aggregate
-from analysis.comparison.comparison import compare, means
 from analysis.comparison.confirmed import confirmed
+from analysis.comparison.differences import compare
 from analysis.comparison.image_quality import gains, generators
-from analysis.data.columns import of_reference
-from analysis.data.curves import average_curves, of_trials
+from analysis.comparison.learning_curves import average_curves, of_trials
+from analysis.comparison.means import means
+from analysis.data.columns import CELL, CELL_METHOD, of_reference
 from analysis.data.entries import curves as curves_of
 from analysis.data.results import load, load_curves
 from analysis.data.study import Study, load_study
 from analysis.errors import ResultsError
 from analysis.reports.answer import Answer, answer
 from analysis.search.budget import budget_curves
+from analysis.search.early_stopping import rungs_and_finals
 from analysis.search.importance import importance
 from analysis.search.range_edges import edges
 from analysis.search.response import responses
-from analysis.search.space import suggestions
-from analysis.statistics.rank_correlation import rungs_and_finals
+from analysis.search.suggestions import best_suggestions, search_progress, suggestions
 
 CURVES = 32  # confirm trials of a cell and method whose curves are averaged; more would not move the mean
 LOOKED_BACK_ON = 200  # search trials of a cell and method whose curves say whether early stopping was justified
@@ -61,7 +63,7 @@ class Evidence:
     @property
     def cells(self) -> list[tuple[str, int]]:
         """Dataset and samples per class of every cell, in the order of the results."""
-        pairs = self.results[["dataset", "samples_per_class"]].drop_duplicates()
+        pairs = self.results[CELL].drop_duplicates()
         return list(pairs.itertuples(index=False, name=None))
 
     @property
@@ -71,7 +73,7 @@ class Evidence:
 
 
 def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Collection[str] | None = None) -> Evidence:
-    """Read a study directory and compute its evidence; `planned` as in `analysis.accounting.counts`.
+    """Read a study directory and compute its evidence; `planned` as in `analysis.accounting.outcomes.counts`.
 
     With `signatures` only these trials count: a study file that was changed leaves others behind in the ledger.
     """
@@ -130,9 +132,9 @@ def weigh(
 def _importance(results: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Of the first cells: it takes a moment for each search, and figures show no more."""
     if find_spec("optuna") is None or not study.space:
-        return pd.DataFrame(columns=["dataset", "samples_per_class", "method", "parameter", "importance", "n"])
-    cells = results[["dataset", "samples_per_class"]].drop_duplicates().head(CELLS)
-    return importance(results.merge(cells, on=["dataset", "samples_per_class"]), study.space)
+        return pd.DataFrame(columns=[*CELL_METHOD, "parameter", "importance", "n"])
+    cells = results[CELL].drop_duplicates().head(CELLS)
+    return importance(results.merge(cells, on=CELL), study.space)
 
 
 def _ablation(results: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -154,7 +156,7 @@ def _over_cells(results: pd.DataFrame) -> pd.DataFrame:
 def _looked_back_on(results: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The search trials by which early stopping can be judged, where a study has it: those that it let end."""
     search = results[(results["phase"] == "search") & (results["status"] == "completed")]
-    groups = search.groupby(["dataset", "samples_per_class", "method"], sort=False)
+    groups = search.groupby(CELL_METHOD, sort=False)
     return groups.head(LOOKED_BACK_ON) if study.rungs else search.head(0)
 
 
@@ -168,11 +170,11 @@ def _rungs(results: pd.DataFrame, curves: pd.DataFrame, study: Study) -> pd.Data
 
 
 def _of_first_seeds(trials: pd.DataFrame) -> pd.DataFrame:
-    return trials.groupby(["dataset", "samples_per_class", "method"], sort=False).head(CURVES)
+    return trials.groupby(CELL_METHOD, sort=False).head(CURVES)
 
 
 def _chosen(results: pd.DataFrame) -> pd.DataFrame:
-    keys = ["dataset", "samples_per_class", "method", "trial"]
+    keys = [*CELL_METHOD, "trial"]
     return results[results["phase"] == "search"].merge(best_suggestions(results)[keys], on=keys)
 
 

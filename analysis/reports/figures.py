@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis import plots
 from analysis.comparison.confirmed import confirmed
+from analysis.data.columns import CELL, CELL_METHOD
 from analysis.methods import ordered
 from analysis.reports.evidence import Evidence
 
@@ -67,7 +68,7 @@ def legible_methods(evidence: Evidence) -> list[str]:
         return methods
     family = evidence.study.compare
     declared = [name for method, baselines in family.items() for name in (method, *baselines)]
-    ranks = evidence.means.groupby(["dataset", "samples_per_class"])["mean"].rank(ascending=False)
+    ranks = evidence.means.groupby(CELL)["mean"].rank(ascending=False)
     by_rank = ranks.groupby(evidence.means["method"]).mean().sort_values(kind="stable")
     chosen = dict.fromkeys(name for name in (*declared, *by_rank.index, *methods) if name in set(methods))
     return ordered(islice(chosen, LEGIBLE), evidence.study.methods)
@@ -99,9 +100,7 @@ def _cost(evidence: Evidence, shown: list[str]) -> Drawn:
 def _ablation(evidence: Evidence) -> Drawn:
     if evidence.ablation.empty:
         return
-    for (dataset, size, method), rows in evidence.ablation.groupby(
-        ["dataset", "samples_per_class", "method"], sort=False
-    ):
+    for (dataset, size, method), rows in evidence.ablation.groupby(CELL_METHOD, sort=False):
         yield f"{method}, {dataset}, {size:,} per class", plots.contributions(rows, evidence.study.smallest_difference)
 
 
@@ -160,7 +159,7 @@ def _of(table: pd.DataFrame, shown: Iterable[str]) -> pd.DataFrame:
 
 
 def _by_cell(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    for (dataset, size), rows in table.groupby(["dataset", "samples_per_class"], sort=True):
+    for (dataset, size), rows in table.groupby(CELL, sort=True):
         yield f"{dataset}, {size:,} per class", rows
 
 

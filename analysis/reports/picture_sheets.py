@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.comparison.confirmed import confirmed
+from analysis.data.pictures import Pictures, Pixels, load_pictures
 from analysis.methods import ordered
+from analysis.plots.pictures import data_uri, grid, png, strip
 from analysis.reports.evidence import Evidence
 from analysis.reports.figures import MOST, slug
-from analysis.reports.pictures import Pictures, Pixels, data_uri, grid, load_pictures, png, strip
 
 
 @dataclass(frozen=True)

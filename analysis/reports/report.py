@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis import failures
 from analysis import formatting as wording
-from analysis.accounting import OUTCOMES
+from analysis.accounting.outcomes import OUTCOMES, messages, warnings
 from analysis.comparison.image_quality import MEASURES
 from analysis.data.csv_guard import guarded
 from analysis.data.results import Source, load, write_tables
@@ -153,8 +152,8 @@ def _context(evidence: Evidence, sheets: list[PictureSheet]) -> dict[str, Any]:
         "outcomes": [name for name in OUTCOMES if evidence.counts[name].notna().any()],
         "counts": evidence.counts.to_dict("records"),
         "costs": tables.cost_rows(evidence),
-        "errors": failures.messages(evidence.results),
-        "warnings": failures.warnings(evidence.results),
+        "errors": messages(evidence.results),
+        "warnings": warnings(evidence.results),
         "provenance": tables.provenance(evidence.results),
         "script": script,
         # The page runs this one script and no other, whatever text it shows.

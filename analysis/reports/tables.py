@@ -7,14 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.accounting import best_suggestions
 from analysis.comparison.confirmed import confirmed
 from analysis.comparison.image_quality import MEASURES
+from analysis.data.columns import CELL_METHOD
 from analysis.formatting import MINUS, listed, plural, tflop
 from analysis.reports.evidence import Evidence
+from analysis.search.suggestions import best_suggestions
 
 END = {"low": "lower end", "high": "upper end"}
-CELL = ["dataset", "samples_per_class"]
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ def choices(evidence: Evidence) -> Choices:
     trials = confirmed(evidence.results)
     is_confirmed = not trials.empty
     if not is_confirmed:
-        keys = [*CELL, "method", "trial"]
+        keys = [*CELL_METHOD, "trial"]
         trials = evidence.results.merge(best_suggestions(evidence.results)[keys], on=keys)
         trials = trials[trials["phase"] == "search"]
     columns = _telling(trials, evidence.study.parameters)
     rows = []
-    for (dataset, size, method), group in trials.groupby([*CELL, "method"], sort=False):
+    for (dataset, size, method), group in trials.groupby(CELL_METHOD, sort=False):
         values = tuple(_distinct(group[f"config.{column}"]) for column in columns)
         rows.append((str(dataset), int(str(size)), str(method), values))
     return Choices(columns, tuple(rows), _whose(evidence, confirmed=is_confirmed))
@@ -66,7 +66,7 @@ def ends(edges: pd.DataFrame) -> dict[tuple[str, int, str, str], str]:
 
 def _telling(trials: pd.DataFrame, searched: Sequence[str]) -> tuple[str, ...]:
     present = [name.removeprefix("config.") for name in trials.columns if name.startswith("config.")]
-    by_cell = trials.groupby([*CELL, "method"])
+    by_cell = trials.groupby(CELL_METHOD)
     told_elsewhere = {"method", "seed", "data.dataset", "data.name", "data.samples_per_class"}
 
     def differs(name: str) -> bool:
@@ -113,7 +113,7 @@ def generator_rows(evidence: Evidence) -> list[tuple[str, int, str, list[str]]]:
     """Dataset, size, method and the judge's numbers in words, in the order of `generator_heads`."""
     heads = generator_heads(evidence)
     rows = []
-    for (dataset, size, method), group in evidence.generators.groupby([*CELL, "method"], sort=False):
+    for (dataset, size, method), group in evidence.generators.groupby(CELL_METHOD, sort=False):
         told = {row["measure"]: _spread(row) for row in group.to_dict("records")}
         rows.append((str(dataset), int(str(size)), str(method), [told.get(measure, "–") for measure in heads]))
     return rows

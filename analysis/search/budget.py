@@ -7,10 +7,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from analysis.accounting import search_progress
+from analysis.data.columns import CELL_METHOD
+from analysis.search.suggestions import search_progress
 from analysis.statistics.intervals import Numbers
 
-KEYS = ["dataset", "samples_per_class", "method"]
 SUPPORTED = 4  # trials there must be for each one of a budget with an interval; beyond, none covers (see below)
 FEWEST = 8  # suggestions below which no budget has an interval
 MOST = 40  # budgets per search; a longer search is shown at so many, evenly spread in ratio
@@ -32,11 +32,11 @@ def budget_curves(results: pd.DataFrame) -> pd.DataFrame:
     bootstrap percentiles cover 46 to 66 % at k = N, 68 to 85 % at N / 2; the jackknife 89 to 95 % up to N / 4, and
     78 to 95 % where a few suggestions are far better than all others.
     """
-    searches = search_progress(results).groupby(KEYS, sort=False)
+    searches = search_progress(results).groupby(CELL_METHOD, sort=False)
     curves = {key: _curve(search) for key, search in searches}
-    columns = [*KEYS, "tried", "of", "pflop", "expected", "low", "high", "none", "note"]
+    columns = [*CELL_METHOD, "tried", "of", "pflop", "expected", "low", "high", "none", "note"]
     return (
-        pd.concat(curves, names=KEYS).reset_index(KEYS).reset_index(drop=True)[columns]
+        pd.concat(curves, names=CELL_METHOD).reset_index(CELL_METHOD).reset_index(drop=True)[columns]
         if curves
         else pd.DataFrame(columns=columns)
     )

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from analysis.search.space import Parameter, searched, suggestions
+from analysis.data.columns import CELL_METHOD
+from analysis.search.space import Parameter, searched
+from analysis.search.suggestions import suggestions
 
-CELL_METHOD = ["dataset", "samples_per_class", "method"]
 FEWEST = 10  # suggestions; below, the best and the rest are too few to tell apart
 BEST = 5  # suggestions at least that count as the best: fewer, says Optuna, make PED-ANOVA unstable
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.accounting import best_suggestions
-from analysis.search.space import Parameter, searched, suggestions
+from analysis.data.columns import CELL_METHOD
+from analysis.search.space import Parameter, searched
+from analysis.search.suggestions import best_suggestions, suggestions
 
 NEAR = 0.05  # of the range, on its own scale: a uniform draw lands so near to one of the ends in a tenth of searches
 FEWEST = 3  # values of a list; of two the best always lies at an end
@@ -21,7 +22,7 @@ def edges(results: pd.DataFrame, space: Mapping[str, Any]) -> pd.DataFrame:
     end, on the logarithm where that was searched; of a list the place among its values), distance (to the nearer end,
     0..0.5), edge (`low`, `high` or nothing: within 5 % of a range, or an end of a list of three or more) and note.
     """
-    best = suggestions(results).merge(best_suggestions(results)[["dataset", "samples_per_class", "method", "trial"]])
+    best = suggestions(results).merge(best_suggestions(results)[[*CELL_METHOD, "trial"]])
     rows = []
     for parameter in searched(space):
         column = f"config.{parameter.name}"
@@ -30,7 +31,7 @@ def edges(results: pd.DataFrame, space: Mapping[str, Any]) -> pd.DataFrame:
                 cell = [row["dataset"], row["samples_per_class"], row["method"]]
                 rows.append([*cell, parameter.name, float(row[column]), *_place(parameter, float(row[column]))])
     columns = ["parameter", "value", "low", "high", "position", "distance", "edge", "note"]
-    return pd.DataFrame(rows, columns=["dataset", "samples_per_class", "method", *columns])
+    return pd.DataFrame(rows, columns=[*CELL_METHOD, *columns])
 
 
 def _place(parameter: Parameter, value: float) -> list[Any]:

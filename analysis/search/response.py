@@ -6,11 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.search.space import suggestions
+from analysis.data.columns import CELL_METHOD
+from analysis.search.suggestions import suggestions
 from analysis.statistics.groups import of_equal_size
 from analysis.statistics.intervals import Numbers, cut, interval_note, spreads, t_limits
-
-CELL_METHOD = ["dataset", "samples_per_class", "method"]
 
 
 def responses(results: pd.DataFrame, parameters: Sequence[str], bins: int = 5) -> pd.DataFrame:

@@ -5,11 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from analysis.errors import ResultsError
-
-KEYS = ["dataset", "samples_per_class", "method", "trial"]
 
 
 @dataclass(frozen=True)
@@ -74,21 +70,3 @@ def _range(name: str, form: Mapping[str, Any]) -> Parameter:
     ends = form["min"], form["max"]
     whole = distribution == "int_uniform" or (not distribution and all(isinstance(end, int) for end in ends))
     return Parameter(name, float(ends[0]), float(ends[1]), "log" in distribution, whole)
-
-
-def suggestions(results: pd.DataFrame) -> pd.DataFrame:
-    """One row per suggestion of the search: its settings, and the mean validation accuracy over its seeds.
-
-    Columns: dataset, samples_per_class, method, trial, completed (whether any seed did), stopped (early), accuracy
-    (mean over the completed seeds or, if none, over the stopped ones; nan if neither), and the config columns.
-    """
-    search = results[results["phase"] == "search"]
-    settings = [name for name in results.columns if name.startswith("config.")]
-    rows = search[[*KEYS, *settings]].drop_duplicates(KEYS).set_index(KEYS)
-    for status in ("completed", "stopped"):
-        found = search[search["status"] == status].groupby(KEYS, sort=False)["validation_accuracy"].mean()
-        rows[f"{status}_accuracy"] = found.reindex(rows.index)
-    rows["completed"] = rows["completed_accuracy"].notna()
-    rows["stopped"] = rows["stopped_accuracy"].notna() & ~rows["completed"]
-    rows["accuracy"] = rows.pop("completed_accuracy").fillna(rows.pop("stopped_accuracy"))
-    return rows.reset_index()[[*KEYS, "completed", "stopped", "accuracy", *settings]]

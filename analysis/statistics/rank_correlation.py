@@ -1,14 +1,10 @@
 """Does one order foretell another: image quality and accuracy gain, an early rung and the final accuracy."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from scipy import stats
-
-from analysis.comparison.comparison import CELL, paired_differences
-from analysis.comparison.confirmed import confirmed
 
 FEWEST = 5  # below, the standard error of Kendall's τ, 0.437 / (n − 4), is not there
 CORRELATION = ["n", "spearman", "spearman_low", "spearman_high", "kendall", "kendall_low", "kendall_high", "note"]
@@ -25,52 +21,6 @@ def rank_correlations(table: pd.DataFrame, first: str, second: str, by: Sequence
     pairs = table[[*by, first, second]].dropna(subset=[first, second])
     rows = [[*key, *_correlation(group[first], group[second])] for key, group in pairs.groupby(list(by), sort=False)]
     return pd.DataFrame(rows, columns=[*by, *CORRELATION])
-
-
-def quality_and_gain(
-    results: pd.DataFrame, quality: Sequence[str], family: Mapping[str, Sequence[str]]
-) -> pd.DataFrame:
-    """Rank correlation of each image quality with the accuracy gain, over the seeds of each declared comparison.
-
-    Do seeds whose images are better gain more over the baseline? `quality` names columns of the method's confirm trials
-    (a score such as `quality.gan_test`, or a distance such as `quality.kid`, for which a helpful one correlates
-    negatively). Columns: dataset, samples_per_class, method, baseline, quality, then those of `rank_correlations`.
-    """
-    keys = [*CELL, "method", "seed"]
-    pairs = [(method, baseline) for method, baselines in family.items() for baseline in baselines]
-    gains = paired_differences(results, pairs)
-    scores = confirmed(results)[[*keys, *quality]]
-    joined = gains.merge(scores, on=keys)
-    by = [*CELL, "method", "baseline"]
-    tables = [rank_correlations(joined, name, "difference", by).assign(quality=name) for name in quality]
-    columns = [*by, "quality", *CORRELATION]
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
-
-
-def rungs_and_finals(curves: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
-    """Rank correlation of validation accuracy on the way with that at the end: was early stopping justified?
-
-    `curves` as from `analysis.load_curves`. For each cell, method and iteration of stage 2 that at least two completed
-    search trials passed before their end. Trials that were stopped have no final accuracy and are missing here, and
-    they were the worst, so the correlation among those left is too low rather than too high.
-
-    Columns: dataset, samples_per_class, method, iteration, those of `rank_correlations`, place_of_best (of the trial
-    that ended best, among the n at this iteration; 1: it led already) and keeps_best (whether a halving that keeps the
-    best third of the n would have kept it).
-    """
-    keys = [*CELL, "method", "iteration"]
-    finals = results[(results["phase"] == "search") & (results["status"] == "completed")]
-    points = curves[(curves["phase"] == "search") & (curves["stage"] == "classification")]
-    points = points[["signature", "iteration", "validation_accuracy"]].rename(columns={"validation_accuracy": "early"})
-    joined = points.merge(finals[["signature", *CELL, "method", "validation_accuracy"]], on="signature").dropna()
-    joined = joined[joined["iteration"] < joined.groupby("signature")["iteration"].transform("max")]
-    joined = joined[joined.groupby(keys)["early"].transform("size") > 1].sort_values(keys, kind="stable")
-    table = rank_correlations(joined, "early", "validation_accuracy", keys)
-    joined["place"] = joined.groupby(keys)["early"].rank(method="min", ascending=False)
-    best = joined.sort_values("validation_accuracy", kind="stable").groupby(keys)["place"].last()
-    table["place_of_best"] = best.reindex(pd.MultiIndex.from_frame(table[keys])).to_numpy() if len(table) else []
-    table["keeps_best"] = table["place_of_best"] <= np.maximum(1, table["n"] // 3)
-    return table
 
 
 def _correlation(first: pd.Series, second: pd.Series) -> list[object]:

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from analysis.data.pictures import Pixels
 from analysis.plots.image_sheet import Panel, sheet
-from analysis.reports.pictures import Pixels
 from dagan.compute.streams import Streams
 from dagan.config import Config, facts_of
 from dagan.errors import InvalidInput, Problem, refuse

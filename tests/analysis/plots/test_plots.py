@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis import costs, load, plots
-from analysis.data.curves import average_curves
+from analysis.comparison.learning_curves import average_curves
 from analysis.plots.canvas import LINE, canvas, tell
 
 METHODS = ("c", "dagan")

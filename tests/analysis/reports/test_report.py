@@ -14,11 +14,12 @@ import yaml
 from synthetic import METHODS, entry, write_entry, write_pictures, write_study
 
 from analysis import ResultsError, load, report, write_report
+from analysis.data.pictures import load_pictures
+from analysis.plots.pictures import grid, png
 from analysis.reports import report as publication
 from analysis.reports.accuracy_table import AccuracyTable, accuracy_tables
 from analysis.reports.evidence import gather
 from analysis.reports.figures import LEGIBLE, Section, figures, legible_methods
-from analysis.reports.pictures import grid, load_pictures, png
 from analysis.reports.table_formats import escape_markdown
 from analysis.reports.tables import choices
 

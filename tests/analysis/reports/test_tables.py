@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import load, means, published, table
-from analysis.comparison.comparison import compare
+from analysis.comparison.differences import compare
 from analysis.comparison.published import beside
 from analysis.reports.accuracy_table import accuracy_tables, grid
 from analysis.reports.report import write_report

@@ -8,7 +8,8 @@ import pytest
 from synthetic import PARAMETERS, table
 
 from analysis import ResultsError, edges, importance, outcome_shares, responses
-from analysis.search.space import searched, suggestions
+from analysis.search.space import searched
+from analysis.search.suggestions import suggestions
 
 SPACE = {
     "gan.weight": {"distribution": "log_uniform_values", "min": 0.01, "max": 10.0},

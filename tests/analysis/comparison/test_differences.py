@@ -11,8 +11,10 @@ from statsmodels.stats.multitest import multipletests
 from synthetic import METHODS, table
 
 from analysis import ResultsError, compare, explore, load, means
-from analysis.accounting import best_suggestions, costs, counts, search_progress
+from analysis.accounting.costs import costs
+from analysis.accounting.outcomes import counts
 from analysis.comparison.verdicts import ALPHA
+from analysis.search.suggestions import best_suggestions, search_progress
 from analysis.statistics.power import detectable_difference
 
 CLEAR = [0.80, 0.81, 0.79, 0.82, 0.78, 0.80, 0.83, 0.77, 0.80, 0.81, 0.79, 0.80]

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.data.columns import CELL_METHOD
+
 
 def average_curves(curves: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Mean over seeds of every curve column, for each cell, method, stage and iteration.
@@ -12,7 +14,7 @@ def average_curves(curves: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     the means, and low and high: the Student t interval of the validation accuracy, nan for one seed. Only
     iterations that every seed reached are kept, so that no line jumps where a seed drops out.
     """
-    keys = ["dataset", "samples_per_class", "method", "stage", "iteration"]
+    keys = [*CELL_METHOD, "stage", "iteration"]
     measured = [name for name in curves.columns if name == "validation_accuracy" or name.startswith("loss.")]
     groups = curves.groupby(keys, sort=False)
     table = groups[measured].mean()
@@ -23,12 +25,12 @@ def average_curves(curves: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     half *= groups["validation_accuracy"].std().to_numpy() / np.sqrt(np.maximum(counted, 1))
     table["low"], table["high"] = table["validation_accuracy"] - half, table["validation_accuracy"] + half
     table = table.reset_index()
-    whole = table.groupby(["dataset", "samples_per_class", "method", "stage"], sort=False)["n"].transform("max")
+    whole = table.groupby([*CELL_METHOD, "stage"], sort=False)["n"].transform("max")
     return table[table["n"] == whole].reset_index(drop=True)
 
 
 def of_trials(curves: pd.DataFrame, chosen: pd.DataFrame, phase: str) -> pd.DataFrame:
     """The curves of one phase that belong to the cells, methods and trials named in `chosen`."""
-    keys = ["dataset", "samples_per_class", "method", "trial"]
+    keys = [*CELL_METHOD, "trial"]
     part = curves[curves["phase"] == phase]
     return part.merge(chosen[keys].drop_duplicates(), on=keys, how="inner")

@@ -1,7 +1,6 @@
-"""The evidence of a study: the mean of every method, and the paired differences that the study declared."""
+"""Paired differences between methods: those that the study declares, and those that nobody declared."""
 
 import difflib
-import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
@@ -9,52 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.comparison.confirmed import confirmed
+from analysis.comparison.confirmed import confirmed, measured
 from analysis.comparison.verdicts import ALPHA, judged
+from analysis.data.columns import CELL, CELL_METHOD
 from analysis.errors import ResultsError
 from analysis.methods import PAPER_ORDER, ordered
 from analysis.statistics.corrections import benjamini_hochberg
-from analysis.statistics.groups import of_equal_size
-from analysis.statistics.intervals import Numbers, bca_limits, cut, interval_note, spreads, t_limits
 from analysis.statistics.paired import paired_statistics
 
-CELL = ["dataset", "samples_per_class"]
-UNFINISHED = ("stopped", "diverged", "oom", "failed")
 Pairs = Sequence[tuple[str, str]]
-
-
-def means(results: pd.DataFrame) -> pd.DataFrame:
-    """Mean test accuracy of each cell and method over its completed confirm seeds.
-
-    Columns: dataset, samples_per_class, method, n (seeds), mean, sd, low, high (95 % Student t interval, cut at 0 and
-    1), bca_low, bca_high (95 % BCa bootstrap; nan below 4 seeds), note, and the confirm trials that ended as stopped,
-    diverged, oom, failed. Accuracies in 0..1. One seed, and seeds that all gave the same, have no interval (nan).
-    """
-    trials = confirmed(results)
-    keys = [*CELL, "method"]
-    table = trials[keys].drop_duplicates(ignore_index=True)
-    measured = _measured(trials).merge(table.reset_index(names="row"), on=keys)
-    table["n"] = np.bincount(measured["row"], minlength=len(table))
-    table[["mean", "sd", "low", "high", "bca_low", "bca_high"]] = math.nan
-    table["note"] = "no values"
-    for rows, samples in of_equal_size(measured["test_accuracy"], measured["row"], len(table)):
-        for name, column in _mean(samples).items():
-            table.loc[rows, name] = column
-    ended = trials.groupby([*keys, "status"], sort=False).size().unstack("status", fill_value=0)
-    ended = ended.reindex(columns=list(UNFINISHED), fill_value=0).astype(int)
-    return table.merge(ended.reset_index(), on=keys, how="left")
-
-
-def _mean(samples: Numbers) -> dict[str, Numbers | list[str]]:
-    n = samples.shape[1]
-    mean, sd = samples.mean(axis=1), spreads(samples)
-    uncut = t_limits(mean, sd, n)
-    low, high = cut(*uncut, within=(0.0, 1.0))
-    was_cut = (low > uncut[0]) | (high < uncut[1])
-    notes = [interval_note(n, spread, cut=bool(moved)) for spread, moved in zip(sd, was_cut, strict=True)]
-    bca_low, bca_high = bca_limits(samples)
-    limits = {"low": low, "high": high, "bca_low": bca_low, "bca_high": bca_high}
-    return {"mean": mean, "sd": sd, **limits, "note": notes}
 
 
 def compare(
@@ -75,7 +37,7 @@ def compare(
     pairs = [(method, baseline) for method, baselines in family.items() for baseline in baselines]
     _check(pairs, results)
     rows = _rows(results, pairs)
-    return judged(_differences(confirmed(results), rows), smallest_difference)
+    return judged(_differences(results, rows), smallest_difference)
 
 
 def explore(
@@ -96,7 +58,7 @@ def explore(
         pairs = [(method, baseline) for baseline in against for method in methods if method != baseline]
         _check(pairs, results)
     rows = _rows(results, [pair for pair in pairs if frozenset(pair) not in declared])
-    table = _differences(confirmed(results), rows, bootstrap=False)
+    table = _differences(results, rows, bootstrap=False)
     table["p_bh"] = benjamini_hochberg(table["p"])
     table["promising"] = table["p_bh"] < ALPHA
     return table
@@ -114,18 +76,12 @@ def _rows(results: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*CELL, "method", "baseline"])
 
 
-def _differences(trials: pd.DataFrame, rows: pd.DataFrame, *, bootstrap: bool = True) -> pd.DataFrame:
+def _differences(results: pd.DataFrame, rows: pd.DataFrame, *, bootstrap: bool = True) -> pd.DataFrame:
     """The rows (dataset, samples_per_class, method, baseline) with what their paired seeds say."""
-    differences, unpaired = _paired(_measured(trials), rows)
+    differences, unpaired = _paired(results, rows)
     said = paired_statistics(differences.set_index("comparison")["difference"], len(rows), bootstrap=bootstrap)
     table = rows.assign(n=said["n"], unpaired=unpaired)
     return pd.concat([table, said.drop(columns="n")], axis=1)
-
-
-def measured_accuracies(results: pd.DataFrame) -> pd.DataFrame:
-    """The evidence itself: dataset, samples_per_class, method, seed and test_accuracy of completed confirm trials."""
-    columns = [*CELL, "method", "seed", "test_accuracy"]
-    return _measured(confirmed(results))[columns].reset_index(drop=True)
 
 
 def paired_differences(results: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
@@ -135,18 +91,19 @@ def paired_differences(results: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
     """
     _check(pairs, results)
     rows = _rows(results, pairs)
-    differences, _ = _paired(measured_accuracies(results), rows)
+    differences, _ = _paired(results, rows)
     named = rows.loc[differences["comparison"]].reset_index(drop=True)
     return pd.concat([named, differences[["seed", "difference"]]], axis=1)
 
 
-def _paired(measured: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+def _paired(results: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     """The columns comparison (row number), seed, difference; and of each row the seeds that one side lacks."""
+    accuracies = measured(confirmed(results))[[*CELL_METHOD, "seed", "test_accuracy"]]
     wanted = rows.reset_index(names="comparison")
     sides = []
     for side in ("method", "baseline"):
         named = wanted[[*CELL, side, "comparison"]].rename(columns={side: "method"})
-        found = named.merge(measured[[*CELL, "method", "seed", "test_accuracy"]], on=[*CELL, "method"])
+        found = named.merge(accuracies, on=CELL_METHOD)
         sides.append(found[["comparison", "seed", "test_accuracy"]])
     both = sides[0].merge(sides[1], on=["comparison", "seed"])
     both["difference"] = both["test_accuracy_x"] - both["test_accuracy_y"]
@@ -155,10 +112,6 @@ def _paired(measured: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, N
         for group in (sides, [both])
     )
     return both[["comparison", "seed", "difference"]], runs[0] + runs[1] - 2 * pairs[0]
-
-
-def _measured(trials: pd.DataFrame) -> pd.DataFrame:
-    return trials[(trials["status"] == "completed") & trials["test_accuracy"].notna()]
 
 
 def _check(pairs: Pairs, results: pd.DataFrame) -> None:

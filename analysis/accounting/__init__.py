@@ -1,0 +1,1 @@
+"""What the trials cost, and how they ended."""

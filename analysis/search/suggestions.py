@@ -1,0 +1,57 @@
+"""The suggestions of a search: what was tried, how well each did, and the best so far."""
+
+import pandas as pd
+
+from analysis.data.columns import CELL_METHOD
+
+
+def suggestions(results: pd.DataFrame) -> pd.DataFrame:
+    """One row per suggestion of the search: its settings, and the mean validation accuracy over its seeds.
+
+    Columns: dataset, samples_per_class, method, trial, completed (whether any seed did), stopped (early), accuracy
+    (mean over the completed seeds or, if none, over the stopped ones; nan if neither), and the config columns.
+    """
+    keys = [*CELL_METHOD, "trial"]
+    search = results[results["phase"] == "search"]
+    settings = [name for name in results.columns if name.startswith("config.")]
+    rows = search[[*keys, *settings]].drop_duplicates(keys).set_index(keys)
+    for status in ("completed", "stopped"):
+        found = search[search["status"] == status].groupby(keys, sort=False)["validation_accuracy"].mean()
+        rows[f"{status}_accuracy"] = found.reindex(rows.index)
+    rows["completed"] = rows["completed_accuracy"].notna()
+    rows["stopped"] = rows["stopped_accuracy"].notna() & ~rows["completed"]
+    rows["accuracy"] = rows.pop("completed_accuracy").fillna(rows.pop("stopped_accuracy"))
+    return rows.reset_index()[[*keys, "completed", "stopped", "accuracy", *settings]]
+
+
+def search_progress(results: pd.DataFrame) -> pd.DataFrame:
+    """The best validation accuracy so far after each suggestion of each search.
+
+    Columns: dataset, samples_per_class, method, trial, tried (suggestions so far), validation_accuracy (mean
+    over the suggestion's completed seeds, nan if none completed), best (0..1), pflop (of the suggestion),
+    pflop_so_far.
+    """
+    search = results[results["phase"] == "search"]
+    search = search.assign(validation_accuracy=search["validation_accuracy"].where(search["status"] == "completed"))
+    table = (
+        search.groupby([*CELL_METHOD, "trial"], sort=False)
+        .agg(validation_accuracy=("validation_accuracy", "mean"), pflop=("pflop", "sum"))
+        .reset_index()
+    )
+    groups = table.groupby(CELL_METHOD, sort=False)
+    # A suggestion that did not complete leaves the best as it was, and the first ones may have none yet.
+    table["best"] = groups["validation_accuracy"].cummax()
+    table["best"] = table.groupby(CELL_METHOD, sort=False)["best"].ffill()
+    table["tried"] = groups.cumcount() + 1
+    table["pflop_so_far"] = groups["pflop"].cumsum()
+    return table[[*CELL_METHOD, "trial", "tried", "validation_accuracy", "best", "pflop", "pflop_so_far"]]
+
+
+def best_suggestions(results: pd.DataFrame) -> pd.DataFrame:
+    """The suggestion with the best mean validation accuracy of each search; the earlier one of equals.
+
+    Columns: dataset, samples_per_class, method, trial, validation_accuracy (0..1).
+    """
+    progress = search_progress(results).dropna(subset="validation_accuracy")
+    best = progress.loc[progress.groupby(CELL_METHOD, sort=False)["validation_accuracy"].idxmax()]
+    return best[[*CELL_METHOD, "trial", "validation_accuracy"]].reset_index(drop=True)
