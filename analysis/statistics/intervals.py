@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special  # not scipy.stats, which takes half a second to import: planning uses this module too
 
 Numbers = NDArray[np.float64]
 RESAMPLES = 9_999  # as scipy.stats.bootstrap; the limits of two seedings differ by about a hundredth of the width
@@ -59,7 +59,7 @@ def t_interval(values: ArrayLike, level: float = 0.95, within: tuple[float, floa
 def t_limits(mean: Numbers, sd: Numbers, n: int, level: float = 0.95) -> tuple[Numbers, Numbers]:
     """Student t limits of many means of n values each; nan where n < 2 and where `sd` is zero."""
     pairs = max(n, 2)
-    half = np.where(sd > 0, stats.t.ppf((1 + level) / 2, pairs - 1) * sd / np.sqrt(pairs), math.nan)
+    half = np.where(sd > 0, special.stdtrit(pairs - 1, (1 + level) / 2) * sd / np.sqrt(pairs), math.nan)
     return mean - half, mean + half
 
 

@@ -1,18 +1,21 @@
 """What a number of seeds can show: the detectable difference, and the seeds that a difference takes."""
 
 import math
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import special  # not scipy.stats, not scipy.optimize, no pandas: planning a study must not wait for them
 
 from analysis.statistics.intervals import Numbers
 from analysis.statistics.sign_flips import DRAWS, EXACT_LIMIT
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Test = Literal["t", "sign_flip"]
 SETTLED = 10_000  # pairs from which the t and the normal distribution agree to less than a seed in a thousand
+PRECISION = 1e-13  # of the detectable difference, relative
 SPREAD_LEVEL = 0.8  # one-sided; what Browne (1995) advises for a standard deviation from a small pilot
 
 
@@ -29,13 +32,16 @@ def detectable_difference(sd: float, n: int, *, alpha: float = 0.05, power: floa
     if sd == 0:
         return 0.0
 
-    def lacking(effect: float) -> float:
-        return float(paired_power(effect, n, alpha=alpha, test=test)) - power
+    def found(effect: float) -> bool:
+        return bool(paired_power(effect, n, alpha=alpha, test=test) >= power)
 
-    low, high = 0.0, (stats.norm.isf(alpha / 2) + stats.norm.ppf(power)) / math.sqrt(n)
-    while lacking(high) < 0:
+    low, high = 0.0, _normal_effect(alpha, power) / math.sqrt(n)
+    while not found(high):
         low, high = high, 2 * high
-    return float(optimize.brentq(lacking, low, high)) * sd
+    while high - low > PRECISION * high:
+        middle = (low + high) / 2
+        low, high = (low, middle) if found(middle) else (middle, high)
+    return high * sd
 
 
 def seeds_needed(sd: float, difference: float, *, alpha: float = 0.05, power: float = 0.8, test: Test = "t") -> float:
@@ -62,7 +68,7 @@ def seeds_needed_each(
     fewest = fewest_pairs(alpha, test)
     if math.isinf(fewest):
         return np.where(np.isnan(spread), math.nan, math.inf)
-    normal = ((stats.norm.isf(alpha / 2) + stats.norm.ppf(power)) / effects) ** 2
+    normal = (_normal_effect(alpha, power) / effects) ** 2
     n: Numbers = np.ceil(normal)
     # The t test always needs a little more than the normal approximation, never less.
     searched = np.flatnonzero(normal <= SETTLED)
@@ -71,6 +77,11 @@ def seeds_needed_each(
         searched = searched[paired_power(effects[searched], n[searched], alpha=alpha, test=test) < power]
         n[searched] += 1
     return n
+
+
+def _normal_effect(alpha: float, power: float) -> float:
+    """The shift, in standard errors, that a two-sided normal test finds with the given power."""
+    return float(special.ndtri(power) - special.ndtri(alpha / 2))
 
 
 def fewest_pairs(alpha: float, test: Test) -> float:
@@ -93,7 +104,7 @@ def paired_power(effect: ArrayLike, n: ArrayLike, *, alpha: float = 0.05, test: 
     found = _t_power(d, pairs, np.where(levels > 0, levels, 0.5))
     if test == "sign_flip":
         at_the_floor = (whole <= EXACT_LIMIT) & (levels * 2.0 ** (np.minimum(whole, EXACT_LIMIT) - 1) == 1)
-        found = np.where(at_the_floor, stats.norm.cdf(d) ** whole + stats.norm.cdf(-d) ** whole, found)
+        found = np.where(at_the_floor, special.ndtr(d) ** whole + special.ndtr(-d) ** whole, found)
     return np.where(levels > 0, found, 0.0)
 
 
@@ -106,30 +117,30 @@ def _level(n: int, alpha: float, test: Test) -> float:
 
 
 def _t_power(effect: Numbers, n: Numbers, alpha: Numbers) -> Numbers:
-    critical, shift = stats.t.isf(alpha / 2, n - 1), effect * np.sqrt(n)
+    critical, shift = -special.stdtrit(n - 1, alpha / 2), effect * np.sqrt(n)
     sure = shift > critical + 40
     shift = np.where(sure, 0.0, shift)
     # Beyond a shift of 4 the far tail is below 0.0001, and scipy's value for it may be nan.
-    far = np.where(shift < 4, stats.nct.cdf(-critical, n - 1, np.minimum(shift, 4)), 0.0)
-    return np.where(sure, 1.0, stats.nct.sf(critical, n - 1, shift) + far)
+    far = np.where(shift < 4, special.nctdtr(n - 1, np.minimum(shift, 4), -critical), 0.0)
+    return np.where(sure, 1.0, 1 - special.nctdtr(n - 1, shift, critical) + far)
 
 
 def spread_limit(sd: ArrayLike, n: ArrayLike, level: float = SPREAD_LEVEL) -> Numbers:
     """The upper confidence limit of a standard deviation from n normal values; nan below two."""
     pairs = np.asarray(n, dtype=float)
     freedom = np.where(pairs > 1, pairs - 1, math.nan)
-    limit: Numbers = np.asarray(sd, dtype=float) * np.sqrt(freedom / stats.chi2.ppf(1 - level, freedom))
+    limit: Numbers = np.asarray(sd, dtype=float) * np.sqrt(freedom / special.chdtri(freedom, level))
     return limit
 
 
 def plan_seeds(
-    pilot: pd.DataFrame,
+    pilot: "pd.DataFrame",
     *,
     differences: ArrayLike = (0.5, 1.0, 2.0),
     family: int | None = None,
     alpha: float = 0.05,
     power: float = 0.8,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """How many seeds each comparison of a pilot would take, by the sign-flip test after correction.
 
     `pilot` is the table of `compare`, or any with `sd` (of the paired differences, 0..1) and `n`; `differences` are in
@@ -138,6 +149,8 @@ def plan_seeds(
     rather too many) and seeds_cautious: the same from the upper 80 % confidence limit of `sd`, for a pilot of few seeds
     may have been lucky.
     """
+    import pandas as pd
+
     naming = [
         name for name in ("dataset", "samples_per_class", "method", "baseline", "factor", "level") if name in pilot
     ]

@@ -6,7 +6,8 @@ from itertools import product
 from statistics import mean
 from typing import Any
 
-from sweeps.forecast.power import detectable_difference
+from analysis.statistics.power import detectable_difference, fewest_pairs
+from analysis.statistics.sign_flips import smallest_attainable_p
 from sweeps.records.ledger import Entry
 from sweeps.study.schema import Study
 
@@ -18,21 +19,20 @@ with 20 digits per class), 1.6 and 1.2 (`dagan_aug` − `c_aug`) in the study `d
 def evidence(study: Study, entries: Iterable[Entry] = ()) -> dict[str, Any]:
     """What the declared comparisons can reach with the planned seeds; with a ledger's entries, by what these vary.
 
-    The exact sign-flip test of n paired seeds cannot give a p below 2/2^n; Holm multiplies the smallest of m by m.
+    The sign-flip test of n paired seeds cannot give a p below 2/2^n; Holm multiplies the smallest of m by m.
     """
     seeds = len(study.confirm_seeds)
     comparisons = sum(len(baselines) for baselines in study.compare.values()) * len(study.cells)
-    needed = 1
-    while comparisons and comparisons * 2 / 2**needed >= 0.05:
-        needed += 1
-    deviations = detectable_difference(seeds, alpha=0.05 / max(1, comparisons)) if seeds > 1 else math.inf
+    alpha = 0.05 / max(1, comparisons)
+    needed = fewest_pairs(alpha, "sign_flip") if comparisons else 1.0
+    deviations = detectable_difference(1.0, seeds, alpha=alpha, test="sign_flip") if seeds > 1 else math.inf
     measured = spread(study, entries)
     points = ASSUMED_POINTS if measured is None else measured
     return {
         "confirm_seeds": seeds,
         "comparisons": comparisons,
-        "smallest_p": 2 / 2**seeds,
-        "seeds_needed": needed,
+        "smallest_p": smallest_attainable_p(seeds),
+        "seeds_needed": int(needed) if math.isfinite(needed) else None,
         "enough": seeds >= needed,
         "detectable_deviations": deviations if math.isfinite(deviations) else None,
         "deviation_points": points,
@@ -70,9 +70,10 @@ def sentence(found: dict[str, Any]) -> str:
     start = f"Confirm seeds: {found['confirm_seeds']}; declared comparisons: {found['comparisons']}; "
     if found["enough"]:
         return start + f"the smallest p that the exact test can give is {found['smallest_p']:.2g}, enough after Holm."
+    could = f"{found['seeds_needed']} seeds could" if found["seeds_needed"] else "no number of seeds could"
     return (
         start + f"the smallest p that the exact test can give is {found['smallest_p']:.2g}. That cannot pass Holm's"
-        f" correction at 0.05, whatever is measured; {found['seeds_needed']} seeds could."
+        f" correction at 0.05, whatever is measured; {could}."
     )
 
 

@@ -1,6 +1,8 @@
 """Statistics against worked arithmetic, scipy, statsmodels and simulation."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -141,6 +143,19 @@ def test_detectable_difference_equals_statsmodels(n, alpha):
     assert detectable_difference(0.02, n, alpha=alpha) == pytest.approx(0.02 * float(effect), rel=1e-4)
 
 
+@pytest.mark.parametrize("n", [8, 12, 16])
+def test_sign_flips_detect_what_a_t_test_does_at_the_level_that_they_attain(n):
+    level = (math.ceil(0.05 * 2 ** (n - 1)) - 1) / 2 ** (n - 1)
+    effect = detectable_difference(1.0, n, test="sign_flip")
+    assert TTestPower().power(effect, n, level) == pytest.approx(0.8, abs=1e-9)
+
+
+def test_six_seeds_detect_by_their_signs_alone():
+    effect = detectable_difference(1.0, 6, test="sign_flip")
+    signs = np.random.default_rng(0).normal(effect, 1, (20_000, 6)) > 0
+    assert np.mean(signs.all(axis=1) | ~signs.any(axis=1)) == pytest.approx(0.8, abs=0.01)
+
+
 @pytest.mark.parametrize("difference", [0.005, 0.02, 0.1])
 def test_seeds_needed_equals_statsmodels(difference):
     power = TTestPower()
@@ -267,6 +282,14 @@ def test_below_the_floor_no_difference_can_be_found():
     assert paired_power(5.0, 5, test="sign_flip") == 0
 
 
+@pytest.mark.parametrize("n", [2, 5, 30, 400])
+def test_power_equals_scipys_noncentral_t(n):
+    effects = np.linspace(0, 4, 9)
+    critical, shift = stats.t.isf(0.025, n - 1), effects * math.sqrt(n)
+    expected = stats.nct.sf(critical, n - 1, shift) + np.nan_to_num(stats.nct.cdf(-critical, n - 1, shift))
+    assert paired_power(effects, n) == pytest.approx(expected, abs=1e-6)
+
+
 def test_power_is_never_missing():
     effects, pairs = np.meshgrid(np.linspace(0, 40, 80), [2, 3, 5, 8, 17, 300])
     for alpha in (0.05, 1e-3, 1e-5):  # scipy's far tail is nan for some of these
@@ -288,3 +311,10 @@ def test_a_plan_from_a_pilot():
     assert plan["seeds_cautious"][1] > plan["seeds"][1]
     assert plan["seeds"][2:].isna().all()
     assert plan_seeds(pilot, differences=2, family=10)["seeds"][0] > plan["seeds"][1]
+
+
+def test_what_planning_needs_is_imported_in_a_moment():
+    code = "import sys, analysis.statistics.power, analysis.search.space; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "scipy.special" in loaded
+    assert not {"scipy.stats", "scipy.optimize", "pandas"} & set(loaded)

@@ -7,14 +7,14 @@ from functools import cache
 import pytest
 from playing import plain, play, tiny
 
+from analysis import detectable_difference
 from dagan.networks.flops import pflop
 from dagan.training.progress import Checkpoint
 from sweeps.forecast.estimate.costs import estimate
-from sweeps.forecast.estimate.detectable import evidence, spread
+from sweeps.forecast.estimate.detectable import evidence, sentence, spread
 from sweeps.forecast.estimate.snapshot_usage import snapshot_bytes
 from sweeps.forecast.estimate.stage_tree import Snapshot, Stage2, Tree
 from sweeps.forecast.estimate.text import print_estimate
-from sweeps.forecast.power import detectable_difference
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
 from sweeps.records.snapshot_store import SnapshotStore
@@ -139,20 +139,16 @@ def test_the_storage_of_a_small_grid_by_hand(grid):
     assert 0 < found.peak <= 2 * generation + 6 * classification, "a family's are gone before the next begins"
 
 
-def test_the_detectable_difference_against_statsmodels():
-    power = pytest.importorskip("statsmodels.stats.power")
-    for seeds in (8, 12, 20):
-        level = (math.ceil(0.05 * 2 ** (seeds - 1)) - 1) / 2 ** (seeds - 1)
-        expected = power.TTestPower().solve_power(nobs=seeds, alpha=level, power=0.8)
-        assert detectable_difference(seeds) == pytest.approx(expected, rel=1e-3)
+def test_the_seeds_of_a_study_detect_what_the_report_would_say():
+    found = evidence(load("digits"))
+    assert found["detectable_deviations"] == detectable_difference(1.0, 8, alpha=0.05 / 4, test="sign_flip")
+    assert found["smallest_p"] == 2 / 2**8
+    assert (found["seeds_needed"], found["enough"]) == (8, True)
 
 
-def test_few_seeds_detect_nothing_or_by_their_signs_alone():
-    assert math.isinf(detectable_difference(5))
-    effect = detectable_difference(6)
-    luck = random.Random(0)
-    found = sum(abs(sum(luck.gauss(effect, 1) > 0 for _ in range(6)) - 3) == 3 for _ in range(20_000))
-    assert found / 20_000 == pytest.approx(0.8, abs=0.01)
+def test_a_family_too_large_for_any_number_of_seeds_is_told():
+    found = evidence(study_of(tiny())) | {"comparisons": 6000, "enough": False, "seeds_needed": None}
+    assert "no number of seeds could" in sentence(found)
 
 
 def test_what_a_ledger_says_of_the_spread(tmp_path):
