@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.data.columns import in_order
+from analysis.data.tidy import in_order
 
 
 def costs(results: pd.DataFrame) -> pd.DataFrame:

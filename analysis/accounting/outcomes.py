@@ -4,7 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.data.columns import CELL_METHOD, STATUSES, in_order
+from analysis.data.columns import CELL_METHOD, STATUSES
+from analysis.data.tidy import in_order
 from analysis.statistics.paired import share_limits
 
 OUTCOMES = ("planned", *STATUSES, "missing")

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from analysis.data.columns import CELL_METHOD, of_reference
+from analysis.data.columns import CELL_METHOD
+from analysis.data.tidy import of_reference
 from analysis.errors import ResultsError
 
 

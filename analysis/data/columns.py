@@ -1,134 +1,81 @@
-"""The columns of the results, their types and their rules: what makes a table tidy."""
+"""The columns of results, once for all: what the ledger holds of a trial, each with its kind and its meaning."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-import pandas as pd
+Kind = Literal["text", "count", "number", "nested", "internal"]
 
-from analysis.errors import ResultsError
-from analysis.methods import ordered
 
-TEXT = ("signature", "study", "phase", "dataset", "method", "point", "status", "error", "warning")
-COUNTS = ("samples_per_class", "seed", "trial", "iterations")
-NUMBERS = ("validation_accuracy", "test_accuracy", "pflop", "pflop_unshared", "wall_seconds")
-COLUMNS = (
-    *("signature", "study", "phase", "dataset", "samples_per_class", "method", "point", "seed", "trial", "status"),
-    *(
-        "validation_accuracy",
-        "test_accuracy",
-        "iterations",
-        "pflop",
-        "pflop_unshared",
-        "wall_seconds",
-        "error",
-        "warning",
+@dataclass(frozen=True)
+class Column:
+    """One field of a ledger entry.
+
+    `text`, `count` (a whole number) and `number` are columns of results; `nested` fields become columns of their own
+    (`config.gan.iterations`) or, as curves, a table of their own; `internal` is the driver's and no column.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    nullable: bool = False
+    required: bool = True
+    """Whether every entry has it; what is not required may be missing in ledgers and tables of earlier versions."""
+    summary: bool = False
+    """Whether it says how the trial ended: Weights & Biases keeps it in the summary of a run."""
+
+
+LEDGER = (
+    Column("signature", "text", "Hash of all settings that shape the numbers; the name of the file in the ledger."),
+    Column("study", "text", "Name of the study that ran the trial."),
+    Column("phase", "text", "`search` (chosen on validation images) or `confirm` (measured on test images)."),
+    Column("dataset", "text", "Name of the data set."),
+    Column("samples_per_class", "count", "Training images per class."),
+    Column("method", "text", "Name of the method, as `dagan_aug`."),
+    Column("point", "text", "Factors that a design changed, as `gan.loss=joint`; empty for its base.", required=False),
+    Column("seed", "count", "Seed of subset, initial weights, batch order, augmentation and latents."),
+    Column("trial", "count", "Number of the suggestion in a search, of the repetition in a confirmation."),
+    Column("search", "internal", "Hash of all that a search's suggestions depend on; empty elsewhere.", required=False),
+    Column(
+        "status", "text", "`completed`, `stopped` (early), `diverged`, `oom` (out of memory) or `failed`.", summary=True
     ),
+    Column("validation_accuracy", "number", "Share of validation images, 0 to 1.", nullable=True, summary=True),
+    Column("test_accuracy", "number", "Share of test images, 0 to 1; empty in search.", nullable=True, summary=True),
+    Column("iterations", "count", "Training iterations of both stages.", summary=True),
+    Column("pflop", "number", "Counted operations done for the trial, 10^15; shared work counts once.", summary=True),
+    Column("pflop_unshared", "number", "Counted operations, had the trial been trained alone, 10^15.", summary=True),
+    Column("wall_seconds", "number", "Seconds that these operations took, evaluation not counted.", summary=True),
+    Column("config", "nested", "Every setting, resolved: `config.*`."),
+    Column("provenance", "nested", "Versions, machine, commit and times: `provenance.*`."),
+    Column("error", "text", "First line of what went wrong.", nullable=True, required=False, summary=True),
+    Column(
+        "warning",
+        "text",
+        "What to know of a trial that went on, as a collapse.",
+        nullable=True,
+        required=False,
+        summary=True,
+    ),
+    Column(
+        "quality",
+        "nested",
+        "Measures of generated images, where a study asks: `quality.*`.",
+        required=False,
+    ),
+    Column("curve", "nested", "Learning curve, point by point: the table of `load_curves`.", required=False),
 )
-NEWER = ("warning", "point")  # empty in tables from before there was such a column
+
+
+def of_kind(*kinds: Kind) -> tuple[str, ...]:
+    """Names of the ledger's fields of these kinds, in order."""
+    return tuple(column.name for column in LEDGER if column.kind in kinds)
+
+
+COLUMNS = of_kind("text", "count", "number")
+OPTIONAL = tuple(column.name for column in LEDGER if not column.required)
+SUMMARY = tuple(column.name for column in LEDGER if column.summary)
 STATUSES = ("completed", "stopped", "diverged", "oom", "failed")
 PHASES = ("search", "confirm")
-IDENTITY = ("phase", "dataset", "samples_per_class", "method", "point", "trial", "seed")
-TRIAL = ("study", "signature", *IDENTITY)  # what no two rows share
 CELL = ["dataset", "samples_per_class"]
 CELL_METHOD = [*CELL, "method"]
-
-
-def tidy(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with the columns in order, each of one type that depends on its values only.
-
-    So a ledger, the CSV and the Parquet file of one study give equal tables: text as `string`, counts as
-    `Int64`, measurements as `float64`, and config columns as whatever all their values are.
-
-    Raises:
-        ResultsError: A column is missing, a row is there twice, or a value is out of its range.
-    """
-    return _checked(_typed(table))
-
-
-def of_reference(results: pd.DataFrame) -> pd.DataFrame:
-    """The trials of the methods as they are: all, but for those of a design that its column `point` sets apart."""
-    return results[results["point"] == ""] if "point" in results else results
-
-
-def in_order(table: pd.DataFrame, by: Sequence[str], declared: Sequence[str] = ()) -> pd.DataFrame:
-    """The rows sorted by columns: search before confirm, methods as declared, else as in the paper."""
-    methods = ordered(table["method"], declared)
-    orders = {"phase": PHASES, "method": methods}
-    places = {name: {value: k for k, value in enumerate(order)} for name, order in orders.items()}
-    return table.sort_values(
-        list(by),
-        key=lambda column: column.map(places[str(column.name)]) if column.name in places else column,
-        kind="stable",
-        ignore_index=True,
-    )
-
-
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    table = table.reindex(columns=[*table.columns, *(name for name in NEWER if name not in table)])
-    if missing := [name for name in COLUMNS if name not in table]:
-        raise ResultsError(
-            f"results must have the columns {', '.join(COLUMNS)}, but {', '.join(missing)} are missing. "
-            "Export the study again, or rename the columns."
-        )
-    columns: dict[str, pd.Series] = {}
-    for name in [*COLUMNS, *sorted(c for c in table.columns if c not in COLUMNS)]:
-        values: pd.Series = table[name]
-        if name == "point":
-            columns[name] = values.astype("string").fillna("")
-        elif name in TEXT or name.startswith("provenance."):
-            columns[name] = values.astype("string")
-        elif name in COUNTS:
-            columns[name] = _numeric(values, "whole numbers").astype("Int64")
-        elif name in NUMBERS:
-            columns[name] = _numeric(values, "numbers").astype(float)
-        else:
-            columns[name] = _inferred(values)
-    return pd.DataFrame(columns, index=table.index)
-
-
-def _numeric(values: pd.Series, kind: str) -> pd.Series:
-    try:
-        return pd.to_numeric(values)
-    except (ValueError, TypeError) as error:
-        raise ResultsError(f"column `{values.name}` must hold {kind}, but {error}.") from error
-
-
-def _inferred(values: pd.Series) -> pd.Series:
-    """The values as whole numbers, numbers, truth values or text, by what all of them are, not by their type."""
-    given = values.dropna()
-    if len(given) and pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        return values.astype("Int64" if (given % 1 == 0).all() else "Float64")
-    text = values.map(str, na_action="ignore").astype("string")
-    given = text.dropna()
-    if given.isin(["True", "False"]).all():
-        return text.map({"True": True, "False": False}).astype("boolean")
-    numbers = pd.to_numeric(given, errors="coerce")
-    if numbers.isna().any():
-        return text
-    whole = given.str.fullmatch(r"-?\d{1,18}").all() or (numbers % 1 == 0).all()
-    return pd.to_numeric(text).astype("Int64" if whole else "Float64")
-
-
-def _checked(table: pd.DataFrame) -> pd.DataFrame:
-    for name, allowed in (("phase", PHASES), ("status", STATUSES)):
-        unknown = table.loc[~table[name].isin(allowed), name]
-        if len(unknown):
-            raise ResultsError(f"`{name}` must be one of {', '.join(allowed)}, but got {unknown.iloc[0]}.")
-    for name in ("validation_accuracy", "test_accuracy"):
-        outside = table.loc[(table[name] < 0) | (table[name] > 1), name]
-        if len(outside):
-            raise ResultsError(f"`{name}` must lie in 0..1, but got {outside.iloc[0]:g}. Divide percentages by 100.")
-    if table.loc[table["phase"] == "search", "test_accuracy"].notna().any():
-        raise ResultsError(
-            "`test_accuracy` must be empty in search rows, but some have one: the test set was not sealed. "
-            "Such a study cannot be evidence; search again without test images."
-        )
-    repeated = table.duplicated(list(TRIAL))
-    if repeated.any():
-        again = table[repeated].iloc[0]
-        raise ResultsError(
-            f"a trial must be there once, but {int(repeated.sum())} rows repeat another, first "
-            f"{again['phase']} trial {again['trial']} of {again['method']} ({again['dataset']}, "
-            f"n={again['samples_per_class']}, seed {again['seed']}). "
-            "Remove copied ledger files or merged tables."
-        )
-    return table
+IDENTITY = ("phase", *CELL_METHOD, "point", "trial", "seed")
+TRIAL = ("study", "signature", *IDENTITY)  # what no two rows share

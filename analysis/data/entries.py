@@ -6,11 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.data.columns import COLUMNS, IDENTITY, NEWER
+from analysis.data.columns import COLUMNS, IDENTITY, OPTIONAL
 
 Entry = Mapping[str, Any]
 POINT = ("stage", "iteration", "validation_accuracy", "images_per_second")
-OPTIONAL = ("error", *NEWER)
 
 
 def fault(entry: object) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from analysis.data import entries
-from analysis.data.columns import TRIAL, in_order, tidy
+from analysis.data.columns import TRIAL
 from analysis.data.csv_guard import guarded, unguarded
 from analysis.data.ledger import ledger_entries
 from analysis.data.study import load_study
+from analysis.data.tidy import in_order, tidy
 from analysis.data.wandb_offline import offline_entries, run_files
 from analysis.data.wandb_online import SCHEME, online_entries, project_runs
 from analysis.errors import ResultsError

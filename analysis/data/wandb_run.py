@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from analysis.data.columns import SUMMARY
+
 STAGES = ("generation", "classification")
-MEASURED = ("status", "validation_accuracy", "test_accuracy", "iterations", "pflop", "pflop_unshared", "wall_seconds")
 NOT_CONFIG = ("trial", "point", "study", "provenance", "_wandb")
 NOT_LOSSES = ("generation/lowest diversity",)
 QUALITY = "quality/"
@@ -33,7 +34,7 @@ def entry(run: TrackedRun) -> dict[str, Any]:
     found |= {name: config[name] for name in ("method", "seed") if name in config}
     found |= {name: data[name] for name in ("phase", "dataset", "samples_per_class") if name in data}
     # W&B has no null: what a trial does not have is not in its summary.
-    found |= {name: run.summary.get(name) for name in (*MEASURED, "error", "warning")}
+    found |= {name: run.summary.get(name) for name in SUMMARY}
     found["quality"] = {
         name.removeprefix(QUALITY): _number(value) for name, value in run.summary.items() if name.startswith(QUALITY)
     }

@@ -16,10 +16,11 @@ from analysis.comparison.differences import compare
 from analysis.comparison.image_quality import gains, generators
 from analysis.comparison.learning_curves import average_curves, of_trials
 from analysis.comparison.means import means
-from analysis.data.columns import CELL, CELL_METHOD, of_reference
+from analysis.data.columns import CELL, CELL_METHOD
 from analysis.data.entries import curves as curves_of
 from analysis.data.results import load, load_curves
 from analysis.data.study import Study, load_study
+from analysis.data.tidy import of_reference
 from analysis.errors import ResultsError
 from analysis.reports.answer import Answer, answer
 from analysis.search.budget import budget_curves

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dagan.data.splits import Phase
 from dagan.files import write_atomically
@@ -16,7 +16,7 @@ Status = Literal["completed", "stopped", "diverged", "oom", "failed"]
 
 
 class Entry(BaseModel):
-    """How one trial ended."""
+    """How one trial ended. What each field means stands in `analysis.data.columns.LEDGER`."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -26,22 +26,22 @@ class Entry(BaseModel):
     dataset: str
     samples_per_class: int
     method: str
-    point: str = Field("", description="Design point: its factors' values; empty for the reference of the comparison.")
+    point: str = ""
     seed: int
     trial: int
-    search: str = Field("", description="The hash of everything that decides the suggestions of its search.")
+    search: str = ""
     status: Status
-    validation_accuracy: float | None = Field(description="0…1")
-    test_accuracy: float | None = Field(description="0…1; null in search")
+    validation_accuracy: float | None
+    test_accuracy: float | None
     iterations: int
-    pflop: float = Field(description="Counted operations done for this trial, 1e15; shared work counts once.")
-    pflop_unshared: float = Field(description="The same, had it been trained from scratch.")
-    wall_seconds: float = Field(description="Of these operations; evaluation is not counted.")
+    pflop: float
+    pflop_unshared: float
+    wall_seconds: float
     config: dict[str, Any]
     provenance: dict[str, Any]
     error: str | None = None
     warning: str | None = None
-    quality: dict[str, float] = Field({}, description="The judge's scores of the generated images, where asked for.")
+    quality: dict[str, float] = {}
     curve: list[dict[str, Any]] = []
 
     @property

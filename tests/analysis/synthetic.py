@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis.data.columns import COLUMNS, tidy
+from analysis.data.columns import COLUMNS
+from analysis.data.tidy import tidy
 
 METHODS = ("c", "c_aug", "dagan", "dagan_aug")
 LEVELS = {"c": 0.60, "c_aug": 0.66, "dagan": 0.63, "dagan_aug": 0.71}

@@ -15,7 +15,8 @@ from scipy import stats
 
 from analysis.comparison.across_cells import aggregate
 from analysis.comparison.verdicts import claimed
-from analysis.data.columns import COLUMNS, tidy
+from analysis.data.columns import COLUMNS
+from analysis.data.tidy import tidy
 from analysis.search.budget import expected_best
 from analysis.statistics.intervals import bca_limits, cut, spreads, t_limits
 from analysis.statistics.paired import paired_statistics, share_limits

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from analysis.data.columns import tidy
 from analysis.data.entries import table
+from analysis.data.tidy import tidy
 
 METHODS = ("c", "c_aug", "vanilla_gan", "vanilla_gan_aug", "cgan", "cgan_aug", "semi_gan", "semi_gan_aug", "dagan")
 METHODS += ("dagan_aug",)
