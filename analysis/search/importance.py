@@ -1,13 +1,14 @@
 """Which settings decided the search: parameter importance for each cell and method, by Optuna's evaluators."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import pandas as pd
 
 from analysis.data.columns import CELL_METHOD
-from analysis.search.space import Parameter, searched
+from analysis.search.distributions import optuna_distribution
+from analysis.search.space import Domain, searched
 from analysis.search.suggestions import suggestions
 
 FEWEST = 10  # suggestions; below, the best and the rest are too few to tell apart
@@ -28,13 +29,14 @@ def importance(
     Columns: dataset, samples_per_class, method, parameter, importance (0..1, sums to 1 over a search; nan below 10
     suggestions), rank (1: most important), n (suggestions), evaluator, note.
     """
-    parameters, rows = searched(space), []
-    for key, tried in suggestions(results).groupby(CELL_METHOD, sort=False):
+    every, rows = suggestions(results), []
+    domains = searched(space, whole=_whole(every))
+    for key, tried in every.groupby(CELL_METHOD, sort=False):
         scored = tried[tried["completed"] | (tried["stopped"] & (evaluator == "ped_anova"))]
-        own = [parameter for parameter in parameters if _varies(scored, parameter)]
+        own = {name: domain for name, domain in domains.items() if _varies(scored, name)}
         usable = scored[[_inside(row, own) for row in scored.to_dict("records")]]
         found = _importances(usable, own, evaluator) if len(usable) >= FEWEST and own else {}
-        places = sorted((parameter.name for parameter in own), key=lambda name: -found.get(name, 0.0))
+        places = sorted(own, key=lambda name: -found.get(name, 0.0))
         note = "" if found else f"{len(usable)} suggestions inside the space are too few: {FEWEST} needed"
         for name in places:
             value, rank = found.get(name, math.nan), places.index(name) + 1 if found else None
@@ -43,20 +45,26 @@ def importance(
     return pd.DataFrame(rows, columns=columns).astype({"importance": float, "rank": "Int64"})
 
 
-def _varies(tried: pd.DataFrame, parameter: Parameter) -> bool:
-    column = f"config.{parameter.name}"
+def _whole(tried: pd.DataFrame) -> set[str]:
+    """The settings that take whole numbers only, as far as the results show."""
+    settings = [name for name in tried.columns if name.startswith("config.")]
+    return {name.removeprefix("config.") for name in settings if pd.api.types.is_integer_dtype(tried[name].dtype)}
+
+
+def _varies(tried: pd.DataFrame, name: str) -> bool:
+    column = f"config.{name}"
     return column in tried and bool(tried[column].notna().all()) and tried[column].nunique() > 1
 
 
-def _inside(row: Mapping[Any, Any], parameters: Sequence[Parameter]) -> bool:
-    return all(row[f"config.{parameter.name}"] in parameter for parameter in parameters)
+def _inside(row: Mapping[Any, Any], domains: Mapping[str, Domain]) -> bool:
+    return all(row[f"config.{name}"] in domain for name, domain in domains.items())
 
 
-def _importances(tried: pd.DataFrame, parameters: Sequence[Parameter], evaluator: str) -> dict[str, float]:
+def _importances(tried: pd.DataFrame, domains: Mapping[str, Domain], evaluator: str) -> dict[str, float]:
     import optuna  # a second or more, and only here
 
-    columns = [_settings(tried[f"config.{parameter.name}"], parameter) for parameter in parameters]
-    distributions = {parameter.name: _distribution(parameter) for parameter in parameters}
+    columns = [_settings(tried[f"config.{name}"], domain) for name, domain in domains.items()]
+    distributions = {name: optuna_distribution(domain) for name, domain in domains.items()}
     scores = tried["accuracy"] - (~tried["completed"]).astype(float)  # stopped ones below all that completed
     trials = [
         optuna.trial.create_trial(
@@ -80,20 +88,9 @@ def _importances(tried: pd.DataFrame, parameters: Sequence[Parameter], evaluator
     return {name: float(value) for name, value in found.items()}
 
 
-def _settings(column: pd.Series, parameter: Parameter) -> list[Any]:
+def _settings(column: pd.Series, domain: Domain) -> list[Any]:
     """The values as Optuna knows them: of a list the listed ones themselves, else whole or broken numbers."""
-    if parameter.values:
-        listed = {value: value for value in parameter.values}
+    if domain.values:
+        listed = {value: value for value in domain.values}
         return [listed.get(value, value) for value in column]
-    return [int(value) if parameter.whole else float(value) for value in column]
-
-
-def _distribution(parameter: Parameter) -> Any:
-    import optuna
-
-    if parameter.values:
-        return optuna.distributions.CategoricalDistribution(parameter.values)
-    ends, log = (parameter.low, parameter.high), parameter.logarithmic
-    if parameter.whole:
-        return optuna.distributions.IntDistribution(int(ends[0]), int(ends[1]), log=log)
-    return optuna.distributions.FloatDistribution(*ends, log=log)
+    return [int(value) if domain.whole else float(value) for value in column]

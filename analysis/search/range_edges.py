@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.data.columns import CELL_METHOD
-from analysis.search.space import Parameter, searched
+from analysis.search.space import Domain, searched
 from analysis.search.suggestions import best_suggestions, suggestions
 
 NEAR = 0.05  # of the range, on its own scale: a uniform draw lands so near to one of the ends in a tenth of searches
@@ -24,25 +24,25 @@ def edges(results: pd.DataFrame, space: Mapping[str, Any]) -> pd.DataFrame:
     """
     best = suggestions(results).merge(best_suggestions(results)[[*CELL_METHOD, "trial"]])
     rows = []
-    for parameter in searched(space):
-        column = f"config.{parameter.name}"
-        if parameter.numeric and column in best:
+    for name, domain in searched(space).items():
+        column = f"config.{name}"
+        if domain.numeric and column in best:
             for row in best[best[column].notna()].to_dict("records"):
                 cell = [row["dataset"], row["samples_per_class"], row["method"]]
-                rows.append([*cell, parameter.name, float(row[column]), *_place(parameter, float(row[column]))])
+                rows.append([*cell, name, float(row[column]), *_place(domain, float(row[column]))])
     columns = ["parameter", "value", "low", "high", "position", "distance", "edge", "note"]
     return pd.DataFrame(rows, columns=[*CELL_METHOD, *columns])
 
 
-def _place(parameter: Parameter, value: float) -> list[Any]:
-    low, high = (min(parameter.values), max(parameter.values)) if parameter.values else (parameter.low, parameter.high)
-    position = parameter.position(value)
+def _place(domain: Domain, value: float) -> list[Any]:
+    low, high = float(min(domain.extremes)), float(max(domain.extremes))
+    position = domain.position(value)
     distance = max(0.0, min(position, 1 - position)) if not math.isnan(position) else math.nan
-    if parameter.values and len(parameter.values) < FEWEST:
+    if domain.values and len(domain.values) < FEWEST:
         return [low, high, position, distance, "", "two values: the best is always at an end"]
     if math.isnan(position) or not -1e-9 <= position <= 1 + 1e-9:
         return [low, high, position, math.nan, "", "outside the searched space"]
-    near = 1e-9 if parameter.values else NEAR
+    near = 1e-9 if domain.values else NEAR
     edge = "low" if position <= near else "high" if position >= 1 - near else ""
     return [low, high, position, distance, edge, _advice(edge, low)]
 

@@ -1,7 +1,11 @@
-"""The searched space as analysis needs it: for each setting its bounds, its scale and its values."""
+"""The grammar of a search space, read in one place for planning and judging alike; it is that of W&B sweep files.
+
+A setting is given as `{values: […]}`, as `{value: x}`, or as `{min: a, max: b}` with an optional `distribution` and an
+optional `q`, the step of `q_uniform` and `int_uniform`.
+"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,25 +13,49 @@ from analysis.errors import ResultsError
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """One searched setting, `config.<name>` in the results: a range, or a list of values."""
+class Domain:
+    """The values that a setting may take: those of a list, one alone, or a range.
 
-    name: str
+    `distribution` says how a range is drawn from. `low` and `high` are the ends of a range as they were given, nan for
+    a list; `step` is the distance of its values, None where any number between the ends is one; `whole` says whether
+    they are whole numbers.
+    """
+
+    distribution: str
+    values: tuple[Any, ...] = ()
     low: float = math.nan
     high: float = math.nan
-    logarithmic: bool = False
+    step: float | None = None
     whole: bool = False
-    values: tuple[Any, ...] = ()
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether ratios, not differences, are spread evenly."""
+        return "log" in self.distribution
 
     @property
     def numeric(self) -> bool:
         """Whether the values have an order."""
         return all(isinstance(value, int | float) and not isinstance(value, bool) for value in self.values)
 
+    @property
+    def varies(self) -> bool:
+        """Whether there is more than one value."""
+        return len(self.values) != 1
+
+    @property
+    def extremes(self) -> tuple[Any, ...]:
+        """Every value of a list, both ends of a range."""
+        return self.values or (self.low, self.high)
+
     def __contains__(self, value: object) -> bool:
-        return (
-            value in self.values if self.values else isinstance(value, int | float) and self.low <= value <= self.high
-        )
+        if self.values:
+            return value in self.values
+        return isinstance(value, int | float) and self.low <= value <= self.high and self._on_a_step(value)
+
+    def _on_a_step(self, value: float) -> bool:
+        steps = (value - self.low) / self.step if self.step else 0.0
+        return abs(steps - round(steps)) < 1e-8 and (value % 1 == 0 or not self.whole)
 
     def position(self, value: float) -> float:
         """Where a value lies between the ends: 0 the lower, 1 the upper; of a list, its place among the values."""
@@ -39,34 +67,57 @@ class Parameter:
         return (value - self.low) / (self.high - self.low)
 
 
-def searched(space: Mapping[str, Any]) -> list[Parameter]:
-    """The settings that vary, from `search.parameters` of a study file (the grammar of W&B sweep files).
+def distribution_of(form: Mapping[str, Any]) -> str:
+    """The distribution that a form names or, where it names none, that its shape stands for."""
+    if named := form.get("distribution"):
+        return str(named)
+    if form.get("values") is not None:
+        return "categorical"
+    if form.get("value") is not None:
+        return "constant"
+    return "int_uniform" if all(isinstance(form.get(end), int) for end in ("min", "max")) else "uniform"
 
-    `space` maps a dotted key, as in `gan.iterations`, to `{values: […]}`, or to `{min, max}` with an optional
-    `distribution`; ranges are logarithmic where the distribution's name has `log` in it, and of whole numbers where it
-    is `int_uniform` or where both ends are whole and no distribution is named. A fixed setting is left out.
+
+def domain(form: Mapping[str, Any], *, whole: bool = False) -> Domain:
+    """The domain that a form of the grammar describes; what is missing or None in the form counts as not given.
+
+    With `whole` the setting takes whole numbers only, whatever its distribution.
 
     Raises:
-        ResultsError: A setting has neither form.
+        ResultsError: The form has neither values nor both ends.
     """
-    parameters = []
+    given = {name: value for name, value in form.items() if value is not None}
+    distribution = distribution_of(given)
+    if given.get("values"):
+        return Domain(distribution, tuple(given["values"]))
+    if "value" in given:
+        return Domain(distribution, (given["value"],))
+    if "min" in given and "max" in given:
+        low, high = (_number(given[end]) for end in ("min", "max"))
+        return Domain(distribution, (), low, high, given.get("q"), whole or distribution == "int_uniform")
+    raise ResultsError(f"must have `values`, or `min` and `max`, but is {dict(form)}.")
+
+
+def searched(space: Mapping[str, Any], whole: Container[str] = ()) -> dict[str, Domain]:
+    """The domains of the settings that vary, by dotted key (`gan.iterations`), from `search.parameters` of a study.
+
+    `whole` names the settings that take whole numbers only.
+
+    Raises:
+        ResultsError: A setting is not given in the grammar.
+    """
+    domains = {}
     for name, form in space.items():
-        given = form if isinstance(form, Mapping) else {}
-        values = tuple(given.get("values") or ())
-        if len(values) > 1:
-            parameters.append(Parameter(name, values=values))
-        elif "min" in given and "max" in given:
-            parameters.append(_range(name, given))
-        elif not values and "value" not in given:
+        try:
+            domains[name] = domain(form if isinstance(form, Mapping) else {}, whole=name in whole)
+        except ResultsError:
             raise ResultsError(
                 f"`{name}` must have `values`, or `min` and `max`, but is {form!r}. "
                 "Give search.parameters of the study."
-            )
-    return parameters
+            ) from None
+    return {name: found for name, found in domains.items() if found.varies}
 
 
-def _range(name: str, form: Mapping[str, Any]) -> Parameter:
-    distribution = form.get("distribution") or ""
-    ends = form["min"], form["max"]
-    whole = distribution == "int_uniform" or (not distribution and all(isinstance(end, int) for end in ends))
-    return Parameter(name, float(ends[0]), float(ends[1]), "log" in distribution, whole)
+def _number(end: Any) -> float:
+    # YAML takes 3e-4, without a point, for a text.
+    return float(end) if isinstance(end, str) else end

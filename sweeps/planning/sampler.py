@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
+from analysis.search.distributions import optuna_distribution
 from dagan.config import is_whole
 from sweeps.planning.suggestion import Suggestion
 from sweeps.study.space import Parameter
@@ -118,14 +119,7 @@ def optuna_result(item: Suggestion) -> tuple[float | None, TrialState, dict[int,
 
 def distribution(key: str, parameter: Parameter) -> BaseDistribution:
     """Convert a parameter of the study file to an Optuna distribution."""
-    if parameter.kind in ("categorical", "constant"):
-        return CategoricalDistribution(parameter.extremes)
-    assert parameter.min is not None
-    assert parameter.max is not None
-    if parameter.kind == "int_uniform" or is_whole(key):
-        low, high, step = int(parameter.min), int(parameter.max), int(parameter.q or 1)
-        return IntDistribution(low, high, log=parameter.logarithmic, step=step)
-    return FloatDistribution(parameter.min, parameter.max, log=parameter.logarithmic, step=parameter.q)
+    return optuna_distribution(parameter.domain(whole=is_whole(key)))
 
 
 def fits(key: str, parameter: Parameter, value: Any) -> bool:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from analysis.search.space import Domain, distribution_of, domain
 from dagan.settings import Section
 
 Distribution = Literal[
@@ -62,15 +63,9 @@ class Parameter(Section):
         return self
 
     @property
-    def kind(self) -> Distribution:
+    def kind(self) -> str:
         """The distribution, read off the form where none is named."""
-        if self.distribution:
-            return self.distribution
-        if self.values is not None:
-            return "categorical"
-        if self.value is not None:
-            return "constant"
-        return "int_uniform" if isinstance(self.min, int) and isinstance(self.max, int) else "uniform"
+        return distribution_of(dict(self))
 
     @property
     def logarithmic(self) -> bool:
@@ -80,21 +75,18 @@ class Parameter(Section):
     @property
     def extremes(self) -> list[Scalar]:
         """Values that every config must be able to take: all of a list, both ends of a range."""
-        if self.values is not None:
-            return self.values
-        if self.value is not None:
-            return [self.value]
-        assert self.min is not None
-        assert self.max is not None
-        return [self.min, self.max]
+        return list(self.domain().extremes)
 
-    def draw(self, luck: random.Random, *, whole: bool) -> Any:
+    def domain(self, *, whole: bool = False) -> Domain:
+        """The values that the setting may take; `whole`: it takes whole numbers only, whatever the distribution."""
+        return domain(dict(self), whole=whole)
+
+    def draw(self, rng: random.Random, *, whole: bool) -> Any:
         """One value at random, for estimates; searching is Optuna's. `whole`: the setting takes whole numbers."""
-        if self.kind in ("categorical", "constant"):
-            return luck.choice(self.extremes)
-        low, high = self.extremes
-        assert isinstance(low, int | float)
-        assert isinstance(high, int | float)
-        value = low * (high / low) ** luck.random() if self.logarithmic else luck.uniform(low, high)
-        value = round((value - low) / self.q) * self.q + low if self.q else value
-        return round(value) if whole or self.kind == "int_uniform" else value
+        found = self.domain(whole=whole)
+        if found.values:
+            return rng.choice(found.values)
+        low, high = found.low, found.high
+        value = low * (high / low) ** rng.random() if found.logarithmic else rng.uniform(low, high)
+        value = round((value - low) / found.step) * found.step + low if found.step else value
+        return round(value) if found.whole else value

@@ -106,7 +106,7 @@ def test_of_two_values_one_is_always_at_an_end():
 def test_the_space_is_read_from_the_study(make_study):
     from analysis.data.study import load_study
 
-    parameters = {parameter.name: parameter for parameter in searched(load_study(make_study()).space)}
+    parameters = searched(load_study(make_study()).space)
     assert list(parameters) == list(PARAMETERS)
     assert parameters["gan.feature_matching_weight"].logarithmic
     assert parameters["gan.iterations"].values == (200, 400)
