@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.accounting.costs import costs
-from analysis.accounting.outcomes import counts
+from analysis.accounting.outcomes import OUTCOMES, counts
 from analysis.comparison.ablation import contributions
 from analysis.comparison.across_cells import aggregate
 from analysis.comparison.confirmed import confirmed
@@ -22,6 +22,8 @@ from analysis.data.results import load, load_curves
 from analysis.data.study import Study, load_study
 from analysis.data.tidy import of_reference
 from analysis.errors import ResultsError
+from analysis.methods import ordered
+from analysis.reports.accuracy_table import AccuracyTable, accuracy_tables
 from analysis.reports.answer import Answer, answer
 from analysis.search.budget import budget_curves
 from analysis.search.early_stopping import rungs_and_finals
@@ -60,12 +62,33 @@ class Evidence:
     search_curves: pd.DataFrame  # of the best suggestion of each search
     confirm_curves: pd.DataFrame
     answer: Answer
+    accuracy: tuple[AccuracyTable, ...]
 
     @property
     def cells(self) -> list[tuple[str, int]]:
         """Dataset and samples per class of every cell, in the order of the results."""
         pairs = self.results[CELL].drop_duplicates()
         return list(pairs.itertuples(index=False, name=None))
+
+    @property
+    def methods(self) -> list[str]:
+        """Every method of the results, in the order of the study, else of the paper."""
+        return ordered(self.results["method"], self.study.methods)
+
+    @property
+    def outcomes(self) -> list[str]:
+        """The outcomes whose counts are known: without a plan nobody knows what was planned, and what is missing."""
+        return [name for name in OUTCOMES if self.counts[name].notna().any()]
+
+    @property
+    def damaged(self) -> dict[str, str]:
+        """Files and runs that could not be read, with the reason."""
+        return dict(self.results.attrs.get("damaged", {}))
+
+    @property
+    def repeated(self) -> int:
+        """Rows left out because an earlier source has the same trial."""
+        return int(self.results.attrs.get("repeated", 0))
 
     @property
     def superseded(self) -> int:
@@ -127,6 +150,7 @@ def weigh(
         search_curves=average_curves(of_trials(curves, best_suggestions(central), "search")),
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
         answer=answer(study, measured, comparisons, tally, ablation),
+        accuracy=tuple(accuracy_tables(results, measured, comparisons, study.methods)),
     )
 
 

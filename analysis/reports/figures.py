@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from itertools import islice
 
 import pandas as pd
@@ -22,7 +22,7 @@ Drawn = Iterator[tuple[str, Figure]]
 
 
 @dataclass(frozen=True)
-class Illustration:
+class NamedFigure:
     """One figure: `title` is plain text for a caption, `inline` SVG for a page, `svg` and `png` to stand alone."""
 
     name: str
@@ -36,26 +36,60 @@ class Illustration:
 class Section:
     """Figures that belong together; `omitted` says how many more cells there were."""
 
-    figures: tuple[Illustration, ...] = field(default=())
+    figures: tuple[NamedFigure, ...] = ()
     omitted: int = 0
 
 
-def figures(evidence: Evidence) -> dict[str, Section]:
-    """All figures by section, in the order in which a report shows them."""
+@dataclass(frozen=True)
+class Figures:
+    """All figures of a report by section; iterating gives each figure, in the order of its sections."""
+
+    accuracy: Section = Section()
+    differences: Section = Section()
+    cost: Section = Section()
+    ablation: Section = Section()
+    budgets: Section = Section()
+    effects: Section = Section()
+    importance: Section = Section()
+    search: Section = Section()
+    learning: Section = Section()
+    losses: Section = Section()
+
+    def __iter__(self) -> Iterator[NamedFigure]:
+        for section in fields(self):
+            yield from getattr(self, section.name).figures
+
+    @property
+    def searches(self) -> tuple[tuple[str, Section], ...]:
+        """The sections about whole searches, with their headings."""
+        return ("What a budget buys", self.budgets), ("What the search found, and when", self.search)
+
+    @property
+    def details(self) -> tuple[tuple[str, Section], ...]:
+        """The sections that a page folds away, with their headings."""
+        return (
+            ("Accuracy against each searched setting", self.effects),
+            ("Which settings decided the search", self.importance),
+            ("Losses of both stages, for the methods with a generator", self.losses),
+        )
+
+
+def draw(evidence: Evidence) -> Figures:
+    """Draw every figure that the evidence has rows for."""
     shown = legible_methods(evidence)
     cells = len(evidence.cells)
-    return {
-        "accuracy": _section("accuracy", _accuracy(evidence, shown), evidence.results["dataset"].nunique()),
-        "differences": _section("differences", _differences(evidence), evidence.comparisons["dataset"].nunique()),
-        "cost": _section("cost", _cost(evidence, shown), 1),
-        "ablation": _section("ablation", _ablation(evidence), 0),
-        "budgets": _section("budgets", _budgets(evidence, shown), cells),
-        "effects": _section("effects", _effects(evidence, shown), 0),
-        "importance": _section("importance", _importance(evidence, shown), 0),
-        "search": _section("search", _search(evidence, shown), cells),
-        "learning": _section("learning", _learning(evidence, shown), cells),
-        "losses": _section("losses", _losses(evidence, shown), 0),
-    }
+    return Figures(
+        accuracy=_section("accuracy", _accuracy(evidence, shown), evidence.results["dataset"].nunique()),
+        differences=_section("differences", _differences(evidence), evidence.comparisons["dataset"].nunique()),
+        cost=_section("cost", _cost(evidence, shown), 1),
+        ablation=_section("ablation", _ablation(evidence), 0),
+        budgets=_section("budgets", _budgets(evidence, shown), cells),
+        effects=_section("effects", _effects(evidence, shown), 0),
+        importance=_section("importance", _importance(evidence, shown), 0),
+        search=_section("search", _search(evidence, shown), cells),
+        learning=_section("learning", _learning(evidence, shown), cells),
+        losses=_section("losses", _losses(evidence, shown), 0),
+    )
 
 
 def legible_methods(evidence: Evidence) -> list[str]:
@@ -63,7 +97,7 @@ def legible_methods(evidence: Evidence) -> list[str]:
 
     The best are those with the highest mean rank over the cells.
     """
-    methods = ordered(evidence.results["method"], evidence.study.methods)
+    methods = evidence.methods
     if len(methods) <= LEGIBLE:
         return methods
     family = evidence.study.compare
@@ -164,14 +198,14 @@ def _by_cell(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _section(kind: str, drawn: Drawn, cells: int) -> Section:
-    illustrations = []
+    figures = []
     for place, (title, figure) in enumerate(islice(drawn, MOST), start=1):
         name = f"{kind}-{place}-{slug(title)}"
         file = plots.svg(figure)
         figure.set_layout_engine("none")  # laid out is laid out: the PNG need not do it again
         inline = plots.inline_svg(file, f"{kind}: {title}", prefix=f"{kind}{place}")
-        illustrations.append(Illustration(name, title, inline, file, plots.png(figure)))
-    return Section(tuple(illustrations), max(0, cells - MOST) if len(illustrations) == MOST else 0)
+        figures.append(NamedFigure(name, title, inline, file, plots.png(figure)))
+    return Section(tuple(figures), max(0, cells - MOST) if len(figures) == MOST else 0)
 
 
 def slug(text: str) -> str:

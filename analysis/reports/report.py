@@ -13,19 +13,35 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis import formatting as wording
-from analysis.accounting.outcomes import OUTCOMES, messages, warnings
+from analysis.accounting.outcomes import messages, warnings
 from analysis.comparison.image_quality import MEASURES
 from analysis.data.csv_guard import guarded
 from analysis.data.results import Source, load, write_tables
 from analysis.data.study import Study
+from analysis.formatting import (
+    correlation,
+    duration,
+    interval,
+    listed,
+    p_value,
+    percent,
+    plural,
+    points,
+    quantity,
+)
 from analysis.methods import look
-from analysis.reports import accuracy_table, tables
+from analysis.reports.accuracy_table import grid
 from analysis.reports.evidence import Evidence, gather, weigh
-from analysis.reports.figures import LEGIBLE, MOST, Illustration, figures, slug
+from analysis.reports.figures import LEGIBLE, MOST, Figures, draw, slug
 from analysis.reports.method_notes import ablation_note, notes
 from analysis.reports.picture_sheets import PictureSheet, picture_sheets
 from analysis.reports.table_formats import FORMS, escape_markdown
+from analysis.reports.tables import choices, cost_rows, ends, generator_heads, generator_rows, provenance, totals
+
+NUMBERS = (correlation, duration, interval, p_value, percent, plural, points, quantity)
+TABLES = (ablation_note, choices, cost_rows, ends, generator_heads, generator_rows, messages, notes, provenance, totals)
+FILTERS = (*NUMBERS, *TABLES, warnings)
+"""What the templates may call, by its own name."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +102,7 @@ def report(
         sources = [source] if isinstance(source, str | Path) else list(source)
         results = load(*sources)
     study = Study(
-        name=wording.listed(list(results["study"].dropna().unique())) or "results",
+        name=listed(list(results["study"].dropna().unique())) or "results",
         question=question,
         methods=tuple(results.attrs.get("methods", ())),
         compare=compare or {},
@@ -97,82 +113,28 @@ def report(
 
 def _write(evidence: Evidence, sheets: list[PictureSheet], command: str, output: Path) -> Report:
     csv, parquet = write_tables(evidence.results, output)
-    context = _context(evidence, sheets) | {"command": command}
-    drawn = [figure for section in context["figures"].values() for figure in section.figures]
+    drawn = draw(evidence)
     drawings = _write_figures(drawn, sheets, output / "figures")
-    grids = _write_grids(evidence, context["accuracy"], output / "tables")
+    grids = _write_grids(evidence, output / "tables")
     html, markdown = output / "index.html", output / "report.md"
-    html.write_text(_html().get_template("report.html.j2").render(context), encoding="utf-8")
-    markdown.write_text(_markdown().get_template("report.md.j2").render(context), encoding="utf-8")
+    said = {"evidence": evidence, "figures": drawn, "pictures": sheets, "command": command}
+    html.write_text(_html().get_template("report.html.j2").render(said), encoding="utf-8")
+    markdown.write_text(_markdown().get_template("report.md.j2").render(said), encoding="utf-8")
     return Report(html, markdown, csv, parquet, drawings, grids, evidence.answer.lines)
 
 
-def _context(evidence: Evidence, sheets: list[PictureSheet]) -> dict[str, Any]:
-    script = (files("analysis.reports") / "templates" / "report.js").read_text(encoding="utf-8")
-    drawn = figures(evidence)
-    return {
-        "study": evidence.study,
-        "answer": evidence.answer.paragraph,
-        "totals": tables.totals(evidence),
-        "damaged": evidence.results.attrs["damaged"],
-        "remarks": evidence.remarks,
-        "repeated": evidence.results.attrs.get("repeated", 0),
-        "superseded": evidence.superseded,
-        "accuracy": accuracy_table.accuracy_tables(
-            evidence.results, evidence.means, evidence.comparisons, evidence.study.methods
-        ),
-        "comparisons": evidence.comparisons.to_dict("records"),
-        "generator_heads": tables.generator_heads(evidence),
-        "generators": tables.generator_rows(evidence),
-        "gains": evidence.gains.to_dict("records"),
-        "measures": MEASURES,
-        "rungs": evidence.rungs.to_dict("records"),
-        "cells": len(evidence.cells),
-        "ablation": evidence.ablation.to_dict("records"),
-        "ablation_note": ablation_note(evidence),
-        "notes": notes(evidence),
-        "figures": drawn,
-        "searches": [
-            ("What a budget buys", drawn["budgets"]),
-            ("What the search found, and when", drawn["search"]),
-        ],
-        "details": [
-            ("Accuracy against each searched setting", drawn["effects"]),
-            ("Which settings decided the search", drawn["importance"]),
-            ("Losses of both stages, for the methods with a generator", drawn["losses"]),
-        ],
-        "ends": tables.ends(evidence.edges),
-        "aggregate": evidence.aggregate.to_dict("records"),
-        "pictures": sheets,
-        "most": MOST,
-        "legible": LEGIBLE,
-        "methods": evidence.results["method"].nunique(),
-        "choices": tables.choices(evidence),
-        # Without a plan nobody knows what was planned, and what is missing.
-        "outcomes": [name for name in OUTCOMES if evidence.counts[name].notna().any()],
-        "counts": evidence.counts.to_dict("records"),
-        "costs": tables.cost_rows(evidence),
-        "errors": messages(evidence.results),
-        "warnings": warnings(evidence.results),
-        "provenance": tables.provenance(evidence.results),
-        "script": script,
-        # The page runs this one script and no other, whatever text it shows.
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
-    }
-
-
-def _write_figures(drawn: list[Illustration], sheets: list[PictureSheet], folder: Path) -> tuple[Path, ...]:
+def _write_figures(drawn: Figures, sheets: list[PictureSheet], folder: Path) -> tuple[Path, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     contents = {f"{figure.name}.svg": figure.svg.encode() for figure in drawn}
     contents |= {f"{figure.name}.png": figure.png for figure in drawn}
     return _written(contents | {f"{sheet.name}.png": sheet.file for sheet in sheets}, folder)
 
 
-def _write_grids(evidence: Evidence, accuracy: list[accuracy_table.AccuracyTable], folder: Path) -> tuple[Path, ...]:
+def _write_grids(evidence: Evidence, folder: Path) -> tuple[Path, ...]:
     """Each accuracy table to paste, in four forms; means, comparisons and an ablation in full, as CSV."""
     contents = {
-        f"accuracy-{place}-{slug(one.dataset)}.{ending}": set_as(accuracy_table.grid(one)).encode()
-        for place, one in enumerate(accuracy, start=1)
+        f"accuracy-{place}-{slug(one.dataset)}.{ending}": set_as(grid(one)).encode()
+        for place, one in enumerate(evidence.accuracy, start=1)
         for ending, set_as in FORMS.items()
     }
     in_full = {"means": evidence.means, "comparisons": evidence.comparisons}
@@ -191,7 +153,12 @@ def _written(contents: Mapping[str, bytes], folder: Path) -> tuple[Path, ...]:
 
 
 def _html() -> Environment:
-    return _environment(autoescape=True)
+    environment = _environment(autoescape=True)
+    script = (files("analysis.reports") / "templates" / "report.js").read_text(encoding="utf-8")
+    # The page runs this one script and no other, whatever text it shows.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    environment.globals |= {"script": script, "script_hash": digest}
+    return environment
 
 
 def _markdown() -> Environment:
@@ -206,10 +173,11 @@ def _environment(**escaping: Any) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = ("percent", "points", "interval", "p_value", "plural", "duration", "quantity")
-    environment.filters |= {name: getattr(wording, name) for name in words}
-    environment.filters["correlation"] = wording.correlation
-    environment.filters["known"] = lambda count: "–" if pd.isna(count) else f"{count:,}"
-    environment.filters["needed"] = lambda seeds: wording.quantity(seeds) if np.isfinite(seeds) else "–"
-    environment.filters["colour"] = lambda method, methods: look(method, methods).colour
+    environment.globals |= {"MEASURES": MEASURES, "MOST": MOST, "LEGIBLE": LEGIBLE}
+    environment.filters |= {one.__name__: one for one in FILTERS} | {
+        "rows": lambda table: table.to_dict("records"),
+        "known": lambda count: "–" if pd.isna(count) else f"{count:,}",
+        "needed": lambda seeds: quantity(seeds) if np.isfinite(seeds) else "–",
+        "colour": lambda method, methods: look(method, methods).colour,
+    }
     return environment

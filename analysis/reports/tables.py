@@ -142,8 +142,8 @@ def totals(evidence: Evidence) -> list[tuple[str, int, bool]]:
         if not pd.isna(summed[name]):
             worrying = name in ("diverged", "oom", "failed", "missing") and summed[name] > 0
             line.append((names.get(name, name), int(summed[name]), bool(worrying)))
-    if evidence.results.attrs["damaged"]:
-        files = len(evidence.results.attrs["damaged"])
+    if evidence.damaged:
+        files = len(evidence.damaged)
         line.append(("damaged file" if files == 1 else "damaged files", files, True))
     return line
 

@@ -30,7 +30,7 @@ def importance(
     suggestions), rank (1: most important), n (suggestions), evaluator, note.
     """
     every, rows = suggestions(results), []
-    domains = searched(space, whole=_whole(every))
+    domains = searched(space, whole=whole_settings(every))
     for key, tried in every.groupby(CELL_METHOD, sort=False):
         scored = tried[tried["completed"] | (tried["stopped"] & (evaluator == "ped_anova"))]
         own = {name: domain for name, domain in domains.items() if _varies(scored, name)}
@@ -45,7 +45,7 @@ def importance(
     return pd.DataFrame(rows, columns=columns).astype({"importance": float, "rank": "Int64"})
 
 
-def _whole(tried: pd.DataFrame) -> set[str]:
+def whole_settings(tried: pd.DataFrame) -> set[str]:
     """The settings that take whole numbers only, as far as the results show."""
     settings = [name for name in tried.columns if name.startswith("config.")]
     return {name.removeprefix("config.") for name in settings if pd.api.types.is_integer_dtype(tried[name].dtype)}

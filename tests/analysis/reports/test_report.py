@@ -17,9 +17,8 @@ from analysis import ResultsError, load, report, write_report
 from analysis.data.pictures import load_pictures
 from analysis.plots.pictures import grid, png
 from analysis.reports import report as publication
-from analysis.reports.accuracy_table import AccuracyTable, accuracy_tables
 from analysis.reports.evidence import gather
-from analysis.reports.figures import LEGIBLE, Section, figures, legible_methods
+from analysis.reports.figures import LEGIBLE, Figures, legible_methods
 from analysis.reports.table_formats import escape_markdown
 from analysis.reports.tables import choices
 
@@ -29,9 +28,7 @@ words_alone = pytest.mark.usefixtures("without_figures")
 @pytest.fixture
 def without_figures(monkeypatch):
     """Figures take most of a report's time; the tests of its words do without."""
-    sections = ("accuracy", "differences", "cost", "ablation", "budgets", "effects", "importance", "search")
-    empty = {name: Section() for name in (*sections, "learning", "losses")}
-    monkeypatch.setattr(publication, "figures", lambda evidence: empty)
+    monkeypatch.setattr(publication, "draw", lambda evidence: Figures())
 
 
 VOID = {"meta", "img", "wbr", "br", "hr", "link", "input"}
@@ -108,11 +105,6 @@ def test_ids_are_unique_and_references_resolve(usual):
     references = re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', source)
     assert references
     assert {first or second for first, second in references} <= set(ids)
-
-
-def test_the_sections_without_figures_are_those_with(make_study, without_figures):
-    real = figures(gather(make_study(methods=("c",), compare={}, sizes=(5,), trials=1, seeds=1)))
-    assert publication.figures(None).keys() == real.keys()
 
 
 def test_figure_files_of_the_markdown_twin_exist(usual):
@@ -334,11 +326,6 @@ def test_dagan_need_not_win(make_study):
     assert "The mean is highest for c_aug throughout" in page.text
 
 
-def tables_of(directory) -> list[AccuracyTable]:
-    evidence = gather(directory)
-    return accuracy_tables(evidence.results, evidence.means, evidence.comparisons, evidence.study.methods)
-
-
 @words_alone
 def test_no_difference_is_said_with_the_seeds_it_would_take(make_study):
     levels = dict.fromkeys(METHODS, 0.65)
@@ -346,13 +333,15 @@ def test_no_difference_is_said_with_the_seeds_it_would_take(make_study):
     page, _ = read(write_report(directory))
     assert "No difference could be shown between dagan_aug and c; n =" in page.text
     assert re.search(r"n = \d+ seeds would be needed for 0.5 points, there are 8", page.text)
-    tables = tables_of(directory)
+    tables = gather(directory).accuracy
     assert not any(entry.best for table in tables for _, entries in table.rows for entry in entries)
 
 
 def test_best_is_marked_only_where_the_evidence_allows(make_study):
     marked = {
-        method: [entry.best for entry in entries] for table in tables_of(make_study()) for method, entries in table.rows
+        method: [entry.best for entry in entries]
+        for table in gather(make_study()).accuracy
+        for method, entries in table.rows
     }
     assert marked == {"c": [False] * 2, "c_aug": [False] * 2, "dagan": [False] * 2, "dagan_aug": [True] * 2}
 

@@ -9,7 +9,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from analysis import ResultsError
-from analysis.search.importance import _whole
+from analysis.search.importance import whole_settings
 from analysis.search.space import domain, searched
 from dagan.config import is_whole
 from sweeps.planning.sampler import distribution
@@ -28,7 +28,7 @@ FORMS = [
     (BROKEN, {"min": 0.0, "max": 1.0, "distribution": "q_uniform", "q": 0.25}, FloatDistribution(0, 1, step=0.25), 0.3),
     (WHOLE, {"min": 100, "max": 1000}, IntDistribution(100, 1000), 100.5),
     (WHOLE, {"min": 100, "max": 1000, "distribution": "uniform"}, IntDistribution(100, 1000), 100.5),
-    (WHOLE, {"min": 100, "max": 700, "distribution": "int_uniform", "q": 300}, IntDistribution(100, 700, step=300), 150),
+    (WHOLE, {"min": 100, "max": 700, "distribution": "int_uniform", "q": 60}, IntDistribution(100, 700, step=60), 150),
     (WHOLE, {"min": 100, "max": 700, "distribution": "q_uniform", "q": 300}, IntDistribution(100, 700, step=300), 150),
     (WHOLE, {"min": 10, "max": 1000, "distribution": "log_uniform_values"}, IntDistribution(10, 1000, log=True), 10.5),
 ]  # fmt: skip
@@ -71,7 +71,7 @@ def test_values_inside_and_outside_are_the_same_for_all(key, form, expected, out
 
 def test_settings_that_take_whole_numbers_are_known_by_their_results():
     results = pd.DataFrame({"config.a": pd.array([1, 2], dtype="Int64"), "config.b": [1.5, 2.0], "seed": [1, 2]})
-    assert _whole(results) == {"a"}
+    assert whole_settings(results) == {"a"}
 
 
 def test_positions_follow_the_scale():
