@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from analysis.data.columns import SUMMARY
 from dagan.errors import refuse
 from dagan.nested import flatten
 from sweeps.planning.plan import Plan
@@ -21,18 +22,6 @@ from sweeps.run.listeners import Listener, TrialResources
 from sweeps.run.messages import Point, Report
 
 Mode = Literal["offline", "online", "off"]
-SUMMARY = {
-    "status",
-    "validation_accuracy",
-    "test_accuracy",
-    "iterations",
-    "pflop",
-    "pflop_unshared",
-    "wall_seconds",
-    "error",
-    "warning",
-}
-"""The ledger's columns in the summary of a run."""
 PATIENCE_SECONDS = 120
 """How long the end of a run waits for what W&B has yet to take in."""
 
@@ -132,7 +121,7 @@ class WandbRuns(Listener):
             run.log(point_values(point, self._offset(trial, point)), step=self.steps[trial.signature])
         if entry is None:
             return
-        run.summary.update(entry.model_dump(mode="json", include=SUMMARY, exclude_none=True))
+        run.summary.update(entry.model_dump(mode="json", include=set(SUMMARY), exclude_none=True))
         run.summary.update({f"quality/{name}": value for name, value in entry.quality.items()})
         run.config.update({"provenance": entry.provenance})
         run.finish(exit_code=0 if entry.finished else 1)
