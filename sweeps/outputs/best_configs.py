@@ -1,4 +1,4 @@
-"""The best config per method of a cell, as a YAML that trains again to the same number."""
+"""Best configs as YAML files, one per method of a cell; each trains again to the same number."""
 
 import math
 from pathlib import Path
@@ -21,10 +21,10 @@ HEADER = """\
 
 
 def export(plan: Plan, folder: RunFolder) -> list[Path]:
-    """Write `best/<dataset>-n<n>-<method>.yaml` for every method of a cell whose confirm trials have begun to end.
+    """Write `best/<dataset>-n<n>-<method>.yaml` for every method of a cell with a completed confirm trial.
 
     Raises:
-        InvalidInput: there is none.
+        InvalidInput: no confirm trial has completed.
     """
     files = []
     for branch in plan.branches:
@@ -52,9 +52,9 @@ def export(plan: Plan, folder: RunFolder) -> list[Path]:
 
 
 def document(plan: Plan, branch: Branch, entries: list[Entry]) -> dict[str, Any]:
-    """The exported file: the config with its first confirm seed, and where it and its number come from.
+    """Content of an exported file: the config with its first confirm seed, its accuracy, and their provenance.
 
-    The seed is the first, not the luckiest: choosing by test accuracy would be choosing on the test.
+    The seed is the first one, not the best: choosing by test accuracy would be choosing on the test.
     """
     first = entries[0]
     best = branch.search.best
@@ -77,7 +77,7 @@ def document(plan: Plan, branch: Branch, entries: list[Entry]) -> dict[str, Any]
 
 
 def read_config(tree: dict[str, Any], where: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The choices of a config file, and what it records of its training (nothing, in one written by hand)."""
+    """Split a config file into its settings and the record of its training, which is empty if written by hand."""
     if "config" not in tree:
         return tree, {}
     config, recorded = tree["config"], tree.get("recorded") or {}

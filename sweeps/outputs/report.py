@@ -1,4 +1,4 @@
-"""From the plan to the report: what `analysis` needs to know of a study."""
+"""Hands a study to `analysis`, which writes its report."""
 
 import shlex
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def summarise(plan: Plan, folder: RunFolder) -> "Report":
-    """Write the report of the plan's trials; entries that the study no longer asks for stay out of it."""
+    """Write the report of the plan's trials, without entries that the study no longer asks for."""
     import pandas as pd
 
     from analysis import write_report
@@ -24,7 +24,7 @@ def summarise(plan: Plan, folder: RunFolder) -> "Report":
             "dataset": group.cell.dataset.name,
             "samples_per_class": group.cell.samples_per_class,
             "method": group.method,
-            # Twins, two suggestions that came to the same setting, are one training and one row.
+            # Duplicates, suggestions with the same settings, are one training and one row.
             "trials": trials - len(group.of_phase(phase)) + len({e.signature for e in group.of_phase(phase)}),
         }
         for group in plan.groups
@@ -42,7 +42,7 @@ def summarise(plan: Plan, folder: RunFolder) -> "Report":
 
 
 def command(plan: Plan, folder: RunFolder) -> str:
-    """How to run just this study again, from the folder where it was run."""
+    """The command that runs this very study again, from the folder where it was run."""
     name = plan.study.name
     if name not in shipped() or load(name).hash != plan.study.hash:
         name = shown(folder.report / "study.yaml")

@@ -1,4 +1,4 @@
-"""Images from a trained generator, for `sweeps sample`: labelled pictures, or a folder that is a data set."""
+"""Samples a trained generator: labelled pictures, or an image folder to train on; `sweeps sample`."""
 
 import json
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Wanted:
-    """How many images, of which latents."""
+    """What the pictures show: how many images, of which latents."""
 
     seed: int = 0
     columns: int = 8
@@ -45,10 +45,11 @@ class Wanted:
 
 
 def generator_of(what: Path, overrides: Sequence[str], keep: Path | None) -> "TrainedGenerator":
-    """The generator of a folder of weights; of a config's training, stage 1 of it, which is then run.
+    """Load the generator from a folder of weights, or train it by stage 1 of a config file.
 
     Raises:
-        InvalidInput: neither the one nor the other, or a method without a generator.
+        InvalidInput: `what` is neither of the two, or its method has no generator.
+        RuntimeError: the training diverged.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if what.is_dir():
@@ -87,7 +88,7 @@ def gan_of(config: Config) -> Gan:
     """The settings of stage 1.
 
     Raises:
-        InvalidInput: a method that generates nothing.
+        InvalidInput: the method has no generator.
     """
     if not config.gan:
         having = ", ".join(name for name, method in METHODS.items() if method.adversary)
@@ -96,7 +97,7 @@ def gan_of(config: Config) -> Gan:
 
 
 def write_pictures(generator: "TrainedGenerator", folder: Path, wanted: Wanted) -> list[Path]:
-    """Write the three sheets; real images are on the first one where they are at hand."""
+    """Write the three pictures; the first has real images too, where they are at hand."""
     sheets = {
         "classes": classes_sheet(generator, wanted),
         "interpolation": interpolation_sheet(generator, wanted),
@@ -112,10 +113,10 @@ def write_pictures(generator: "TrainedGenerator", folder: Path, wanted: Wanted) 
 
 
 def classes_sheet(generator: "TrainedGenerator", wanted: Wanted) -> bytes:
-    """A row per class: real training images, if there are any, beside generated ones."""
+    """Draw a row per class: real training images, if they are at hand, beside generated ones."""
     classes = generator.classes
-    drawn = pixels(generator.sampled(wanted.columns, stream(wanted.seed, "classes")).images)
-    generated = drawn.reshape(wanted.columns, len(classes), *drawn.shape[1:]).swapaxes(0, 1)
+    flat = pixels(generator.sampled(wanted.columns, stream(wanted.seed, "classes")).images)
+    generated = flat.reshape(wanted.columns, len(classes), *flat.shape[1:]).swapaxes(0, 1)
     panels = [Panel(generated, heading="generated")]
     real = real_images(generator.config, wanted.columns)
     if real is not None:
@@ -124,7 +125,7 @@ def classes_sheet(generator: "TrainedGenerator", wanted: Wanted) -> bytes:
 
 
 def interpolation_sheet(generator: "TrainedGenerator", wanted: Wanted) -> bytes:
-    """A column per class; from the first row to the last z goes from one latent to the next."""
+    """Draw a column per class; from the first row to the last z goes from one latent to the next."""
     points = generator.latents(wanted.latents, stream(wanted.seed, "interpolation"))
     images = generator.in_every_class(generator.path(points, wanted.steps), wanted.seed)
     rows = [latent_name(row // wanted.steps) if row % wanted.steps == 0 else "" for row in range(len(images))]
@@ -134,7 +135,7 @@ def interpolation_sheet(generator: "TrainedGenerator", wanted: Wanted) -> bytes:
 
 
 def same_latents_sheet(generator: "TrainedGenerator", wanted: Wanted) -> bytes:
-    """A row per class, a column per latent: z is the same down a column. DAGAN paper, Fig. 4."""
+    """Draw a row per class and a column per latent, with the same z down a column. DAGAN paper, Fig. 4."""
     latents = generator.latents(wanted.columns, stream(wanted.seed, "same_latents"))
     images = in_rows(generator.in_every_class(latents, wanted.seed)).swapaxes(0, 1)
     panel = Panel(images, columns=tuple(map(latent_name, range(wanted.columns))))
@@ -143,13 +144,13 @@ def same_latents_sheet(generator: "TrainedGenerator", wanted: Wanted) -> bytes:
 
 
 def in_rows(images: torch.Tensor) -> Pixels:
-    """Pixels of (latents, classes, channels, height, width), with channels last."""
+    """Pixels of images (latents, classes, channels, height, width), with channels last."""
     flat = pixels(images.flatten(0, 1))
     return flat.reshape(*images.shape[:2], *flat.shape[1:])
 
 
 def title(config: Config) -> str:
-    """What the images are of."""
+    """Title of a picture: method, data set, images per class."""
     return f"{config.method} on {config.facts.name}, {config.data.samples_per_class} images per class"
 
 
@@ -159,12 +160,12 @@ def latent_name(index: int) -> str:
 
 
 def stream(seed: int, purpose: str) -> torch.Generator:
-    """The random numbers of one sheet or folder: drawn on the CPU, so that they are the same for any device."""
+    """Random stream of one picture or folder, on the CPU, so that it is the same for any device."""
     return Streams(seed, torch.device("cpu")).fresh(f"sample.{purpose}")
 
 
 def real_images(config: Config, columns: int) -> Pixels | None:
-    """Training images of each class, as many as there are; None, with a notice, where the data set is not at hand."""
+    """Training images, at most so many of each class; None, with a warning, where the data set is not at hand."""
     try:
         if facts_of(config.data.model_dump()) != config.facts:
             raise refuse("data", f"{config.facts.name} has changed since the training.")
@@ -179,10 +180,10 @@ def real_images(config: Config, columns: int) -> Pixels | None:
 
 
 def write_folder(generator: "TrainedGenerator", folder: Path, per_class: int, seed: int) -> None:
-    """Write an image folder: a sub-folder per class of so many PNG files, and a manifest of them.
+    """Write an image folder: a sub-folder with so many PNG files per class, and a manifest of them.
 
     Raises:
-        InvalidInput: a folder that is not new or empty, or classes whose names cannot be those of folders.
+        InvalidInput: the folder is neither new nor empty, or a class has a name that no folder can have.
     """
     classes, config = generator.classes, generator.config
     require_folder_names(classes)
@@ -210,7 +211,7 @@ def write_folder(generator: "TrainedGenerator", folder: Path, per_class: int, se
 
 
 def require_folder_names(classes: Sequence[str]) -> None:
-    """Refuse class names that are no plain folder names: weights may come from anywhere."""
+    """Refuse class names that are no plain names of folders: weights may come from anywhere."""
     problems = [
         Problem("classes", f"must be names that a folder can have, with no `/`, but one is `{name}`.")
         for name in classes
@@ -221,7 +222,7 @@ def require_folder_names(classes: Sequence[str]) -> None:
 
 
 def data_settings(config: Config, folder: Path) -> str:
-    """The settings by which a config trains on a folder of generated images."""
+    """The `data` settings with which a config trains on a folder of generated images, as YAML."""
     return (
         f"{{folder: {json.dumps(str(folder), ensure_ascii=False)}, image_size: {config.facts.image_size},"
         f" channels: {config.facts.channels}}}"

@@ -1,4 +1,4 @@
-"""One training without Ray: `sweeps train CONFIG.yaml`."""
+"""Trains one config in this process: `sweeps train`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,13 +17,13 @@ from sweeps.study.files import overridden, read_file, read_yaml
 if TYPE_CHECKING:
     from dagan.training.training import Training
 
-KEPT = ("test_accuracy", "validation_accuracy", "iterations", "pflop", "provenance")
-"""What is recorded of a training beside its weights."""
+RECORDED = ("test_accuracy", "validation_accuracy", "iterations", "pflop", "provenance")
+"""Fields of a training's record that are kept beside its weights."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a single training."""
+    """The outcome of a single training."""
 
     completed: bool
     sentence: str
@@ -31,10 +31,10 @@ class Outcome:
 
 
 def train_file(path: Path, overrides: Sequence[str], save: Path | None = None) -> Outcome:
-    """Train the config of a file and compare the result with what the file has on record.
+    """Train the config of a file and compare the result with the one that the file records.
 
     Raises:
-        InvalidInput: no such file, a config that cannot be, or a folder to save in that is not new.
+        InvalidInput: there is no such file, its config is wrong, or the folder to save in is not new.
     """
     config, recorded = read_choices(path, overrides)
     if save:
@@ -43,10 +43,10 @@ def train_file(path: Path, overrides: Sequence[str], save: Path | None = None) -
 
 
 def read_choices(path: Path, overrides: Sequence[str]) -> tuple[Config, dict[str, Any]]:
-    """The config of a file, and what the file has on record of its training.
+    """Read the config of a file, and the record of its training.
 
     Raises:
-        InvalidInput: no such file, or a config that cannot be.
+        InvalidInput: there is no such file, or its config is wrong.
     """
     choices, recorded = read_config(read_yaml(read_file(path, "CONFIG"), str(path)), str(path))
     if {"datasets", "search"} <= set(choices):
@@ -60,7 +60,7 @@ def read_choices(path: Path, overrides: Sequence[str]) -> tuple[Config, dict[str
 
 
 def train_config(config: Config, recorded: dict[str, Any], save: Path | None = None) -> Outcome:
-    """Train, showing progress on stderr; keep the networks in a folder where one is given."""
+    """Train a config with progress on stderr, and keep the networks in a folder, if one is given."""
     from dagan import weights
     from sweeps.records.provenance import commit, of_training
 
@@ -75,13 +75,13 @@ def train_config(config: Config, recorded: dict[str, Any], save: Path | None = N
     if result.status != "completed":
         return Outcome(False, f"{result.status}: {result.error}", record)
     if save:
-        weights.save(training, save, {key: record[key] for key in KEPT})
+        weights.save(training, save, {key: record[key] for key in RECORDED})
         console.print(f"Weights kept: {shown(save.absolute())}", markup=False)
     return Outcome(True, sentence(config, result.test_accuracy, result.validation_accuracy, recorded), record)
 
 
 def trained(config: Config, console: Console, *, generation_only: bool = False) -> "Training":
-    """A training at its end, or at the end of the first stage alone; progress goes to the console."""
+    """Train to the end, or to the end of stage 1, with progress on the console."""
     from dagan.stages import STAGES
     from dagan.training.training import Training
 
@@ -91,10 +91,10 @@ def trained(config: Config, console: Console, *, generation_only: bool = False) 
     for progress in training.run(every=max(1, min(100, longest // 20))):
         terms = ", ".join(f"{name} {value:.3f}" for name, value in progress.losses.items())
         accuracy = progress.validation_accuracy
-        seen = "" if accuracy is None else f", validation {100 * accuracy:.1f} %"
-        seen += f", lowest diversity {min(progress.diversity.values()):.2f}" if progress.diversity else ""
+        evaluated = "" if accuracy is None else f", validation {100 * accuracy:.1f} %"
+        evaluated += f", lowest diversity {min(progress.diversity.values()):.2f}" if progress.diversity else ""
         where = f"{progress.stage} {progress.iteration}/{progress.total}"
-        console.print(f"{where}: {terms}{seen}, {progress.images_per_second:.0f} images/s")
+        console.print(f"{where}: {terms}{evaluated}, {progress.images_per_second:.0f} images/s")
         if generation_only and progress.iteration == progress.total:
             break
     if training.warning:
@@ -103,15 +103,15 @@ def trained(config: Config, console: Console, *, generation_only: bool = False) 
 
 
 def sentence(config: Config, test: float | None, validation: float | None, recorded: dict[str, Any]) -> str:
-    """The accuracy, exact, beside the recorded one."""
+    """The exact accuracy as a sentence, beside the recorded one."""
     if test is None:
         return f"validation accuracy {validation!r}"
-    said = f"test accuracy {test!r}"
+    measured = f"test accuracy {test!r}"
     if recorded.get("signature") != config.signature:
-        return said
+        return measured
     before = recorded.get("test_accuracy")
     if before == test:
-        return f"{said} (recorded {before!r}: identical)"
+        return f"{measured} (recorded {before!r}: identical)"
     source = recorded.get("provenance") or {}
     made = ", ".join(f"{key} {source[key]}" for key in ("torch", "device", "precision", "threads") if key in source)
-    return f"{said} (recorded {before!r} with {made}: the bits of a result hang on these)"
+    return f"{measured} (recorded {before!r} with {made}: the bits of a result hang on these)"

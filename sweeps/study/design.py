@@ -1,4 +1,4 @@
-"""Ablation designs: which settings are measured beside each other, instead of one tuned setting per method."""
+"""Ablation designs: the points, each some settings, that a study measures beside each other."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,11 @@ def points(design: Design | None, factors: Mapping[str, list[Scalar]]) -> Sequen
     if design == "one_factor":
         return [{}] + [{key: value} for key, values in factors.items() for value in values]
     if design == "leave_one_out":
-        whole = {key: values[0] for key, values in factors.items()}
-        return [whole] + [{key: value for key, value in whole.items() if key != left} for left in whole]
+        full = {key: values[0] for key, values in factors.items()}
+        return [full] + [{key: value for key, value in full.items() if key != left} for left in full]
     return [{}]
 
 
 def label(point: Point) -> str:
-    """A point in words; empty for the base."""
+    """A point as text; empty for the base."""
     return " ".join(f"{key}={value}" for key, value in point.items())

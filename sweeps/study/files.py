@@ -1,4 +1,4 @@
-"""Study and config files: YAML as people mean it, the shipped studies, overrides."""
+"""Study and config files: reading YAML, the shipped studies, overrides."""
 
 import json
 import re
@@ -15,17 +15,17 @@ from sweeps.study.schema import Study
 
 
 def shipped() -> dict[str, str]:
-    """The texts of the studies that come with the package, by name."""
+    """Texts of the studies that come with the package, by name."""
     folder = resources.files("sweeps") / "studies"
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
     return {file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8") for file in files}
 
 
 def load(name: str, overrides: Sequence[str] = ()) -> Study:
-    """A shipped study by name, or one from a YAML file, with `key=value` overrides.
+    """Load a shipped study by its name, or one from a YAML file, with `key=value` overrides.
 
     Raises:
-        InvalidInput: no such study, or everything that is wrong with it.
+        InvalidInput: there is no such study, or everything that is wrong with it.
     """
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
@@ -39,7 +39,7 @@ def load(name: str, overrides: Sequence[str] = ()) -> Study:
 
 
 def overridden(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """A tree with `dotted.key=value` overrides; the values are read as YAML.
+    """Apply `dotted.key=value` overrides to a tree; the values are read as YAML.
 
     Settings under `base` and `search.parameters` are themselves dotted: there the rest of the key is one key.
 
@@ -53,8 +53,8 @@ def overridden(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
     for text in overrides:
         key, _, value = text.partition("=")
         branch = changed
-        prefix = next((p for p in ("search.parameters.", "base.") if key.startswith(p)), "")
-        parts = [*prefix.rstrip(".").split("."), key.removeprefix(prefix)] if prefix else key.split(".")
+        section = next((p for p in ("search.parameters.", "base.") if key.startswith(p)), "")
+        parts = [*section.rstrip(".").split("."), key.removeprefix(section)] if section else key.split(".")
         for part in parts[:-1]:
             inner = branch.setdefault(part, {})
             if not isinstance(inner, dict):
@@ -65,10 +65,10 @@ def overridden(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
 
 
 class Loader(yaml.SafeLoader):
-    """YAML as people mean it: 1e-4 is a number, and a key given twice is an error."""
+    """Reads 1e-4 as a number, and refuses a key that is given twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping, none of whose keys is given twice."""
+        """Build a mapping; a key that is given twice is an error."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice is not None:
@@ -84,7 +84,7 @@ Loader.add_implicit_resolver(
 
 
 def read_yaml(text: str, where: str) -> dict[str, Any]:
-    """A YAML mapping.
+    """Read a YAML mapping.
 
     Raises:
         InvalidInput: not YAML, or not a mapping.
@@ -103,7 +103,7 @@ def read_yaml(text: str, where: str) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """YAML as JSON would have it: keys are text, and so is everything that is no number, truth value or null."""
+    """Values that JSON has: keys become text, and so does what is neither a number, a truth value nor null."""
     if isinstance(value, dict):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -112,10 +112,10 @@ def plain(value: Any) -> Any:
 
 
 def read_file(path: Path, where: str) -> str:
-    """The text of a file.
+    """Read a text file.
 
     Raises:
-        InvalidInput: no such file, or no text in it.
+        InvalidInput: there is no such file, or it holds no text.
     """
     try:
         return path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The rules of a study: what ties its parts to each other and to the data sets, said of the key at fault."""
+"""The rules that tie the parts of a study to each other and to its data sets; errors name the key at fault."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from sweeps.study.schema import Study
 
 
 def broken_rules(study: Study) -> list[Problem]:
-    """Rules that tie the parts of a study to each other and to the data sets."""
-    found = [*method_problems(study), *seed_problems(study)]
+    """Check all rules; a `base` of the wrong shape leaves the others that need a config unchecked."""
     shapeless = base_problems(study)
+    found = [*method_problems(study), *seed_problems(study), *shapeless]
     if shapeless:
-        return found + shapeless
+        return found
     return [
         *found,
         *design_problems(study),
@@ -29,7 +29,7 @@ def broken_rules(study: Study) -> list[Problem]:
 
 
 def design_problems(study: Study) -> list[Problem]:
-    """Factors without a design and the reverse, and factors that are another key's to decide."""
+    """Check that factors and design come together, and that no other key decides a factor."""
     problems = []
     if study.design and not study.factors:
         problems.append(Problem("factors", f"is needed with `design: {study.design}`, but missing."))
@@ -52,7 +52,7 @@ def design_problems(study: Study) -> list[Problem]:
 
 
 def setting_problems(where: str, key: str, study: Study) -> list[Problem]:
-    """A setting that does not exist, is the study's own keys' to decide, or reaches none of the methods."""
+    """Check that a setting exists, that no key of the study decides it, and that it reaches a method."""
     keys = [key for key in known_keys() if key.split(".")[0] not in ("method", "seed", "data", "compute")]
     if key not in keys:
         return [Problem(where, unknown("setting", key, keys))]
@@ -62,7 +62,7 @@ def setting_problems(where: str, key: str, study: Study) -> list[Problem]:
 
 
 def base_problems(study: Study) -> list[Problem]:
-    """Sections of `base` that are none, and settings that are sections: no config could be built with them."""
+    """Check that sections of `base` hold settings and settings hold values, so that a config can be built."""
     known = known_keys()
     sections = {key.rpartition(".")[0] for key in known} - {""}
     problems = []
@@ -81,7 +81,7 @@ def base_problems(study: Study) -> list[Problem]:
 
 
 def early_stopping_problems(study: Study) -> list[Problem]:
-    """An early stopping that could never stop anything."""
+    """Check that early stopping can stop a trial."""
     rule, key = study.search.early_stopping, "classifier.iterations"
     if rule is None:
         return []
@@ -101,7 +101,7 @@ def early_stopping_problems(study: Study) -> list[Problem]:
 
 
 def quality_problems(study: Study) -> list[Problem]:
-    """Generated images that there are none of, or that no judge could judge."""
+    """Check that there are generated images, and images left for a judge to learn from."""
     if not study.confirm.quality:
         return []
     base, where = flatten(study.base), "confirm.quality"
@@ -119,7 +119,7 @@ def quality_problems(study: Study) -> list[Problem]:
 
 
 def method_problems(study: Study) -> list[Problem]:
-    """Unknown and repeated names, and comparisons that could not be made."""
+    """Check that names are known and given once, and that the comparisons can be made."""
     problems = [Problem("methods", unknown("method", name, METHODS)) for name in study.methods if name not in METHODS]
     for where, values in (("methods", study.methods), ("samples_per_class", study.samples_per_class)):
         problems += [Problem(where, f"`{value}` is listed twice.") for value in repeated(values)]
@@ -146,7 +146,7 @@ def method_problems(study: Study) -> list[Problem]:
 
 
 def seed_problems(study: Study) -> list[Problem]:
-    """Seeds that are not fresh, and budgets that do not divide among the search seeds."""
+    """Check that confirm seeds are fresh, and that the budget divides among the search seeds."""
     problems = []
     for where, seeds in (("search.seeds", study.search_seeds), ("confirm.seeds", study.confirm_seeds)):
         if not seeds or len(set(seeds)) < len(seeds):
@@ -173,7 +173,7 @@ def seed_problems(study: Study) -> list[Problem]:
 
 
 def parameter_problems(study: Study) -> list[Problem]:
-    """Searched or fixed settings that do not exist, reach nothing, or are another key's to decide."""
+    """Check that searched and fixed settings exist, reach a method, and are decided once."""
     problems = []
     for key in study.search.parameters:
         found = setting_problems(f"search.parameters.{key}", key, study)
@@ -196,7 +196,7 @@ def parameter_problems(study: Study) -> list[Problem]:
 
 
 def config_problems(study: Study) -> list[Problem]:
-    """Build a config for every method at every end of every range, in every cell: what fails there fails here."""
+    """Build a config for every method at both ends of every range, in every cell, and collect its errors."""
     problems: list[Problem] = []
     for dataset in study.cell_datasets:
         try:
@@ -227,12 +227,12 @@ def config_problems(study: Study) -> list[Problem]:
 
 
 def repeated(values: Sequence[object]) -> list[object]:
-    """The values that are there more than once."""
+    """The values that are listed more than once."""
     return [value for value, count in Counter(values).items() if count > 1]
 
 
 def relocated(problem: Problem, settings: Mapping[str, Any], study: Study) -> Problem:
-    """A config's problem, said of the key of the study file that it comes from."""
+    """A config's error as an error of the study's key that the setting comes from."""
     if problem.where in settings:
         section = "factors" if problem.where in study.factors else "search.parameters"
         return Problem(f"{section}.{problem.where}", problem.message)

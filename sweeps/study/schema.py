@@ -1,4 +1,4 @@
-"""A study: a question, the cells and methods it is asked of, the search, the seeds.
+"""The models of a study: its question, its cells and methods, the search, the seeds.
 
 `sweeps.study.parse` builds one from a mapping and refuses a bad one with everything that is wrong with it.
 """
@@ -21,17 +21,17 @@ from sweeps.study.design import Design, Point, points
 from sweeps.study.space import Parameter, Scalar
 
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=80)]
-"""Of a study or a data set: it becomes part of file names."""
+"""Name of a study or a data set, which becomes part of file names."""
 Seeds = Annotated[int, Field(ge=1, le=1000)] | list[Annotated[int, Field(ge=0, le=2**31)]]
-"""How many, or which."""
+"""Number of seeds, or a list of them."""
 FIRST_CONFIRM_SEED = 1000
-"""Where confirm seeds start when only their number is given: far from the search seeds 0, 1, …"""
+"""The first confirm seed when only their number is given: far from the search seeds 0, 1, …"""
 REPEATED = 16
-"""So many suggestions in a row that were made before: the space has no more to offer, whatever budget is left."""
+"""Suggestions in a row that were all made before, at which a search ends: its space has no more to offer."""
 
 
 class Dataset(Section):
-    """A built-in data set by name, or a folder of images, or a zip of one, under a name of one's own."""
+    """A built-in data set by its name, or a folder of images, or a zip of one, under a name of one's own."""
 
     name: Name
     folder: Path | None = None
@@ -41,9 +41,9 @@ class Dataset(Section):
 
 
 class Budget(Section):
-    """What each method of a cell may spend on its search: so many trials, or so many counted operations.
+    """The search budget of each method of a cell, in trials or in counted operations (1e15).
 
-    Of operations a method pays what its trials did: shared work once, and no more than they did before they ended.
+    Operations are those that its trials did before they ended; shared work counts once.
     """
 
     trials: int | None = Field(None, ge=1, le=1_000_000)
@@ -57,9 +57,9 @@ class Budget(Section):
 
 
 class EarlyStopping(Section):
-    """When a search trial ends before its time, within one method of one cell; at stage-2 iterations min_iter · eta^k.
+    """Early stopping of search trials, among those of one method in one cell, at stage-2 iterations min_iter · eta^k.
 
-    hyperband: successive halving, only the best 1/eta go on. median: who is worse than the median so far ends.
+    hyperband: successive halving, the best 1/eta go on. median: a trial worse than the median so far ends.
     """
 
     type: Literal["hyperband", "median"] = "hyperband"
@@ -68,7 +68,7 @@ class EarlyStopping(Section):
 
 
 class Search(Section):
-    """The first phase: choose on validation images. Without a budget there is none, and the base is what is used."""
+    """The first phase, which chooses settings on validation images; without a budget there is none."""
 
     parameters: dict[str, Parameter] = Field({})
     budget: Budget | None = None
@@ -79,9 +79,9 @@ class Search(Section):
 
 
 class Confirm(Section):
-    """The second phase: measure the chosen config on test images with fresh seeds.
+    """The second phase, which measures the chosen settings on test images with fresh seeds.
 
-    With `quality` each trial's generated images are judged too: does a better generator gain more?
+    With `quality` it judges each trial's generated images too.
     """
 
     seeds: Seeds
@@ -89,9 +89,10 @@ class Confirm(Section):
 
 
 class Resources(Section):
-    """What one trial takes: CPUs, GPUs or a part of one (auto: as little as it needs), and seconds without a report.
+    """Resources of one trial: CPUs, GPUs or a fraction of one (auto: what it needs), and its longest silence.
 
-    After so much silence its worker is taken for lost; auto: 900, or ten times the longest pause seen, if that is more.
+    A worker that is not heard of for `silence` seconds counts as lost; auto: 900, or ten times the longest pause seen,
+    if that is more.
     """
 
     cpu: int = Field(1, ge=1)
@@ -100,7 +101,7 @@ class Resources(Section):
 
 
 class Cell(Section):
-    """Data set × samples per class."""
+    """A data set at a number of samples per class."""
 
     dataset: Dataset
     samples_per_class: int
@@ -110,7 +111,7 @@ class Cell(Section):
 
 
 class Study(Section):
-    """One question and everything that is needed to answer it."""
+    """A question and everything that is needed to answer it."""
 
     name: Name
     question: str = ""
@@ -144,12 +145,12 @@ class Study(Section):
 
     @property
     def cell_datasets(self) -> list[Dataset]:
-        """The data sets, names spelled out."""
+        """The data sets, those given by name alone included."""
         return [Dataset(name=entry) if isinstance(entry, str) else entry for entry in self.datasets]
 
     @property
     def cells(self) -> list[Cell]:
-        """Every data set at every size."""
+        """Every data set at every number of samples per class."""
         return [
             Cell(dataset=dataset, samples_per_class=n) for dataset in self.cell_datasets for n in self.samples_per_class
         ]
@@ -170,7 +171,7 @@ class Study(Section):
         return {key: value for key, value in self.search.parameters.items() if reaches(key, method)}
 
     def points(self, cell: Cell, method: str) -> list[Point]:
-        """The points of the design, as far as they differ for a method; without a design one, the base."""
+        """The points of the design that differ for a method; without a design the base alone."""
         found: dict[str, Point] = {}
         for point in points(self.design, self.factors):
             own = {key: value for key, value in point.items() if reaches(key, method)}
@@ -181,7 +182,7 @@ class Study(Section):
     def config(
         self, cell: Cell, method: str, *, seed: int, phase: Phase, settings: Mapping[str, Any] | None = None
     ) -> Config:
-        """The config of one trial: the base, where the method has it, with the searched settings on top."""
+        """The config of one trial: those settings of the base that the method has, with the given ones on top."""
         dataset = cell.dataset
         data = {"dataset": dataset.name, "samples_per_class": cell.samples_per_class, "phase": phase} | {
             key: value
@@ -197,7 +198,7 @@ class Study(Section):
         return Config.of(choices)
 
     def rungs(self, config: Config) -> list[int]:
-        """Stage-2 iterations at which a search trial may be stopped."""
+        """Iterations of stage 2 at which early stopping may end a search trial."""
         rule = self.search.early_stopping
         rungs: list[int] = []
         while rule and (rung := rule.min_iter * rule.eta ** len(rungs)) < config.classifier.iterations:
@@ -206,7 +207,7 @@ class Study(Section):
 
     @cached_property
     def resolved(self) -> dict[str, Any]:
-        """The study as plain values, defaults included, as it is kept beside its results."""
+        """The study as plain values, defaults included; it is kept so beside its results."""
         tree: dict[str, Any] = self.model_dump(mode="json", exclude_none=True)
         return tree
 

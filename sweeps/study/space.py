@@ -82,7 +82,7 @@ class Parameter(Section):
         return domain(dict(self), whole=whole)
 
     def draw(self, rng: random.Random, *, whole: bool) -> Any:
-        """One value at random, for estimates; searching is Optuna's. `whole`: the setting takes whole numbers."""
+        """Draw a value at random, for estimates; searching is Optuna's. `whole`: the setting takes whole numbers."""
         found = self.domain(whole=whole)
         if found.values:
             return rng.choice(found.values)
