@@ -14,8 +14,7 @@ from dagan.config import Config, known_keys
 from dagan.methods import METHODS
 from dagan.nested import section_of
 from sweeps.cli.app import app
-from sweeps.study.files import load, read_yaml
-from sweeps.study.parse import study_of
+from sweeps.study.files import load
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,14 +42,6 @@ def test_commands_in_the_readme_are_commands():
     words = [shlex.split(part) for line in said for part in line.split("&&") if part.strip().startswith("sweeps")]
     assert len(words) > 10
     assert {word[1] for word in words if not word[1].startswith("-")} <= set(VERBS)
-
-
-def test_the_readmes_study_file_is_valid(tmp_path):
-    tree = next(tree for block in blocks("yaml") if "name" in (tree := read_yaml(block, "README.md")))
-    assert [set(entry) for entry in tree["datasets"]] == [{"name", "folder", "image_size"}]
-    tree["datasets"] = ["mnist"]
-    study = study_of(tree)
-    assert study.search.parameters["classifier.learning_rate"].kind == "log_uniform_values"
 
 
 def test_python_in_the_readme_runs(tmp_path):
