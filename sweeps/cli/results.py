@@ -36,7 +36,7 @@ def export(study: StudyName, overrides: Overrides = None, out: Out = RESULTS) ->
 
 
 def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "RunFolder"]:
-    """A study as its ledger leaves it: as it was last run, unless overrides say otherwise."""
+    """Replay the plan of a study, as it was last run unless overrides change it, over its ledger."""
     from sweeps.planning.plan import Plan
     from sweeps.records.ledger import Ledger
     from sweeps.records.run_folder import RunFolder
@@ -49,7 +49,7 @@ def replay(name: str, overrides: list[str] | None, out: Path) -> tuple["Plan", "
 
 
 def write_report(plan: "Plan", folder: "RunFolder") -> list[str]:
-    """Write the report; what it found and where it is."""
+    """Write the report; lines that say what it found and where it is."""
     from sweeps.outputs.report import summarise
     from sweeps.records.run_folder import shown
 

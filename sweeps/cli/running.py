@@ -93,7 +93,7 @@ def status(study: StudyName, overrides: Overrides = None, out: Out = RESULTS, as
 
 
 def check_folders(study: "Study", console: Any) -> None:
-    """Open every image of the study's folders and zips once: a bad one is told now, not in the thirtieth trial."""
+    """Open every image of the study's folders and zips once, so that a bad one is found now, not in a late trial."""
     from dagan.data.images import check_images
     from dagan.data.kdef import check_portraits
     from dagan.settings import Data
@@ -110,7 +110,7 @@ def check_folders(study: "Study", console: Any) -> None:
 
 
 def finish(plan: "Plan", folder: "RunFolder", wandb: str, console: Any) -> None:
-    """Conclude a study that is done, or say how it goes on; what is lacking decides the exit code."""
+    """Conclude a study that has ended, or print how to go on; exit with 130 if interrupted, with 1 if trials failed."""
     from sweeps.planning.plan import shortcomings
 
     if not plan.finished:
@@ -126,7 +126,7 @@ def finish(plan: "Plan", folder: "RunFolder", wandb: str, console: Any) -> None:
 
 
 def conclude(plan: "Plan", folder: "RunFolder", wandb: str) -> None:
-    """Write report and best configs, and say what was found and where everything is."""
+    """Write report and best configs, and print what was found and where everything is."""
     from sweeps.outputs.best_configs import export as write
     from sweeps.planning.plan import unjudged
     from sweeps.records.run_folder import shown
@@ -145,5 +145,5 @@ def conclude(plan: "Plan", folder: "RunFolder", wandb: str) -> None:
 
 
 def this_command() -> str:
-    """The command line as it was given."""
+    """The command line that was given."""
     return shlex.join(["sweeps", *sys.argv[1:]])

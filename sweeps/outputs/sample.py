@@ -41,7 +41,7 @@ class Wanted:
     latents: int = 2
     """Ends and turning points of the interpolation."""
     steps: int = 8
-    """From each of them to the next."""
+    """Steps from each of them to the next."""
 
 
 def generator_of(what: Path, overrides: Sequence[str], keep: Path | None) -> "TrainedGenerator":

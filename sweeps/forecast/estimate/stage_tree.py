@@ -14,7 +14,7 @@ class Root:
     generates: bool
     """Whether there is a stage 1."""
     snapshots: dict[int, dict[str, set[int]]] = field(default_factory=dict)
-    """By KG (0 without a stage 1) the stage keys of the stage 2 that begin there, each with the KC it is read at."""
+    """By KG (0 without a stage 1) the stage keys of each stage 2 that begins there, with the KC it is read at."""
 
     @property
     def branches(self) -> int:

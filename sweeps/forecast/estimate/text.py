@@ -20,7 +20,7 @@ def print_estimate(found: Estimate, *, predicted: str | None = None) -> None:
     console = console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=WIDTH)
     console.print(f"{found.study}: {found.question}", markup=False)
     console.print(cost_table(found))
-    trees = tree_lines(found.rows) if found.exact else []  # of a search each differs, and would be drawn
+    trees = tree_lines(found.rows) if found.exact else []  # those of a search are drawn, and all differ
     for line in [total_line(found, predicted), *trees, snapshot_line(found.storage)]:
         console.print(line, markup=False)
     for method, keys in found.parameters.items():
@@ -83,7 +83,7 @@ def tree_lines(rows: list[MethodCost]) -> list[str]:
 
 
 def snapshot_line(usage: SnapshotUsage) -> str:
-    """What the snapshots take."""
+    """The snapshots' number and bytes."""
     if not usage.snapshots:
         return "Snapshots: none is shared; each running trial keeps one for a crash."
     return (

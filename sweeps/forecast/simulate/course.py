@@ -17,10 +17,10 @@ class Milestone:
     """A moment of a trial at which the plan decides something."""
 
     seconds: float
-    """After the trial's start."""
+    """Seconds after the trial's start."""
     kind: Literal["snapshot", "rung", "end"]
     iteration: int
-    """Of the stage; at the end of all stages together."""
+    """Iteration of the stage; at the end, of all stages together."""
     key: SnapshotKey | None = None
     """The snapshot left."""
     size: int = 0
@@ -32,7 +32,7 @@ class Milestone:
 
 
 class StepClock:
-    """Seconds of what trials do; one step's are looked up once per stage key."""
+    """Seconds that trials take; those of a step are looked up once per stage key."""
 
     def __init__(self, times: Durations) -> None:
         self.part = times.part
@@ -60,19 +60,19 @@ class Course:
     report_every: int
     inherited: Mapping[Stage, int]
     """Iterations of each stage that the snapshot it starts from has already done."""
-    marks: Mapping[Stage, Sequence[int]]
+    checkpoints: Mapping[Stage, Sequence[int]]
     """Iterations of each stage at which other trials want a snapshot."""
     last: int | None
     """Iteration, of all stages together, at which it ends before its time."""
     seconds: float = field(init=False, default=0.0)
-    """Since its start."""
+    """Seconds since its start."""
     _reports: int = field(init=False, default=0)
     _crash_bytes: int = field(init=False, default=0)
     _written: float = field(init=False, default=0.0)
     """When the latest snapshot for a crash was written."""
 
     def milestones(self) -> Iterator[Milestone]:
-        """Yield what the trial comes by, in order."""
+        """Yield the trial's milestones in their order."""
         config, done = self.trial.config, 0
         self._set_up()
         for stage, end in zip(stages_of(config), self.trial.stage_ends, strict=True):
@@ -107,12 +107,12 @@ class Course:
     def _stops(self, stage: Stage, end: int, begin: int) -> list[int]:
         """Iterations of a stage, from where it begins, at which there is more to do than a step."""
         reports = range(self.report_every, end, self.report_every)
-        stops = {*reports, *self._rungs(stage), *self.marks.get(stage, ()), end}
+        stops = {*reports, *self._rungs(stage), *self.checkpoints.get(stage, ()), end}
         return sorted(stop for stop in stops if stop > begin)
 
     def _at(self, stage: Stage, end: SnapshotKey, stop: int) -> Iterator[Milestone]:
         """Write the snapshot, report, or reach the rung of an iteration."""
-        if stop in self.marks.get(stage, ()):
+        if stop in self.checkpoints.get(stage, ()):
             size = self._size(stage)
             self.seconds += self.clock.storage(self.trial, size, "write")
             yield self._milestone("snapshot", stop, SnapshotKey(end.stage_key, stop), size)

@@ -31,7 +31,7 @@ class Stopwatch:
 
     total: float = 0.0
     longest: float = 0.0
-    """Of a single block."""
+    """CPU seconds of the longest single block."""
     _begin: float = 0.0
 
     def __enter__(self) -> None:
@@ -45,7 +45,7 @@ class Stopwatch:
 
 @dataclass
 class Tally:
-    """What a simulation counts."""
+    """Time, storage and work of a simulated study."""
 
     makespan: float = 0.0
     """Seconds until the last trial ends."""
@@ -62,7 +62,7 @@ class Tally:
     pflop_unshared: float = 0.0
     statuses: Counter[str] = field(default_factory=Counter)
     planning: Stopwatch = field(default_factory=Stopwatch)
-    """Real CPU time of the plan in this process."""
+    """CPU time that the real plan takes in this process."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class TrialRun:
     late: float = 0.0
     """Seconds that it has waited for the driver."""
     curve: list[CurvePoint] = field(default_factory=list)
-    """At rungs and at the end."""
+    """Points at rungs and at the end."""
     stopped: bool = False
     """Whether early stopping has ended it."""
 
@@ -138,9 +138,9 @@ class Simulation:
             start = self.plan.start(trial)
         inherited = self._inherited(trial, start.snapshots)
         begun = self._timeline.served(now, durations.DRIVER_START_SECONDS)
-        marks = dict(zip(stages_of(trial.config), start.checkpoints, strict=True)) if self.shared else {}
+        checkpoints = dict(zip(stages_of(trial.config), start.checkpoints, strict=True)) if self.shared else {}
         _, last = self.outcomes.ending(trial)
-        course = Course(trial, self._clock, self.study.report_every, inherited, marks, last)
+        course = Course(trial, self._clock, self.study.report_every, inherited, checkpoints, last)
         run = TrialRun(trial, begun, inherited, course.milestones())
         for rung in trial.rungs:
             # A trial that goes on from another one's snapshot would have been stopped at this rung too.
