@@ -132,7 +132,7 @@ def trained_judge(config: Config, heartbeat: Callable[[], None] = lambda: None) 
         heartbeat()
     if training.status == "diverged":
         raise refuse("judge", f"must not diverge, but {training.error} Give `settings` with a smaller learning rate.")
-    unscaled = Judge(config, training.classifier, torch.ones((), device=training.machine.device))
+    unscaled = Judge(config, training.trained.network, torch.ones((), device=training.machine.device))
     _, features = unscaled(training.data.train.images)
     return replace(unscaled, scale=features.square().mean().sqrt())
 

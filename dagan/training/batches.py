@@ -24,14 +24,14 @@ class Batches:
         self.images, self.settings = images, config.augmentation
         self.real = len(images) if real is None else real
         self.random = streams[f"{stage}.augmentation"]
-        self.separate = group_count(config) if stage == "generation" else 1
+        self.groups = group_count(config) if stage == "generation" else 1
         size = stage_1_batch(config) if stage == "generation" else config.classifier.batch_size
-        self.size = round(size * len(images) / self.real) // self.separate
-        self.order = BatchOrder(len(images) // self.separate, streams[f"{stage}.batch_order"])
+        self.size = round(size * len(images) / self.real) // self.groups
+        self.order = BatchOrder(len(images) // self.groups, streams[f"{stage}.batch_order"])
 
     def next(self) -> tuple[Labelled, Tensor]:
         """The next batch, and which of its images are real; for separate networks one image of each class in turn."""
-        index = in_turn(self.order.next(self.size), self.separate, len(self.images))
+        index = in_turn(self.order.next(self.size), self.groups, len(self.images))
         images, labels, real = self.images.images[index], self.images.labels[index], index < self.real
         if self.settings:
             changed = augmented(images, self.settings, self.random)

@@ -96,7 +96,7 @@ class Classification:
         whole = batch.labels.repeat(-(-drawn // len(batch)))
         made = self.generation.draw(whole, "classification")
         chosen = torch.arange(drawn, device=self.machine.device)
-        if self.generation.separate > 1 and drawn < len(made):  # they come class by class in turn
+        if self.generation.groups > 1 and drawn < len(made):  # they come class by class in turn
             random = self.streams["classification.cut"]
             chosen = torch.randperm(len(made), generator=random, device=self.machine.device)[:drawn]
         images = torch.cat([batch.images, made.images[chosen]])

@@ -1,5 +1,7 @@
 """How unlike each other the generated images of a class are: what a collapse of the generator shows in."""
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
@@ -7,6 +9,7 @@ from torch.nn.functional import one_hot
 from dagan.shapes import Images, Labels
 from dagan.training.dataset import Labelled
 from dagan.training.generation import Generation
+from dagan.training.progress import Progress
 
 COLLAPSED = 0.1
 """Diversity below which a class has collapsed.
@@ -63,6 +66,17 @@ def drawn(generation: Generation, labels: Labels, purpose: str) -> Labelled:
     return Labelled(pool.images[earlier * classes + labels], labels)
 
 
-def collapsed(ratios: dict[str, float]) -> list[str]:
-    """The classes of which the generator draws one image again and again."""
+def collapsed(ratios: Mapping[str, float]) -> list[str]:
+    """Return the classes of which the generator draws one image again and again."""
     return [name for name, ratio in ratios.items() if not ratio >= COLLAPSED]
+
+
+def collapse_warning(curve: Sequence[Progress]) -> str | None:
+    """Return a warning that names the classes that had collapsed at the last look at stage 1; None if none had."""
+    looks = [progress.diversity for progress in curve if progress.diversity is not None]
+    classes = collapsed(looks[-1]) if looks else []
+    if not classes:
+        return None
+    return (
+        f"the generator collapsed: diversity {min(looks[-1].values()):.2f} in {', '.join(classes)} (1: as real images)."
+    )

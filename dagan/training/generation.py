@@ -27,14 +27,14 @@ class Generation:
         assert config.gan is not None
         self.config, self.gan = config, config.gan
         self.streams, self.machine = streams, machine
-        self.separate = group_count(config)
+        self.groups = group_count(config)
         self.form = self.gan.loss or ("extra" if config.row.adversary == "extra" else "binary")
         self.batches = Batches(train, config, streams, "generation")
         d = networks.discriminator(config, streams.fresh("discriminator_weights"), "generation")
         g = networks.generator(config, streams.fresh("generator_weights"))
         assert g is not None
         if config.network.weight_norm:
-            some = starting_images(train, streams, self.separate)
+            some = starting_images(train, streams, self.groups)
             d.fit_weight_norm(some.images, some.labels)
             g.fit_weight_norm(self.latents(len(some), streams.fresh("start.latents")), some.labels)
         for network in (d, g):
@@ -83,7 +83,7 @@ class Generation:
 
     def summed(self, loss: Scalar) -> Scalar:
         """Of K networks side by side the sum of their losses: a mean over all images would be one K-th of that."""
-        return loss * self.separate
+        return loss * self.groups
 
     def generator_losses(self, labels: Labels, matched: Features) -> dict[str, Scalar]:
         """The terms of eq. (4) on fresh images; feature matching, eq. (5), only where it counts."""
@@ -113,9 +113,9 @@ class Generation:
         Of the given classes; where each class has its own GAN, of all classes in turn, as many as given or a few
         more. With `graph`, G as it trains; else what stage 2 and pictures get: its average, where it has one.
         """
-        if self.separate > 1:
-            turns = -(-len(labels) // self.separate)
-            labels = torch.arange(self.separate, device=labels.device).repeat(max(2, turns))
+        if self.groups > 1:
+            turns = -(-len(labels) // self.groups)
+            labels = torch.arange(self.groups, device=labels.device).repeat(max(2, turns))
         latents = self.latents(len(labels), self.streams[f"{purpose}.latents"])
         network = self.generator.network if purpose == "generation" else self.generator.average
         with torch.set_grad_enabled(graph):

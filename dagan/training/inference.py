@@ -67,6 +67,10 @@ class TrainedClassifier:
         """The classes of images."""
         return self.scores(images).argmax(dim=1)
 
+    def accuracy(self, images: Labelled) -> float:
+        """Return the share of images, 0…1, whose class is predicted right."""
+        return int((self.predictions(images.images) == images.labels).sum()) / len(images)
+
     def probabilities(self, images: Images) -> ClassLogits:
         """p(class | image); the rows sum to 1."""
         return self.scores(images).softmax(dim=1)

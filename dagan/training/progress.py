@@ -1,5 +1,6 @@
 """What a training tells: the events of its run, and its result."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -61,5 +62,7 @@ class Checkpoint:
     iteration: int
 
 
+Checkpoints = Mapping[Stage, Collection[int]]
+"""The iterations of each stage at which somebody wants the state."""
 Event = Progress | Checkpoint | Step
 """What `Training.events` yields."""

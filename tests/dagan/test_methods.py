@@ -102,7 +102,7 @@ class TestEveryMethod:
 
     def test_confirm_measures_on_the_test_images_once(self, make_config, method):
         training = ran(make_config(method))
-        right = training.predictions(training.data.test.images) == training.data.test.labels
+        right = training.trained.predictions(training.data.test.images) == training.data.test.labels
         result = training.result()
         assert result.test_accuracy == right.float().mean(dtype=torch.float64).item()
         assert result.validation_accuracy is None
@@ -184,7 +184,7 @@ ROWS = {"c": (10, None), "vanilla_gan": (10, 1), "cgan": (10, 1), "semi_gan": (1
 def test_heads_are_as_the_table_of_methods_says(make_config, method, augmented):
     training, (classifier, discriminator) = in_stage_2(make_config(method + augmented)), ROWS[method]
     images = training.data.train.images[:20]
-    assert training.classifier(images)[0].shape == (20, classifier)
+    assert training.trained.network(images)[0].shape == (20, classifier)
     assert (training.generation is None) == (discriminator is None)
     if training.generation:
         labels = torch.arange(10).repeat(2)
@@ -209,24 +209,24 @@ def test_heads_are_as_the_table_of_methods_says(make_config, method, augmented):
 )
 def test_the_prediction_is_worked_from_the_outputs(make_config, monkeypatch, method, settings, outputs, expected):
     training = in_stage_2(make_config(method, settings))
-    width = training.classifier(training.data.train.images[:1])[0].shape[1]
+    width = training.trained.network(training.data.train.images[:1])[0].shape[1]
     logits = torch.tensor([[outputs.get(index, 1.0) for index in range(width)]]).log()
     monkeypatch.setattr(
-        training.classifier, "forward", lambda images: (logits.expand(len(images), -1), images.flatten(1))
+        training.trained.network, "forward", lambda images: (logits.expand(len(images), -1), images.flatten(1))
     )
-    assert training.predictions(training.data.train.images[:2]).tolist() == [expected, expected]
+    assert training.trained.predictions(training.data.train.images[:2]).tolist() == [expected, expected]
 
 
 @pytest.mark.parametrize("loss", ["joint", "pairwise"])
 def test_predictions_follow_the_loss_and_the_average(make_config, loss):
     training = ran(make_config("dagan", {"gan.loss": loss}))
     images = training.data.test.images
-    real, generated = training.classifier(images)[0].double().chunk(2, dim=1)
+    real, generated = training.trained.network(images)[0].double().chunk(2, dim=1)
     scores = real.exp() + generated.exp() if loss == "joint" else real + generated
     best, second = scores.topk(2, dim=1).values.T
     clear = best - second > 1e-4  # float32 may break a near tie otherwise
     assert clear.float().mean() > 0.9
-    assert torch.equal(training.predictions(images)[clear], scores.argmax(dim=1)[clear])
+    assert torch.equal(training.trained.predictions(images)[clear], scores.argmax(dim=1)[clear])
 
 
 @pytest.mark.parametrize("other", GANS)
@@ -235,13 +235,13 @@ def test_methods_of_one_seed_share_their_luck(make_config, other):
     plain = "c_aug" if METHODS[other].augmented else "c"
     one, two = in_stage_2(make_config(plain, noise)), in_stage_2(make_config(other, noise))
     assert torch.equal(one.data.train.images, two.data.train.images)
-    trunks = [bits(training.classifier.convolutions.state_dict()) for training in (one, two)]
+    trunks = [bits(training.trained.network.convolutions.state_dict()) for training in (one, two)]
     assert trunks[0] == trunks[1]
     for _ in range(3):
         (first, _), (second, _) = one.classification.batches.next(), two.classification.batches.next()
         assert torch.equal(first.images, second.images)
         assert torch.equal(first.labels, second.labels)
-        two.draw(second.labels, "classification")  # what only one of them does moves nothing for the other
+        two.generation.draw(second.labels, "classification")  # what only one of them does moves nothing for the other
         judged = [training.classification.judged(first.images)[1] for training in (one, two)]
         assert torch.equal(*judged)
 

@@ -72,8 +72,8 @@ def test_predictions_and_images_are_the_same_to_the_bit(ended, tmp_path, method,
     assert again.config == training.config
     assert again.config.signature == training.config.signature
     images = training.data.test.images
-    assert torch.equal(again.classifier.predictions(images), training.predictions(images))
-    assert torch.equal(again.classifier.scores(images), training.classification.trained.scores(images))
+    assert torch.equal(again.classifier.predictions(images), training.trained.predictions(images))
+    assert torch.equal(again.classifier.scores(images), training.trained.scores(images))
     assert again.classifier.classes == tuple("0123456789")
     if not training.generation:
         assert again.generator is None
@@ -92,18 +92,18 @@ def test_dcgan64_keeps_what_it_knows_of_its_training_images(ended, tmp_path, met
     """And each image is then judged by itself, to the bit as before, without any of them."""
     training = ended(method, {"network.name": "dcgan64"})
     save(training, tmp_path / "weights")
-    statistics = training.classification.trained.statistics()
+    statistics = training.trained.statistics()
     held = load_file(tmp_path / "weights/classifier.safetensors")
     names = {f"statistics.{index}.{name}" for index in range(6) for name in ("mean", "variance")}
     assert {name for name in held if name.startswith("statistics")} == names
-    assert held.keys() - names == training.classifier.state_dict().keys()
+    assert held.keys() - names == training.trained.network.state_dict().keys()
     for index, pair in enumerate(statistics):
         for name, value in zip(("mean", "variance"), pair, strict=True):
             assert torch.equal(held[f"statistics.{index}.{name}"], value)
     again = load(tmp_path / "weights")
-    images, expected = training.data.test.images, training.classification.trained.scores(training.data.test.images)
+    images, expected = training.data.test.images, training.trained.scores(training.data.test.images)
     assert torch.equal(again.classifier.scores(images), expected)
-    assert torch.equal(again.classifier.predictions(images), training.predictions(images))
+    assert torch.equal(again.classifier.predictions(images), training.trained.predictions(images))
     assert torch.allclose(again.classifier.scores(images[:1]), expected[:1], atol=1e-5)  # not by those beside it
     if method == "dagan":
         before, after = (one.sampled(7, random()) for one in (training.generation.trained, again.generator))
@@ -180,7 +180,7 @@ def test_after_stage_1_alone_there_is_g_alone(make_config, tmp_path):
 def test_a_diverged_training_leaves_no_weights(make_config, tmp_path):
     training = Training(make_config("dagan", {"gan.learning_rate": 1.0}))
     next(training.run())
-    training.status = "diverged"
+    training.history.error = "loss became nan"
     with pytest.raises(RuntimeError, match="the training is diverged"):
         save(training, tmp_path / "weights")
     assert not (tmp_path / "weights").exists()

@@ -27,7 +27,7 @@ def test_generated_images_stand_in_rows_of_their_classes(training, columns, monk
     def paint(labels, purpose):
         return Labelled((20 * labels / 127.5 - 1)[:, None, None, None].expand(-1, 1, 8, 8), labels)
 
-    monkeypatch.setattr(training, "draw", paint)
+    monkeypatch.setattr(training.generation, "draw", paint)
     grid = generated_grid(training, columns)
     assert grid.shape == (10, columns, 8, 8, 1)
     assert grid.dtype == np.uint8
@@ -49,7 +49,7 @@ def test_looking_at_pictures_changes_nothing_in_the_training(make_config, method
         for _ in one.run(every=2):
             if looking:
                 generated_grid(one)
-        accuracies.append((one.result().test_accuracy, one.classifier.head.bias.tolist()))
+        accuracies.append((one.result().test_accuracy, one.trained.network.head.bias.tolist()))
     assert accuracies[0] == accuracies[1]
 
 

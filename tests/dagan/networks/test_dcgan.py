@@ -131,7 +131,7 @@ def test_g_learns_by_sgd_and_d_by_adam_unless_said_otherwise(pictures):
 
 def test_d_judges_its_own_images_each_by_itself_as_a_batch_of_them_all_is_judged(tiny):
     training = ran(tiny("dagan"))
-    d, images = training.classifier, training.data.train.images
+    d, images = training.trained.network, training.data.train.images
     logits, features = d(images)
     statistics = d.statistics(images)
     alone = [d.evaluated(image[None], statistics) for image in images[:5]]
@@ -142,7 +142,7 @@ def test_d_judges_its_own_images_each_by_itself_as_a_batch_of_them_all_is_judged
 
 def test_statistics_are_those_of_every_unit_and_the_same_at_once_or_in_parts(tiny, monkeypatch):
     training = ran(tiny("dagan"))
-    d, images = training.classifier, training.data.train.images
+    d, images = training.trained.network, training.data.train.images
     whole, inputs = d.statistics(images), []
     for norm in d.norms:
         norm.register_forward_pre_hook(lambda _, given: inputs.append(given[0].clone()))
@@ -159,11 +159,13 @@ def test_statistics_are_those_of_every_unit_and_the_same_at_once_or_in_parts(tin
 def test_predictions_hang_on_the_training_images_and_not_on_each_other(tiny, monkeypatch):
     training = ran(tiny("dagan"))
     images = training.data.test.images[:60]
-    together = training.predictions(images)
-    assert torch.equal(together, torch.cat([training.predictions(image[None]) for image in images]))
-    seen, original = [], type(training.classifier).statistics
-    monkeypatch.setattr(type(training.classifier), "statistics", lambda d, x: seen.append((d, x)) or original(d, x))
-    training.predictions(images)
+    together = training.trained.predictions(images)
+    assert torch.equal(together, torch.cat([training.trained.predictions(image[None]) for image in images]))
+    seen, original = [], type(training.trained.network).statistics
+    monkeypatch.setattr(
+        type(training.trained.network), "statistics", lambda d, x: seen.append((d, x)) or original(d, x)
+    )
+    training.trained.predictions(images)
     [(network, learned)] = seen
     assert network is training.classification.learner.average  # the weights that evaluate
     generated = training.generation.sampled(4, training.streams.fresh("statistics.latents")).images
@@ -184,15 +186,17 @@ def test_statistics_are_of_real_and_generated_images_in_the_shares_of_the_batche
     tiny, monkeypatch, settings, generated
 ):
     training, seen = ran(tiny("dagan", **settings)), []
-    original = type(training.classifier).statistics
-    monkeypatch.setattr(type(training.classifier), "statistics", lambda d, x: seen.append(len(x)) or original(d, x))
-    training.predictions((training.data.test or training.data.validation).images)
+    original = type(training.trained.network).statistics
+    monkeypatch.setattr(
+        type(training.trained.network), "statistics", lambda d, x: seen.append(len(x)) or original(d, x)
+    )
+    training.trained.predictions((training.data.test or training.data.validation).images)
     assert seen == [40 + generated]
 
 
 def test_no_state_holds_statistics(tiny):
     training = ran(tiny("dagan"))
-    for network in (training.classifier, training.generation.generator.network):
+    for network in (training.trained.network, training.generation.generator.network):
         assert set(network.state_dict()) == {name for name, _ in network.named_parameters()}
 
 

@@ -172,7 +172,10 @@ def test_the_scales_of_d_are_frozen_but_in_the_head(make_config):
 def test_the_start_gives_every_map_of_d_mean_zero_and_unit_variance(make_config, method):
     training = Training(make_config(method))
     train = training.data.train  # 40 images, all of them used
-    d, in_turn = training.classifier if method == "c" else training.generation.discriminator.network, torch.arange(40)
+    d, in_turn = (
+        training.trained.network if method == "c" else training.generation.discriminator.network,
+        torch.arange(40),
+    )
     if method == "vanilla_gan":  # 4 images of each class, one of each in turn
         in_turn = in_turn.reshape(10, 4).T.flatten()
     outputs = []

@@ -143,8 +143,8 @@ def test_a_fresh_start_is_the_plain_classifier_whatever_stage_1_was(make_config,
 @pytest.mark.parametrize("method", ["c", "dagan", "cgan"])
 def test_without_an_average_the_network_itself_is_evaluated(make_config, method):
     training = in_stage_2(make_config(method, {"classifier.average_decay": 0.0}))
-    assert training.classifier is training.classification.learner.network
-    assert in_stage_2(make_config(method)).classifier is not training.classification.learner.network
+    assert training.trained.network is training.classification.learner.network
+    assert in_stage_2(make_config(method)).trained.network is not training.classification.learner.network
 
 
 @pytest.mark.parametrize("method", ["dagan", "dagan_aug", "vanilla_gan", "cgan_aug"])

@@ -230,7 +230,7 @@ def test_stage_2_draws_from_the_average_of_g_while_stage_1_trains_g(make_config,
     assert {network for in_a_step, network in drawn if not in_a_step} == {g.average}  # looks at stage 1, and stage 2
     assert [in_a_step for in_a_step, _ in drawn][-2:] == [False, False]
     drawn.clear()
-    training.draw(torch.arange(10).repeat(2), "pictures")
+    training.generation.draw(torch.arange(10).repeat(2), "pictures")
     training.generation.sampled(2, torch.Generator())
     assert {network for _, network in drawn} == {g.average}
     # And nothing in stage 1 is another for it.

@@ -152,7 +152,7 @@ def test_each_gan_gets_its_share_of_a_batch_and_two_images_at_least(make_config,
 
 @pytest.mark.parametrize("count", [1, 16, 20, 33])
 def test_drawn_images_come_from_all_classes_alike(make_config, count):
-    drawn = Training(make_config("vanilla_gan")).draw(torch.zeros(count, dtype=torch.int64), "pictures")
+    drawn = Training(make_config("vanilla_gan")).generation.draw(torch.zeros(count, dtype=torch.int64), "pictures")
     turns = {1: 2, 16: 2, 20: 2, 33: 4}[count]
     assert drawn.labels.tolist() == [*range(10)] * turns
     assert len(drawn.images) == 10 * turns
