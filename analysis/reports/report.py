@@ -5,6 +5,7 @@ import hashlib
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,7 @@ def _written(contents: Mapping[str, bytes], folder: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in contents)
 
 
+@cache
 def _html() -> Environment:
     environment = _environment(autoescape=True)
     script = (files("analysis.reports") / "templates" / "report.js").read_text(encoding="utf-8")
@@ -161,6 +163,7 @@ def _html() -> Environment:
     return environment
 
 
+@cache
 def _markdown() -> Environment:
     return _environment(autoescape=False, finalize=escape_markdown)
 

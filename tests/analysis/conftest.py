@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from synthetic import entry, write_study
 
+from analysis import Report, write_report
+
 
 @pytest.fixture
 def make_study(tmp_path: Path) -> Callable[..., Path]:
@@ -21,3 +23,9 @@ def make_study(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def make_entry() -> Callable[..., dict[str, Any]]:
     return entry
+
+
+@pytest.fixture(scope="session")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """The report of the usual study, written once for all tests that only read it."""
+    return write_report(write_study(tmp_path_factory.mktemp("results") / "digits", pictures=True))

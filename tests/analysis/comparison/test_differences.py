@@ -189,6 +189,7 @@ def test_no_declared_family_gives_an_empty_table():
     assert compare(table({"c": BASE}), {}).empty
 
 
+@pytest.mark.slow  # the same rule on more families, faster: tests/analysis/statistics/test_coverage.py
 def test_false_claims_stay_below_five_per_cent_of_families():
     random = np.random.default_rng(2)
     claimed = 0

@@ -22,6 +22,7 @@ def slack(share: float, repetitions: int) -> float:
     return 3 * math.sqrt(share * (1 - share) / repetitions)
 
 
+@pytest.mark.slow
 def test_t_intervals_of_normal_values_cover_and_bca_says_less(simulated):
     rows = simulated.interval_coverage(1000, sizes=(5, 20)).set_index(["accuracies", "seeds"])
     normal = rows.loc["normal, 70 ± 3"]
@@ -33,10 +34,11 @@ def test_t_intervals_of_normal_values_cover_and_bca_says_less(simulated):
     assert rows["t"].min() > 0.85
 
 
-def test_false_claims_stay_within_five_per_cent_of_families(simulated):
-    rows = simulated.false_claims(400, families=((4, 8), (4, 20)))
+@pytest.mark.parametrize("seeds", [8, pytest.param(20, marks=pytest.mark.slow)])  # 20 are tested by drawn signs
+def test_false_claims_stay_within_five_per_cent_of_families(simulated, seeds):
+    rows = simulated.false_claims(400, families=((4, seeds),))
     symmetric = rows[~rows["differences"].str.startswith("skewness")]
-    assert len(symmetric) == 4
+    assert len(symmetric) == 2
     assert symmetric["claim"].max() <= 0.05 + slack(0.05, 400)
     assert symmetric["claim"].max() > 0  # else nothing was tested
     assert (rows["worth having"] <= rows["claim"]).all()
@@ -56,6 +58,7 @@ def test_rank_correlations_and_shares_cover(simulated):
     assert simulated.share_coverage()["least"].min() >= 0.95
 
 
+@pytest.mark.slow
 def test_intervals_over_cells_cover_where_the_luck_is_as_supposed(simulated):
     rows = simulated.cell_coverage(60).set_index("luck")
     assert rows.loc["own luck in each cell", ["IQM", "mean"]].min() > 0.83

@@ -265,7 +265,10 @@ def test_probability_of_improvement_counts_ties_half():
     assert row["note"] == "1 tie"
 
 
-@pytest.mark.parametrize(("n", "alpha"), [(6, 0.05), (8, 0.05), (10, 0.01), (12, 0.05 / 8), (20, 0.05 / 4)])
+@pytest.mark.parametrize(
+    ("n", "alpha"),
+    [(6, 0.05), (8, 0.05), (10, 0.01), (12, 0.05 / 8), pytest.param(20, 0.05 / 4, marks=pytest.mark.slow)],
+)
 def test_sign_flip_power_by_simulation(n, alpha):
     difference = detectable_difference(0.02, n, alpha=alpha, test="sign_flip")
     samples = np.random.default_rng(n).normal(difference, 0.02, (1500, n))
