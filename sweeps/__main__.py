@@ -1,5 +1,5 @@
 """`python -m sweeps` is `sweeps`."""
 
-from sweeps.cli.app import main
+from sweeps.cli import main
 
 main()

@@ -75,7 +75,3 @@ def guarded(call: Callable[[], None]) -> None:
 def main() -> None:
     """Run the `sweeps` command."""
     guarded(lambda: app(prog_name="sweeps"))
-
-
-if __name__ == "__main__":
-    main()

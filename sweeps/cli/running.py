@@ -12,7 +12,6 @@ from sweeps.cli.results import replay, write_report
 if TYPE_CHECKING:
     from sweeps.planning.plan import Plan
     from sweeps.records.run_folder import RunFolder
-    from sweeps.study.schema import Study
 
 
 def run(
@@ -23,6 +22,13 @@ def run(
         str | None,
         typer.Option(help="Address of a running Ray cluster; by default Ray is started on this machine."),
     ] = None,
+    executor: Annotated[
+        Literal["ray", "inline"],
+        typer.Option(
+            help="inline: one trial at a time in this process, without Ray, to the same numbers; for a debugger, or"
+            " where Ray does not start."
+        ),
+    ] = "ray",
     workers: Annotated[int | None, typer.Option(min=1, help="Trials at a time; by default as many as fit.")] = None,
     wandb: Annotated[
         Literal["offline", "online", "off"], typer.Option(help="Where W&B runs go; offline needs no account.")
@@ -46,30 +52,25 @@ def run(
     """
     from rich.console import Console
 
-    from sweeps.monitor.activity import Activity
-    from sweeps.monitor.live_table import LiveTable
-    from sweeps.monitor.wandb_runs import WandbRuns, require_login
+    from sweeps.api import run_study
     from sweeps.records.run_folder import RunFolder
-    from sweeps.run import experiment
+    from sweeps.run.experiment import Storage
     from sweeps.run.tune.session import Cluster
     from sweeps.study.files import load
 
     chosen = load(study, overrides or [])
-    if wandb == "online":
-        require_login()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    check_folders(chosen, console)
-    folder = RunFolder(out, chosen.name)
-    listeners = [LiveTable(console), Activity(folder), WandbRuns(folder.wandb, wandb, console)]
     limit = float("inf") if storage_limit is None else storage_limit * 1e9
-    plan = experiment.run(
+    plan = run_study(
         chosen,
-        folder,
+        out=out,
+        executor=executor,
         cluster=Cluster(address, workers),
-        storage=experiment.Storage(storage, limit, sharing),
-        listeners=listeners,
+        storage=Storage(storage, limit, sharing),
+        wandb=wandb,
+        console=console,
     )
-    finish(plan, folder, wandb, console)
+    finish(plan, RunFolder(out, chosen.name), wandb, console)
 
 
 def status(study: StudyName, overrides: Overrides = None, out: Out = RESULTS, as_json: AsJson = False) -> None:
@@ -90,23 +91,6 @@ def status(study: StudyName, overrides: Overrides = None, out: Out = RESULTS, as
         print_json(facts(plan, now))
     else:
         print_status(plan, now, Console(highlight=False, soft_wrap=True))
-
-
-def check_folders(study: "Study", console: Any) -> None:
-    """Open every image of the study's folders and zips once, so that a bad one is found now, not in a late trial."""
-    from dagan.data.images import check_images
-    from dagan.data.kdef import check_portraits
-    from dagan.settings import Data
-    from sweeps.records.run_folder import shown
-
-    for dataset in study.cell_datasets:
-        root = dataset.root or Data().root
-        if dataset.folder:
-            console.print(f"checking the images in {shown(dataset.folder)} …")
-            check_images(dataset.folder)
-        elif dataset.name == "kdef":
-            console.print(f"checking the images of kdef in {shown(root)} …")
-            check_portraits(root)
 
 
 def finish(plan: "Plan", folder: "RunFolder", wandb: str, console: Any) -> None:

@@ -1,0 +1,78 @@
+"""Running a study with everything that watches it: behind `sweeps run`, and for notebooks and scripts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweeps.study.files import load
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sweeps.monitor.wandb_runs import Mode
+    from sweeps.planning.plan import Plan
+    from sweeps.run.experiment import Executor, Storage
+    from sweeps.run.tune.session import Cluster
+    from sweeps.study.schema import Study
+
+
+def run_study(
+    study: "Study | str",
+    *,
+    overrides: Sequence[str] = (),
+    out: Path | str = "results",
+    executor: "Executor" = "inline",
+    cluster: "Cluster | None" = None,
+    storage: "Storage | None" = None,
+    wandb: "Mode" = "offline",
+    console: "Console | None" = None,
+) -> "Plan":
+    """Run a study, or go on with it, and show how it goes; return its plan, finished unless it was interrupted.
+
+    `study` is a Study, the name of a shipped one, or the path of a YAML file, which `overrides` (`key=value`) change.
+    Results lie in `out`/<study>. Here trials run in this process, one at a time, unless `executor` is `ray`. Progress
+    goes to the console, by default stderr: a live table on a terminal and in a notebook, lines elsewhere.
+
+    Raises:
+        InvalidInput: everything that is wrong with the study, its images or the options, before anything runs.
+    """
+    from rich.console import Console
+
+    from dagan.errors import refuse
+    from sweeps.monitor.activity import Activity
+    from sweeps.monitor.live_table import LiveTable
+    from sweeps.monitor.wandb_runs import WandbRuns, require_login
+    from sweeps.records.run_folder import RunFolder
+    from sweeps.run import experiment
+
+    chosen = load(study, overrides) if isinstance(study, str) else study
+    if executor == "inline" and cluster and (cluster.address or (cluster.workers or 1) > 1):
+        raise refuse("--executor", "must be ray with --address, or more than one of --workers, but is inline.")
+    if wandb == "online":
+        require_login()
+    console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+    check_images(chosen, console)
+    folder = RunFolder(Path(out), chosen.name)
+    listeners = [LiveTable(console), Activity(folder), WandbRuns(folder.wandb, wandb, console)]
+    return experiment.run(chosen, folder, executor=executor, cluster=cluster, storage=storage, listeners=listeners)
+
+
+def check_images(study: "Study", console: "Console") -> None:
+    """Open every image of the study's folders and zips once, so that a bad one is found now, not in a late trial.
+
+    Raises:
+        InvalidInput: files that are missing, or are not images.
+    """
+    from dagan.data import images
+    from dagan.data.kdef import check_portraits
+    from dagan.settings import Data
+    from sweeps.records.run_folder import shown
+
+    for dataset in study.cell_datasets:
+        root = dataset.root or Data().root
+        if dataset.folder:
+            console.print(f"checking the images in {shown(dataset.folder)} …")
+            images.check_images(dataset.folder)
+        elif dataset.name == "kdef":
+            console.print(f"checking the images of kdef in {shown(root)} …")
+            check_portraits(root)
