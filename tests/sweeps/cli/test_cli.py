@@ -16,7 +16,7 @@ from typer.main import get_command
 
 import sweeps as package
 from sweeps.cli import running
-from sweeps.cli.app import app, main
+from sweeps.cli.app import app
 from sweeps.monitor.wandb_runs import point_values
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
@@ -40,20 +40,6 @@ def refused(*words, folder: Path) -> str:
     assert "Traceback" not in answer.stderr
     assert answer.stdout == ""
     return answer.stderr
-
-
-@pytest.fixture
-def typed(tmp_path, monkeypatch, capsys):
-    """What `sweeps` answers in this process, in the folder of the test: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def answer(*words):
-        monkeypatch.setattr(sys, "argv", ["sweeps", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return end.value.code, *capsys.readouterr()
-
-    return answer
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -21,29 +21,23 @@ from sweeps.run.messages import Report, Spent
 from sweeps.study.parse import study_of
 
 SLOW = plain(
-    search__parameters={"classifier.iterations": {"values": [1500, 1501]}},
+    search__parameters={"classifier.iterations": {"values": [500, 501]}},
     search__budget={"trials": 2},
     search__early_stopping=None,
     confirm__seeds=1,
 )
-"""Trials of some seconds."""
-RUN = (sys.executable, "-m", "sweeps", "run", "study.yaml", "--workers", "1", "--wandb", "off")
+"""Trials of a second or more."""
+RUN = (sys.executable, "-m", "sweeps", "run", "study.yaml", "--executor", "inline", "--wandb", "off")
 
 
-def status(folder, *options):
-    command = [sys.executable, "-m", "sweeps", "status", "study.yaml", *options]
-    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
-    return answer.stdout
-
-
-def test_status_of_a_study_that_runs_whose_driver_died_and_that_is_done(tmp_path):
+def test_status_of_a_study_that_runs_whose_driver_died_and_that_is_done(tmp_path, typed):
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(SLOW, sort_keys=False))
-    place = RunFolder(tmp_path / "results", "tiny")
+    folder = RunFolder(tmp_path / "results", "tiny")
     with subprocess.Popen(RUN, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as driver:
-        while not (now := activity(place)) or not now["running"]:
+        while not (now := activity(folder)) or not now["running"]:
             assert driver.poll() is None
-            time.sleep(0.05)
-        said, facts = status(tmp_path), json.loads(status(tmp_path, "--json"))
+            time.sleep(0.02)
+        said, facts = typed("status", "study.yaml")[1], json.loads(typed("status", "study.yaml", "--json")[1])
         os.kill(driver.pid, signal.SIGKILL)
     assert facts["running"] == 1
     assert facts["now"]["driver"]["pid"] == driver.pid
@@ -53,13 +47,13 @@ def test_status_of_a_study_that_runs_whose_driver_died_and_that_is_done(tmp_path
     assert "-n5-search-" in said
     assert not facts["finished"]
 
-    dead = status(tmp_path)
+    dead = typed("status", "study.yaml")[1]
     assert f"Its driver, process {driver.pid} on " in dead
     assert "running" not in dead.split("Its driver")[0]
 
-    subprocess.run(RUN, cwd=tmp_path, check=True, capture_output=True, timeout=300)
-    assert not place.activity.exists()
-    assert status(tmp_path).endswith("3 of 3 trials done.\n")
+    assert typed("run", "study.yaml", "--executor", "inline", "--wandb", "off")[0] == 0
+    assert not folder.activity.exists()
+    assert typed("status", "study.yaml")[1].endswith("3 of 3 trials done.\n")
 
 
 @pytest.fixture

@@ -1,16 +1,14 @@
 """W&B in trouble: the study goes on, and says so once."""
 
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
-import yaml
 from playing import numbers, plain, played_entry
 from rich.console import Console
 
+from sweeps.api import run_study
 from sweeps.monitor import wandb_runs
 from sweeps.monitor.wandb_runs import WandbRuns
 from sweeps.planning.plan import Plan
@@ -21,35 +19,28 @@ from sweeps.study.parse import study_of
 STUDY = plain(search__budget={"trials": 3}, search__window=4, confirm__seeds=2)
 
 
-def run(folder: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    import os
-
-    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
-    command = [sys.executable, "-m", "sweeps", "run", "study.yaml", *options]
-    return subprocess.run(
-        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=400
-    )
+def run(folder: Path, **options) -> dict:
+    """The numbers of the study, run in this process."""
+    plan = run_study(study_of(STUDY), out=folder, **options)
+    assert plan.finished
+    return numbers(folder / "tiny/ledger")
 
 
-def test_a_folder_that_wandb_cannot_write_stops_nothing(tmp_path):
+def test_a_folder_that_wandb_cannot_write_stops_nothing(tmp_path, capsys):
     good, bad = tmp_path / "good", tmp_path / "bad"
-    (bad / "results/tiny").mkdir(parents=True)
-    (bad / "results/tiny/wandb").write_text("a file where the folder should be")
-    good.mkdir()
-    said = run(bad)
-    assert said.returncode == 0, said.stderr
-    assert said.stderr.count("W&B logging has stopped (FileExistsError") == 1
-    assert run(good, "--wandb", "off").returncode == 0
-    assert numbers(bad / "results/tiny/ledger") == numbers(good / "results/tiny/ledger")
+    (bad / "tiny").mkdir(parents=True)
+    (bad / "tiny/wandb").write_text("a file where the folder should be")
+    found = run(bad, wandb="offline")
+    assert capsys.readouterr().err.count("W&B logging has stopped (FileExistsError") == 1
+    assert found == run(good, wandb="off")
 
 
 @pytest.mark.slow
-def test_a_server_that_does_not_answer_stops_nothing(tmp_path):
-    nobody = {"WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": "0" * 40}
-    said = run(tmp_path, "--wandb", "online", **nobody)
-    assert said.returncode == 0, said.stderr
-    assert said.stderr.count("W&B logging has stopped") == 1
-    assert len(numbers(tmp_path / "results/tiny/ledger")) == 5
+def test_a_server_that_does_not_answer_stops_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    assert len(run(tmp_path, wandb="online")) == 5
+    assert capsys.readouterr().err.count("W&B logging has stopped") == 1
 
 
 @pytest.fixture

@@ -1,4 +1,7 @@
-"""What DESIGN calls failures, provoked in whole runs on a real local Ray, each with what follows."""
+"""Failures, provoked in whole runs, each with what follows; `sweeps/README.md` has the table of them.
+
+Those that need a real Ray, because its workers or processes fail, are slow.
+"""
 
 import contextlib
 import errno
@@ -6,16 +9,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
-import yaml
 from playing import numbers
+from processes import INLINE, folder_of, run, started, trainers, wait
 
+from sweeps.api import run_study
 from sweeps.records.ledger import Ledger
-
-pytestmark = pytest.mark.timeout(600)
+from sweeps.run.experiment import Storage
 
 STUDY = {
     "name": "tiny",
@@ -27,17 +28,6 @@ STUDY = {
     "report_every": 20,
 }
 """Four trainings of the plain classifier."""
-COMMAND = (sys.executable, "-m", "sweeps", "run", "study.yaml", "--workers", "2", "--wandb", "off")
-
-
-def folder_of(folder, study=STUDY):
-    folder.mkdir(exist_ok=True)
-    (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-    return folder
-
-
-def run(folder, *words, command=COMMAND):
-    return subprocess.run([*command, *words], cwd=folder, capture_output=True, text=True, timeout=400)
 
 
 def entries(folder):
@@ -46,9 +36,8 @@ def entries(folder):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    folder = folder_of(tmp_path_factory.mktemp("undisturbed") / "run")
-    answer = run(folder)
-    assert answer.returncode == 0, answer.stderr
+    folder = folder_of(tmp_path_factory.mktemp("undisturbed") / "run", STUDY)
+    run_study(str(folder / "study.yaml"), out=folder / "results", wandb="off")
     return numbers(folder / "results/tiny/ledger")
 
 
@@ -81,8 +70,9 @@ main()
 """The command, but seed 1001 wants the machine for itself, and seed 1002 more than that."""
 
 
+@pytest.mark.slow
 def test_out_of_memory_runs_once_more_with_a_larger_share_and_is_then_recorded(undisturbed, tmp_path):
-    folder = folder_of(tmp_path)
+    folder = folder_of(tmp_path, STUDY)
     answer = run(folder, command=(sys.executable, "-c", SHORT_OF_MEMORY))
     assert answer.returncode == 1, answer.stderr
     ended = entries(folder)
@@ -104,29 +94,13 @@ def test_out_of_memory_runs_once_more_with_a_larger_share_and_is_then_recorded(u
     assert numbers(folder / "results/tiny/ledger") == undisturbed
 
 
-def trainers(driver):
-    """The processes below a driver that train a trial right now."""
-    below, found = [driver], []
-    while below:
-        pid = below.pop()
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it may have ended by now
-            for children in Path(f"/proc/{pid}/task").glob("*/children"):
-                below += map(int, children.read_text().split())
-            if "ImplicitFunc.train" in Path(f"/proc/{pid}/cmdline").read_text():
-                found.append(pid)
-    return found
-
-
+@pytest.mark.slow
 def test_a_worker_that_falls_silent_is_given_up_and_its_trial_runs_again(undisturbed, tmp_path):
     folder = folder_of(tmp_path, STUDY | {"resources": {"silence": 30}})
     # With keepalive Ray itself ends a stopped process, after 20 s; here the watch over silence is on its own.
     environment = os.environ | {"RAY_grpc_client_keepalive_time_ms": "3600000"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(COMMAND, cwd=folder, env=environment, **pipes) as driver:
-        while not (found := trainers(driver.pid)):
-            assert driver.poll() is None
-            time.sleep(0.05)
-        os.kill(found[0], signal.SIGSTOP)
+    with started(folder, "--workers", "2", env=environment) as driver:
+        os.kill(wait(driver, lambda: trainers(driver.pid))[0], signal.SIGSTOP)
         _, said = driver.communicate(timeout=300)
     assert driver.returncode == 0, said
     assert "nothing was heard of it for 30 s (resources.silence); its worker is given up" in said
@@ -148,23 +122,20 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_is_one_clear_error_and_the_same_command_goes_on(undisturbed, small_disk):
-    folder = folder_of(small_disk)
-    with subprocess.Popen(COMMAND, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as driver:
-        while not trainers(driver.pid):
-            assert driver.poll() is None
-            time.sleep(0.05)
+    folder = folder_of(small_disk, STUDY)
+    with started(folder, command=INLINE) as driver:
+        wait(driver, lambda: entries(folder))
         fill(small_disk / "ballast")
         _, said = driver.communicate(timeout=300)
     assert driver.returncode == 1, said
     assert said.count("Error:") == 1
     assert os.strerror(errno.ENOSPC) in said
     assert "Traceback" not in said
-    finished = entries(folder)
-    assert len(finished) < 4
+    assert len(entries(folder)) < 4
     assert numbers(folder / "results/tiny/ledger").items() <= undisturbed.items()
     assert not list((folder / "results/tiny/ledger").glob(".*")), "nothing half-written is left"
     (small_disk / "ballast").unlink()
-    answer = run(folder)
+    answer = run(folder, command=INLINE)
     assert answer.returncode == 0, answer.stderr
     assert numbers(folder / "results/tiny/ledger") == undisturbed
 
@@ -177,31 +148,48 @@ def fill(file):
                     pass
 
 
-def test_storage_that_goes_away_costs_snapshots_not_trials(tmp_path):
+def test_storage_that_goes_away_costs_snapshots_not_trials(tmp_path, monkeypatch, capsys):
     study = STUDY | {"methods": ["dagan"], "base": STUDY["base"] | {"gan": {"iterations": 40}}}
     numbered = []
     for name, away in (("calm", False), ("away", True)):
         folder = folder_of(tmp_path / name, study)
-        command = [*COMMAND, "--storage", "store"]
-        with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as driver:
-            while not trainers(driver.pid):
-                assert driver.poll() is None
-                time.sleep(0.05)
-            if away:
+        if away:
+
+            def lose(*_, folder=folder):
+                (folder / "store").mkdir(exist_ok=True)
                 (folder / "store").rename(folder / "elsewhere")
                 (folder / "store").write_text("no folder any more")
-            _, said = driver.communicate(timeout=300)
-        assert driver.returncode == 0, said
-        assert ("its pictures could not be kept" in said) == away
+                monkeypatch.undo()
+
+            monkeypatch.setattr("sweeps.monitor.live_table.LiveTable.started", lose)
+        plan = run_study(
+            str(folder / "study.yaml"), out=folder / "results", wandb="off", storage=Storage(str(folder / "store"))
+        )
+        assert plan.finished
+        assert ("its pictures could not be kept" in capsys.readouterr().err) == away
         numbered.append(numbers(folder / "results/tiny/ledger"))
     assert numbered[0] == numbered[1]
 
 
+@pytest.mark.slow
+def test_storage_that_goes_away_costs_a_worker_snapshots_not_trials(tmp_path):
+    folder = folder_of(tmp_path, STUDY | {"methods": ["dagan"], "base": STUDY["base"] | {"gan": {"iterations": 40}}})
+    with started(folder, "--workers", "2", "--storage", "store") as driver:
+        wait(driver, lambda: trainers(driver.pid))
+        (folder / "store").rename(folder / "elsewhere")
+        (folder / "store").write_text("no folder any more")
+        _, said = driver.communicate(timeout=300)
+    assert driver.returncode == 0, said
+    assert "its pictures could not be kept" in said
+    assert len(entries(folder)) == 4
+
+
 @pytest.mark.parametrize("url", ["study.yaml/below", "nosuchthing://bucket/x"])
-def test_storage_that_cannot_be_used_is_refused(tmp_path, url):
-    answer = run(folder_of(tmp_path), "--storage", url)
-    assert answer.returncode == 2
-    assert "--storage: " in answer.stderr
-    assert "must be a folder, or a URL that fsspec knows, that can be written, but is not" in answer.stderr
-    assert "Traceback" not in answer.stderr
+def test_storage_that_cannot_be_used_is_refused(tmp_path, typed, url):
+    folder_of(tmp_path, STUDY)
+    code, _, said = typed("run", "study.yaml", "--wandb", "off", "--storage", url)
+    assert code == 2
+    assert "--storage: " in said
+    assert "must be a folder, or a URL that fsspec knows, that can be written, but is not" in said
+    assert "Traceback" not in said
     assert not (tmp_path / "results/tiny/ledger").exists()

@@ -1,8 +1,6 @@
 """A folder of JPEGs, from the study file to the report: what somebody with images of their own does."""
 
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -55,63 +53,59 @@ def study(tmp_path):
     return path
 
 
-def sweeps(*words, folder):
-    return subprocess.run(
-        [sys.executable, "-m", "sweeps", *map(str, words)], cwd=folder, capture_output=True, text=True, timeout=240
-    )
-
-
-def test_a_folder_goes_from_study_file_to_report(study, tmp_path):
+def test_a_folder_goes_from_study_file_to_report(study, tmp_path, typed, monkeypatch):
     # From another folder: relative image folders are meant from the study file.
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    answer = sweeps("run", study, folder=elsewhere)
-    assert answer.returncode == 0, answer.stderr
+    monkeypatch.chdir(elsewhere)
+    code, _, said = typed("run", study, "--executor", "inline")
+    assert code == 0, said
     entries = Ledger(elsewhere / "results/mine/ledger").entries.values()
     assert sorted(entry.phase for entry in entries) == ["confirm"] * 4 + ["search"] * 4
     assert all(entry.config["data"]["fingerprint"] for entry in entries)
     page = (elsewhere / "results/mine/report/index.html").read_text()
     assert all(name in page for name in CLASSES)
     best = elsewhere / "results/mine/best/mine-n8-dagan_aug.yaml"
-    assert "identical" in sweeps("train", best, folder=tmp_path).stdout
+    monkeypatch.chdir(tmp_path)
+    assert "identical" in typed("train", best)[1]
 
 
-def test_a_bad_image_is_named_before_anything_runs(study, tmp_path):
+def test_a_bad_image_is_named_before_anything_runs(study, tmp_path, typed):
     (tmp_path / "my images" / CLASSES[0] / "notes.png").write_text("no image")
     whole = (tmp_path / "my images" / CLASSES[1] / "007.jpg").read_bytes()
     (tmp_path / "my images" / CLASSES[1] / "007.jpg").write_bytes(whole[: len(whole) // 2])
-    answer = sweeps("run", study, folder=tmp_path)
-    assert answer.returncode == 2
-    assert "Error: 2 problems" in answer.stderr
-    assert "notes.png is not an image. Mend or remove it." in answer.stderr
-    assert "007.jpg cannot be read (" in answer.stderr
-    assert "Traceback" not in answer.stderr
+    code, _, said = typed("run", study)
+    assert code == 2
+    assert "Error: 2 problems" in said
+    assert "notes.png is not an image. Mend or remove it." in said
+    assert "007.jpg cannot be read (" in said
+    assert "Traceback" not in said
     assert not (tmp_path / "results").exists()
 
 
-def test_a_bad_image_in_a_zip_is_named_before_anything_runs(study, tmp_path):
+def test_a_bad_image_in_a_zip_is_named_before_anything_runs(study, tmp_path, typed):
     tree = yaml.safe_load(study.read_text())
     tree["datasets"][0]["folder"] = "my images.zip"
     study.write_text(yaml.safe_dump(tree))
     shutil.make_archive(str(tmp_path / "my images"), "zip", tmp_path, "my images")
-    shown = sweeps("show", study, "--json", folder=tmp_path)
-    assert shown.returncode == 0, shown.stderr
+    code, _, said = typed("show", study, "--json")
+    assert code == 0, said
     (tmp_path / "my images" / CLASSES[2] / "notes.png").write_text("no image")
     shutil.make_archive(str(tmp_path / "my images"), "zip", tmp_path, "my images")
-    answer = sweeps("run", study, folder=tmp_path)
-    assert answer.returncode == 2
-    assert f"my images.zip/{CLASSES[2]}/notes.png is not an image. Mend or remove it." in answer.stderr
-    assert "Traceback" not in answer.stderr
+    code, _, said = typed("run", study)
+    assert code == 2
+    assert f"my images.zip/{CLASSES[2]}/notes.png is not an image. Mend or remove it." in said
+    assert "Traceback" not in said
     assert not (tmp_path / "results").exists()
 
 
-def test_kdef_that_is_not_there_is_told_of_before_anything_runs(study, tmp_path):
+def test_kdef_that_is_not_there_is_told_of_before_anything_runs(study, tmp_path, typed):
     tree = yaml.safe_load(study.read_text())
     tree["datasets"] = [{"name": "kdef", "root": "faces", "image_size": 16}]
     study.write_text(yaml.safe_dump(tree))
-    answer = sweeps("run", study, folder=tmp_path)
-    assert answer.returncode == 2
-    assert f"{tmp_path}/faces must hold KDEF_and_AKDEF/KDEF/AF01 and so on, but does not" in answer.stderr
+    code, _, said = typed("run", study)
+    assert code == 2
+    assert f"{tmp_path}/faces must hold KDEF_and_AKDEF/KDEF/AF01 and so on, but does not" in said
     assert not (tmp_path / "results").exists()
 
 

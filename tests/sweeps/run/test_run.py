@@ -1,40 +1,27 @@
-"""Whole runs on a real local Ray, driven from the command line as a user does."""
+"""A whole run on a real local Ray, driven from the command line as a user does, and the same numbers without Ray."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import yaml
 from playing import numbers, tiny
+from processes import COMMAND, INLINE, folder_of, run, started, trainers, wait
 
 from sweeps.records.ledger import Ledger
 
 PLANNED = 2 * (5 + 3)
 
 
-def sweeps(*words, folder: Path, **options) -> subprocess.CompletedProcess[str]:
-    """The command in a folder of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "sweeps", *map(str, words)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        **options,
-    )
-
-
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """The tiny study, run once with two trials at a time."""
-    folder = tmp_path_factory.mktemp("ran")
-    (folder / "study.yaml").write_text(yaml.safe_dump(tiny(), sort_keys=False))
-    answer = sweeps("run", "study.yaml", "--workers", 2, folder=folder)
+    """The tiny study, run once on Ray with two trials at a time."""
+    folder = folder_of(tmp_path_factory.mktemp("ran"), tiny())
+    answer = run(folder, "--workers", "2", command=COMMAND[:-2])
     assert answer.returncode == 0, answer.stderr
     return folder, answer
 
@@ -82,46 +69,68 @@ def test_the_ledger_holds_exactly_the_planned_trials(ran):
     assert all(entry.provenance["torch"] and entry.provenance["device"] for entry in entries)
 
 
-def test_running_again_runs_nothing(ran):
+@pytest.fixture
+def there(ran, monkeypatch):
+    """The folder of the run, as the current one."""
     folder, _ = ran
-    before = {path: path.stat().st_mtime_ns for path in (folder / "results/tiny/ledger").iterdir()}
-    answer = sweeps("run", "study.yaml", folder=folder)
-    assert answer.returncode == 0
-    assert "to go" not in answer.stderr
-    assert {path: path.stat().st_mtime_ns for path in (folder / "results/tiny/ledger").iterdir()} == before
+    monkeypatch.chdir(folder)
+    return folder
 
 
-def test_one_trial_at_a_time_and_kill_nine_half_way_give_the_same_numbers(ran, tmp_path):
+def test_running_again_runs_nothing(ran, typed, there):
+    before = {path: path.stat().st_mtime_ns for path in (there / "results/tiny/ledger").iterdir()}
+    code, _, said = typed("run", "study.yaml")
+    assert code == 0
+    assert "to go" not in said
+    assert {path: path.stat().st_mtime_ns for path in (there / "results/tiny/ledger").iterdir()} == before
+
+
+def test_kill_nine_half_way_without_ray_gives_the_same_numbers(ran, tmp_path):
     folder, _ = ran
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(tiny(), sort_keys=False))
-    command = [sys.executable, "-m", "sweeps", "run", "study.yaml", "--workers", "1", "--wandb", "off"]
+    folder_of(tmp_path, tiny())
     ledger = tmp_path / "results/tiny/ledger"
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as driver:
-        deadline = time.monotonic() + 120
-        while len(list(ledger.glob("*.json"))) < PLANNED // 2:
-            assert time.monotonic() < deadline, "the first half did not finish"
-            time.sleep(0.05)
+    with started(tmp_path, command=INLINE) as driver:
+        wait(driver, lambda: len(list(ledger.glob("*.json"))) >= PLANNED // 2)
         os.kill(driver.pid, signal.SIGKILL)
     finished = {path: path.stat().st_mtime_ns for path in ledger.glob("*.json")}
     assert PLANNED // 2 <= len(finished) < PLANNED
 
-    answer = sweeps("run", "study.yaml", "--workers", 1, "--wandb", "off", folder=tmp_path)
+    answer = run(tmp_path, command=INLINE)
     assert answer.returncode == 0, answer.stderr
     assert f"{len(finished)} of them done before" in answer.stderr
+    assert "1 at a time" in answer.stderr
     assert all(path.stat().st_mtime_ns == time_written for path, time_written in finished.items())
     assert numbers(ledger) == numbers(folder / "results/tiny/ledger")
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, sent):
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(tiny(), sort_keys=False))
-    command = [sys.executable, "-m", "sweeps", "run", "study.yaml", "--wandb", "off"]
+@pytest.mark.slow
+def test_kill_nine_half_way_on_ray_gives_the_same_numbers(ran, tmp_path):
+    folder, _ = ran
+    folder_of(tmp_path, tiny())
     ledger = tmp_path / "results/tiny/ledger"
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as driver:
-        while not list(ledger.glob("*.json")):
-            assert driver.poll() is None
-            time.sleep(0.05)
-        second = sweeps("run", "study.yaml", folder=tmp_path)
+    with started(tmp_path, "--workers", "1") as driver:
+        wait(driver, lambda: len(list(ledger.glob("*.json"))) >= PLANNED // 2)
+        os.kill(driver.pid, signal.SIGKILL)
+    answer = run(tmp_path, "--workers", "1")
+    assert answer.returncode == 0, answer.stderr
+    assert numbers(ledger) == numbers(folder / "results/tiny/ledger")
+
+
+@pytest.mark.parametrize(
+    ("sent", "command"),
+    [
+        (signal.SIGTERM, COMMAND),
+        (signal.SIGINT, INLINE),
+        pytest.param(signal.SIGINT, COMMAND, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, INLINE, marks=pytest.mark.slow),
+    ],
+)
+def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, sent, command):
+    folder_of(tmp_path, tiny())
+    ledger = tmp_path / "results/tiny/ledger"
+    with started(tmp_path, command=command) as driver:
+        wait(driver, lambda: list(ledger.glob("*.json")))
+        second = run(tmp_path)
         assert second.returncode == 2
         assert "is being run by another driver" in second.stderr
         driver.send_signal(sent)
@@ -132,66 +141,47 @@ def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, sen
     assert "Traceback" not in errors
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_changes_nothing(ran, tmp_path):
     folder, _ = ran
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(tiny(), sort_keys=False))
-    command = [sys.executable, "-m", "sweeps", "run", "study.yaml", "--workers", "1", "--wandb", "off"]
+    folder_of(tmp_path, tiny())
     ledger = tmp_path / "results/tiny/ledger"
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as driver:
-        while len(list(ledger.glob("*.json"))) < 3:
-            assert driver.poll() is None
-            time.sleep(0.05)
-        (worker,) = workers_of(driver.pid)
+    with started(tmp_path, "--workers", "1") as driver:
+        wait(driver, lambda: len(list(ledger.glob("*.json"))) >= 3)
+        (worker,) = trainers(driver.pid, "ImplicitFunc")
         os.kill(worker, signal.SIGKILL)
         _, errors = driver.communicate(timeout=120)
     assert driver.returncode == 0, errors
     assert numbers(ledger) == numbers(folder / "results/tiny/ledger")
 
 
-def workers_of(driver: int) -> list[int]:
-    """The processes below a driver that train a trial right now."""
-    below, found = [driver], []
-    while below:
-        pid = below.pop()
-        for children in Path(f"/proc/{pid}/task").glob("*/children"):
-            below += map(int, children.read_text().split())
-        if "ImplicitFunc" in Path(f"/proc/{pid}/cmdline").read_text():
-            found.append(pid)
-    return found
-
-
-def test_a_data_set_that_is_not_there_ends_the_run_at_once(tmp_path):
-    tree = tiny(datasets=[{"name": "mnist", "root": "nothing"}])
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+def test_a_data_set_that_is_not_there_ends_the_run_at_once(tmp_path, typed):
+    folder_of(tmp_path, tiny(datasets=[{"name": "mnist", "root": "nothing"}]))
     (tmp_path / "nothing").write_text("a file where the folder should be")
-    answer = sweeps("run", "study.yaml", "--wandb", "off", folder=tmp_path)
-    assert answer.returncode == 2
-    assert "data.root:" in answer.stderr
-    assert "must hold MNIST, but does not" in answer.stderr
-    assert "Traceback" not in answer.stderr
+    code, _, said = typed("run", "study.yaml", "--wandb", "off", "--executor", "inline")
+    assert code == 2
+    assert "data.root:" in said
+    assert "must hold MNIST, but does not" in said
+    assert "Traceback" not in said
 
 
-def test_status_report_and_export_read_the_ledger(ran):
-    folder, _ = ran
-    status = sweeps("status", "study.yaml", "--json", folder=folder)
-    facts = json.loads(status.stdout)
+def test_status_report_and_export_read_the_ledger(typed, there):
+    facts = json.loads(typed("status", "study.yaml", "--json")[1])
     assert facts["finished"]
     assert facts["done"] == facts["planned"] == PLANNED
-    table = sweeps("status", "study.yaml", folder=folder).stdout
-    assert "16 of 16 trials done." in table
-    assert "Report: results/tiny/report/index.html" in sweeps("report", "study.yaml", folder=folder).stdout
-    files = sweeps("export", "study.yaml", folder=folder).stdout.split()
+    assert "16 of 16 trials done." in typed("status", "study.yaml")[1]
+    assert "Report: results/tiny/report/index.html" in typed("report", "study.yaml")[1]
+    files = typed("export", "study.yaml")[1].split()
     assert files == ["results/tiny/best/digits-n5-c.yaml", "results/tiny/best/digits-n5-dagan_aug.yaml"]
 
 
 @pytest.mark.parametrize("method", ["c", "dagan_aug"])
-def test_an_exported_config_trains_again_to_the_recorded_number(ran, method):
-    folder, _ = ran
-    path = folder / f"results/tiny/best/digits-n5-{method}.yaml"
-    recorded = yaml.safe_load(path.read_text())["recorded"]["test_accuracy"]
-    answer = sweeps("train", path.relative_to(folder), folder=folder)
-    assert answer.returncode == 0, answer.stderr
-    assert answer.stdout == f"test accuracy {recorded!r} (recorded {recorded!r}: identical)\n"
+def test_an_exported_config_trains_again_to_the_recorded_number(typed, there, method):
+    path = f"results/tiny/best/digits-n5-{method}.yaml"
+    recorded = yaml.safe_load((there / path).read_text())["recorded"]["test_accuracy"]
+    code, told, said = typed("train", path)
+    assert code == 0, said
+    assert told == f"test accuracy {recorded!r} (recorded {recorded!r}: identical)\n"
 
 
 def test_wandb_runs_read_back(ran):

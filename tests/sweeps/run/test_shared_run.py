@@ -1,14 +1,16 @@
-"""A small grid on a real local Ray, with sharing and without: the same numbers, for less work."""
+"""A small grid, with sharing and without: the same numbers, for less work."""
 
-import subprocess
-import sys
+import io
 
 import pytest
-import yaml
+from rich.console import Console
 
+from sweeps.api import run_study
 from sweeps.planning.budget import FlopBudget
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
+from sweeps.run.experiment import Storage
+from sweeps.run.tune.session import Cluster
 from sweeps.study.parse import study_of
 
 GRID = {
@@ -31,15 +33,14 @@ WORK = {"pflop", "wall_seconds", "provenance", "curve"}
 """What may differ: who did the work, when, and how fast."""
 
 
-def ran(folder, *options):
+def ran(folder, **options):
     """The entries of a run of the grid, by signature."""
-    (folder / "study.yaml").write_text(yaml.safe_dump(GRID, sort_keys=False))
-    command = [sys.executable, "-m", "sweeps", "run", "study.yaml", "--workers", "2", "--wandb", "off", *options]
-    answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
-    assert answer.returncode == 0, answer.stderr
-    assert "snapshot" not in answer.stderr, "nothing was to be missed"
-    assert not (folder / "results/grid/snapshots").exists()
-    return Ledger(folder / "results/grid/ledger").entries
+    said = Console(file=io.StringIO(), width=500)
+    plan = run_study(study_of(GRID), out=folder, wandb="off", console=said, **options)
+    assert plan.finished
+    assert "snapshot" not in said.file.getvalue(), "nothing was to be missed"
+    assert not (folder / "grid/snapshots").exists()
+    return Ledger(folder / "grid/ledger").entries
 
 
 def decided(entry):
@@ -48,12 +49,17 @@ def decided(entry):
     return entry.model_dump(exclude=WORK) | {"curve": points}
 
 
-def test_a_shared_run_equals_an_unshared_one(tmp_path):
-    runs = {}
-    for name, options in {"shared": [], "unshared": ["--no-sharing"]}.items():
-        (tmp_path / name).mkdir()
-        runs[name] = ran(tmp_path / name, *options)
-    shared, unshared = runs["shared"], runs["unshared"]
+@pytest.mark.parametrize(
+    "shared_options",
+    [
+        {},
+        pytest.param({"executor": "ray", "cluster": Cluster(workers=2)}, marks=pytest.mark.slow),
+    ],
+    ids=["inline", "ray"],
+)
+def test_a_shared_run_equals_an_unshared_one(tmp_path, shared_options):
+    shared = ran(tmp_path / "shared", **shared_options)
+    unshared = ran(tmp_path / "unshared", storage=Storage(shared=False))
     assert len(shared) == len(unshared) == 2 * 2 * 2 * 2 + 2
     assert {key: decided(one) for key, one in shared.items()} == {key: decided(one) for key, one in unshared.items()}
     assert all(entry.pflop == entry.pflop_unshared for entry in unshared.values())
