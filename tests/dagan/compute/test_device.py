@@ -96,7 +96,7 @@ def test_bfloat16_is_that_of_forward_passes_alone(pictures):
     state = bits({"generation": halves.generation.state(), "classification": halves.classification.state()})
     kinds = {value[0] for value in state.values() if isinstance(value, tuple)}
     assert kinds <= {torch.float32, torch.int64}
-    assert halves.draw(torch.arange(10).repeat(2), "pictures").images.dtype == torch.float32
+    assert halves.generation.draw(torch.arange(10).repeat(2), "pictures").images.dtype == torch.float32
     assert bits(halves.generation.state()) != bits(whole.generation.state())
 
 

@@ -82,7 +82,7 @@ def own_slice(value, label):
 @pytest.mark.parametrize("weight_norm", [True, False])
 @pytest.mark.parametrize(("optimiser", "rate"), [("sgd", 0.05), ("adam", 1e-3)])
 @pytest.mark.parametrize("network", ["digits", "conv32"])
-def test_group_count_learn_what_each_learns_alone(make_config, monkeypatch, weight_norm, optimiser, rate, network):
+def test_grouped_networks_learn_what_each_learns_alone(make_config, monkeypatch, weight_norm, optimiser, rate, network):
     """In float64: batch norm on a few images makes much of float32's rounding, and Adam of any."""
     settings = {
         "network.name": network,
