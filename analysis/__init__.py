@@ -1,4 +1,4 @@
-"""A table in, a table out: the evidence of a sweep as means, intervals, tests, figures and a report.
+"""Turn the results of a sweep into means, intervals, tests, figures and a report: tables in, tables out.
 
 >>> from analysis import compare, load, report
 >>> results = load("results/digits")

@@ -1,4 +1,4 @@
-"""The one error that analysis raises about its input."""
+"""The error that analysis raises about its input."""
 
 
 class ResultsError(ValueError):

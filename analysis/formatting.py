@@ -1,4 +1,4 @@
-"""Numbers and cells in words: one way to print each, for terminal, report and figures."""
+"""Format numbers in one way for terminal, report and figures."""
 
 import math
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ MINUS = "−"
 
 
 def percent(accuracy: float) -> str:
-    """An accuracy of 0..1 in per cent, one decimal, without the sign: 0.8419 → 84.2."""
+    """Format an accuracy of 0..1 in per cent with one decimal, without the sign: 0.8419 → 84.2."""
     return "–" if math.isnan(accuracy) else f"{100 * accuracy:.1f}"
 
 
 def points(difference: float) -> str:
-    """A signed difference of accuracies in percentage points, one decimal: 0.023 → +2.3."""
+    """Format a signed difference of accuracies in percentage points with one decimal: 0.023 → +2.3."""
     if math.isnan(difference):
         return "–"
     text = f"{100 * difference:+.1f}"
@@ -20,12 +20,12 @@ def points(difference: float) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """The limits of a difference in points, or that there are none."""
+    """Format the limits of a difference in points, or say that there are none."""
     return "no interval" if math.isnan(low) else f"{points(low)} to {points(high)}"
 
 
 def correlation(value: float, low: float = math.nan, high: float = math.nan) -> str:
-    """A correlation with two decimals and, where there are any, its limits: `0.41 (−0.13 to 0.76)`."""
+    """Format a correlation with two decimals and, where it has any, its limits: `0.41 (−0.13 to 0.76)`."""
     if math.isnan(value):
         return "–"
     limits = "" if math.isnan(low) else f" ({low:.2f} to {high:.2f})"
@@ -33,31 +33,31 @@ def correlation(value: float, low: float = math.nan, high: float = math.nan) -> 
 
 
 def p_value(p: float) -> str:
-    """A p value with two significant figures: 0.0312 → 0.031, below 0.001 only that."""
+    """Format a p value with two significant figures: 0.0312 → 0.031, below 0.001 only that."""
     if math.isnan(p):
         return "–"
     return "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.0995 else f"{p:.2f}"
 
 
 def p_statement(p: float) -> str:
-    """`p = 0.031` or `p < 0.001`."""
+    """Format a p value as a statement: `p = 0.031` or `p < 0.001`."""
     text = p_value(p)
     return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def plural(count: int, noun: str, several: str = "") -> str:
-    """`1 seed`, `8 seeds`; `several` for a noun that does not just take an s."""
+    """Count a noun: `1 seed`, `8 seeds`; `several` is the plural of a noun that does not just take an s."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {several or noun + 's'}"
 
 
 def listed(items: Sequence[str], most: int = 4) -> str:
-    """`a, b and c`, with what exceeds `most` counted instead of named."""
+    """Join items as `a, b and c`; those beyond `most` are counted instead of named."""
     shown = list(items[:most]) + ([f"{len(items) - most} more"] if len(items) > most else [])
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
 def duration(seconds: float) -> str:
-    """Wall time in the unit that suits it: `48 s`, `12 min`, `3.4 h`."""
+    """Format wall time in the unit that suits it: `48 s`, `12 min`, `3.4 h`."""
     if math.isnan(seconds):
         return "–"
     if seconds < 100:
@@ -66,12 +66,12 @@ def duration(seconds: float) -> str:
 
 
 def quantity(value: float) -> str:
-    """A cost with three significant figures and no exponent below a million: `0.0123`, `4.56`, `1,230`."""
+    """Format a cost with three significant figures and no exponent below a million: `0.0123`, `4.56`, `1,230`."""
     if math.isnan(value):
         return "–"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def tflop(pflop: float) -> str:
-    """A cost, kept in PFLOP, as it is read everywhere: in TFLOP, 10^12 counted operations."""
+    """Format a cost given in PFLOP in TFLOP, 10^12 counted operations."""
     return quantity(1000 * pflop)

@@ -1,4 +1,4 @@
-"""How a method looks in every table and figure: its place in the paper's order, its colour, its marker."""
+"""Order, colour and marker of each method, the same in every table and figure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -39,16 +39,16 @@ class Look:
 
     @property
     def line(self) -> Any:
-        """The matplotlib line style: solid with classical augmentation, dashed without."""
+        """Line style for matplotlib: solid with classical augmentation, dashed without."""
         return "-" if self.filled else (0, (4, 2))
 
 
 def look(method: str, methods: Sequence[str] = ()) -> Look:
-    """The fixed look of a method; a stranger to the paper takes a spare colour by its place in `methods`."""
+    """Look up how a method looks; one that is not in the paper takes a spare colour by its place in `methods`."""
     family = method.removesuffix("_aug")
     if family not in _FAMILIES:
-        strangers = [m.removesuffix("_aug") for m in methods if m.removesuffix("_aug") not in _FAMILIES]
-        place = list(dict.fromkeys(strangers)).index(family) if family in strangers else 0
+        unknown = [m.removesuffix("_aug") for m in methods if m.removesuffix("_aug") not in _FAMILIES]
+        place = list(dict.fromkeys(unknown)).index(family) if family in unknown else 0
         colour, marker = _UNKNOWN[place % len(_UNKNOWN)]
     else:
         colour, marker = _FAMILIES[family]
@@ -56,6 +56,6 @@ def look(method: str, methods: Sequence[str] = ()) -> Look:
 
 
 def ordered(methods: Iterable[str], declared: Sequence[str] = ()) -> list[str]:
-    """The distinct methods in the study's declared order, then in the paper's, then by name."""
+    """Sort the distinct methods by the study's declared order, then by the paper's, then by name."""
     places = {name: place for place, name in enumerate(dict.fromkeys([*declared, *PAPER_ORDER]))}
     return sorted(set(methods), key=lambda name: (places.get(name, len(places)), name))

@@ -6,7 +6,7 @@ from analysis.data.tidy import in_order
 
 
 def costs(results: pd.DataFrame) -> pd.DataFrame:
-    """Compute spent per phase and method, every outcome counted.
+    """Sum what the trials of each phase and method cost, however they ended.
 
     Columns: phase, method, trials, pflop (10^15 operations, shared work charged once), pflop_unshared (as if
     every trial had been trained alone), wall_seconds (summed over trials).

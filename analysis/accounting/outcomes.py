@@ -1,4 +1,4 @@
-"""How trials ended: counts and shares of every outcome, messages of those that were lost, warnings."""
+"""How the trials ended: counts and shares of every outcome, messages of lost trials, warnings."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ LOST = ("diverged", "oom", "failed")
 
 
 def counts(results: pd.DataFrame, planned: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Trials of each phase and method by outcome.
+    """Count the trials of each phase and method by outcome.
 
     Columns: phase, method, planned, completed, stopped, diverged, oom, failed, missing (planned but without a
     result; never below zero). `planned` has the columns phase, dataset, samples_per_class, method, trials;
@@ -37,7 +37,7 @@ def counts(results: pd.DataFrame, planned: pd.DataFrame | None = None) -> pd.Dat
 
 
 def outcome_shares(results: pd.DataFrame) -> pd.DataFrame:
-    """How often trials of each phase, cell and method diverged, were stopped, failed or ran out of memory.
+    """Share of the trials of each phase, cell and method that ended in each way, with its interval.
 
     Columns: phase, dataset, samples_per_class, method, outcome, trials (all), count (with this outcome), share, low,
     high (95 % Clopper–Pearson). Outcomes that did not occur have rows too: none of 8 still allows a share of 37 %.
@@ -57,14 +57,14 @@ def outcome_shares(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def messages(results: pd.DataFrame, most: int = 8) -> list[dict[Any, Any]]:
-    """The distinct messages of trials that did not complete: status, method, error, trials; most frequent first."""
+    """List the distinct messages of lost trials: status, method, error, trials; the most frequent first."""
     troubled = results[results["status"].isin(LOST)]
     troubled = troubled.assign(error=troubled["error"].fillna("no message"))
     return _counted(troubled, ["status", "method", "error"], most)
 
 
 def warnings(results: pd.DataFrame, most: int = 8) -> list[dict[Any, Any]]:
-    """The distinct warnings, as of a generator that collapsed: phase, method, warning, trials; most frequent first."""
+    """List the distinct warnings: phase, method, warning, trials; the most frequent first."""
     return _counted(results[results["warning"].notna()], ["phase", "method", "warning"], most)
 
 

@@ -1,1 +1,1 @@
-"""Methods against each other: means, paired differences, ablations, and all cells together."""
+"""Compare methods: means, paired differences, verdicts, ablations, summaries over all cells."""

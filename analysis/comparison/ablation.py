@@ -1,4 +1,4 @@
-"""What each factor contributes: a setting changed, everything else and the luck the same."""
+"""Contributions of single settings: one changed, every other setting and the seed the same."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def contributions(
     base: Mapping[str, Any] | None = None,
     smallest_difference: float = 0.5,
 ) -> pd.DataFrame:
-    """The change in test accuracy when one factor leaves its base level, paired by seed and by all other factors.
+    """Measure how test accuracy changes when one factor leaves its base level, paired by seed and all other factors.
 
     One rule for every design. `factors` are config keys, `base` their base levels; by default those of the trials whose
     column `point` is empty, as the ledger of a design has them, else the level of most trials, which `one_factor` and
@@ -115,7 +115,7 @@ def _base(trials: pd.DataFrame, columns: Sequence[str], base: Mapping[str, Any])
 def _by_seed(
     group: pd.DataFrame, column: str, columns: Sequence[str], level: str, base: str
 ) -> tuple[list[float], int, int]:
-    """Each seed's mean difference over the contexts all of them have; how many contexts; seeds that lack a side."""
+    """Mean differences of the seeds over the contexts that all seeds have, number of contexts and of unpaired seeds."""
     others = [name for name in columns if name != column]
     group = group.assign(context=group[others].agg("\n".join, axis="columns") if others else "")
     changed, kept = (
@@ -130,7 +130,7 @@ def _by_seed(
 
 
 def _in_order(levels: Iterable[str]) -> list[str]:
-    """Numbers by size, then words."""
+    """Sort numbers by size, then words by name."""
 
     def place(level: str) -> tuple[bool, float, str]:
         try:

@@ -1,8 +1,8 @@
-"""Many cells in one number: inter-quartile mean, performance profile, probability of improvement over cells.
+"""Summaries over all cells: inter-quartile mean, performance profile, probability of improvement.
 
-Agarwal et al., Deep reinforcement learning at the edge of the statistical precipice, 2021 (rliable), with runs = seeds
-and tasks = cells. Intervals are percentiles of a bootstrap that draws seeds anew within each cell; the cells stay as
-they are, so what is said is about these cells, not about others.
+The statistics are those of Agarwal et al., Deep reinforcement learning at the edge of the statistical precipice, 2021
+(rliable), with runs = seeds and tasks = cells. Intervals are percentiles of a bootstrap that resamples seeds within
+each cell and keeps the cells, so they speak of these cells and of no others.
 """
 
 import math
@@ -24,21 +24,21 @@ THRESHOLDS = 51
 Statistic = Callable[[Numbers], Numbers]  # of runs along the last axis
 
 
-def aggregate(results: pd.DataFrame, against: str | None = None, *, shared_luck: bool = False) -> pd.DataFrame:
-    """Inter-quartile mean and mean of test accuracy over all cells and seeds, one row per method.
+def aggregate(results: pd.DataFrame, against: str | None = None, *, shared_seeds: bool = False) -> pd.DataFrame:
+    """Average test accuracy over all cells and seeds: inter-quartile mean and mean, one row per method.
 
     With `against`, of the paired differences to that method instead (0..1, signed), which takes out how hard each cell
-    is. The inter-quartile mean leaves out the lowest and the highest quarter of the runs, so that no single cell
-    or lucky seed decides it. `shared_luck`: a seed's luck is taken to be the same in all cells, so whole seeds are
-    drawn anew, those measured in every cell; use it where one seed's subset in one cell contains its subset in another.
-    Measured coverage of the mean: 93 % without and 89 % with it where luck is not shared, 76 and 89 % where half is.
+    is. The inter-quartile mean leaves out the lowest and the highest quarter of the runs, so that no single cell or
+    seed decides it. `shared_seeds` resamples whole seeds, those measured in every cell: use it where the effect of a
+    seed is common to all cells, as where its subset in one cell contains its subset in another. Measured coverage of
+    the mean: 93 % without and 89 % with it where seeds share nothing, 76 and 89 % where they share half.
 
     Columns: method, cells, n (runs), iqm, iqm_low, iqm_high, mean, mean_low, mean_high (95 % stratified bootstrap,
     nan where a cell has one seed or no run differs from another), note.
     """
     rows = []
     for method, scores in _scores(results, against):
-        if shared_luck:
+        if shared_seeds:
             shared = _shared(scores)
             runs, resampled, note = shared.ravel(), _resampled_seeds(shared), _shared_note(scores, shared)
         else:
@@ -54,7 +54,7 @@ def aggregate(results: pd.DataFrame, against: str | None = None, *, shared_luck:
 def profiles(
     results: pd.DataFrame, thresholds: Sequence[float] | None = None, against: str | None = None
 ) -> pd.DataFrame:
-    """Performance profiles: the share of all runs above each threshold, one row per method and threshold.
+    """Performance profile of each method: the share of all its runs above each threshold.
 
     A method whose profile lies above another's everywhere is better at every level, not only on average. `thresholds`
     (0..1, or of differences with `against`) are by default 51 from the lowest to the highest run. Columns: method,
@@ -78,7 +78,7 @@ def profiles(
 
 
 def improvement(results: pd.DataFrame, family: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """The probability that a method beats its baseline with the same seed, over all cells alike.
+    """Probability that a method beats its baseline with the same seed; every cell counts alike.
 
     The mean over cells of the share of paired seeds ahead, a tie half; rliable's counts all pairs of runs, for it knows
     no pairing. Columns: method, baseline, cells, n (pairs), probability (0..1), low, high (95 % stratified
@@ -102,7 +102,7 @@ def improvement(results: pd.DataFrame, family: Mapping[str, Sequence[str]]) -> p
 
 
 def inter_quartile_mean(runs: Numbers) -> Numbers:
-    """The mean of the middle half along the last axis; equal to scipy.stats.trim_mean(runs, 0.25)."""
+    """Mean of the middle half along the last axis, equal to scipy.stats.trim_mean(runs, 0.25)."""
     left_out = runs.shape[-1] // 4
     middle = np.sort(runs, axis=-1)[..., left_out : runs.shape[-1] - left_out]
     return np.asarray(middle.mean(axis=-1))
@@ -113,7 +113,7 @@ def _plain_mean(runs: Numbers) -> Numbers:
 
 
 def _scores(results: pd.DataFrame, against: str | None) -> list[tuple[str, pd.DataFrame]]:
-    """For each method in order, the columns cell (a number), seed and score of its runs."""
+    """Columns cell (a number), seed and score of the runs of each method, in order."""
     methods = ordered(results["method"], results.attrs.get("methods", ()))
     if against is None:
         runs = measured(confirmed(results)).rename(columns={"test_accuracy": "score"})
@@ -143,28 +143,28 @@ def _mean_limits(scores: pd.DataFrame, values: Numbers | NDArray[np.bool_]) -> t
 
 
 def _resampled(scores: pd.DataFrame) -> Numbers | None:
-    """The runs drawn anew within each cell, shape (`RESAMPLES`, runs); none where a cell has one seed."""
+    """Runs resampled within each cell, shape (`RESAMPLES`, runs); None where a cell has one seed."""
     sizes = tuple(scores.groupby("cell").size())
     return scores["score"].to_numpy(dtype=float)[_draws(sizes)] if min(sizes, default=0) > 1 else None
 
 
 def _resampled_seeds(shared: Numbers) -> Numbers | None:
-    """The same from whole rows of `shared`, shape (seeds, cells)."""
+    """Runs resampled by whole rows of `shared`, shape (seeds, cells); None for one row."""
     drawn = np.random.default_rng(0).integers(0, len(shared), (RESAMPLES, len(shared))) if len(shared) > 1 else None
     return None if drawn is None else shared[drawn].reshape(RESAMPLES, -1)
 
 
 @lru_cache(maxsize=1)  # 40 MB for 5,000 runs; methods with equal numbers of runs follow one another
 def _draws(sizes: tuple[int, ...]) -> NDArray[np.int32]:
-    luck = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     starts = np.cumsum([0, *sizes[:-1]])
-    parts = [start + luck.integers(0, n, (RESAMPLES, n)) for start, n in zip(starts, sizes, strict=True)]
+    parts = [start + rng.integers(0, n, (RESAMPLES, n)) for start, n in zip(starts, sizes, strict=True)]
     return np.concatenate(parts, axis=1).astype(np.int32)
 
 
 @lru_cache(maxsize=8)
 def _times(sizes: tuple[int, ...]) -> Numbers:
-    """How often each resample has each run: every resampled mean is one product."""
+    """Count how often each resample has each run, so that every resampled mean is one product."""
     times = np.zeros((RESAMPLES, sum(sizes)))
     np.add.at(times, (np.arange(RESAMPLES)[:, None], _draws(sizes)), 1)
     return times

@@ -1,4 +1,4 @@
-"""Which confirm trials speak for a method: those of its latest configuration."""
+"""The confirm trials that count as evidence: those of the latest configuration of each method."""
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from analysis.errors import ResultsError
 
 
 def confirmed(results: pd.DataFrame) -> pd.DataFrame:
-    """The confirm trials that evidence rests on: for each cell and method, those of its latest configuration.
+    """Select the confirm trials that count as evidence: those of the latest configuration of each cell and method.
 
     A study that went on with a bigger budget may have confirmed an earlier choice on the same seeds. The
     earlier trials stay in the table; here the configuration with the newest `provenance.finished_at` stands
@@ -25,8 +25,8 @@ def confirmed(results: pd.DataFrame) -> pd.DataFrame:
     # One training that two studies share is one trial; two trainings of one seed are not one evidence.
     trials = trials.drop_duplicates([*CELL_METHOD, "seed", "signature"])
     repeated = trials.duplicated([*CELL_METHOD, "seed"], keep=False)
-    told = trials[repeated].groupby([*CELL_METHOD, "seed"])["study"].unique().reset_index()
-    for row in told[told["study"].map(len) > 1].to_dict("records"):
+    studies = trials[repeated].groupby([*CELL_METHOD, "seed"])["study"].unique().reset_index()
+    for row in studies[studies["study"].map(len) > 1].to_dict("records"):
         raise ResultsError(
             f"a seed must be confirmed by one study, but {' and '.join(row['study'])} both confirmed {row['dataset']} "
             f"n={row['samples_per_class']} {row['method']} seed {row['seed']} with different settings. "
@@ -43,7 +43,7 @@ def confirmed(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def measured(trials: pd.DataFrame) -> pd.DataFrame:
-    """The trials that completed with a test accuracy: those that means and differences are taken over."""
+    """Select the trials that completed with a test accuracy, over which means and differences are taken."""
     return trials[(trials["status"] == "completed") & trials["test_accuracy"].notna()]
 
 

@@ -1,4 +1,4 @@
-"""Paired differences between methods: those that the study declares, and those that nobody declared."""
+"""Paired differences between methods: those that a study declares, and all others for exploring."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ Pairs = Sequence[tuple[str, str]]
 def compare(
     results: pd.DataFrame, family: Mapping[str, Sequence[str]], smallest_difference: float = 0.5
 ) -> pd.DataFrame:
-    """Paired differences in test accuracy, one row per cell and declared pair of method and baseline.
+    """Compare declared pairs of method and baseline by their paired differences in test accuracy, cell by cell.
 
     A pair is a seed that both methods completed. `family` maps a method to its baselines; `smallest_difference` is in
     percentage points. Columns: dataset, samples_per_class, method, baseline, unpaired (seeds that only one of the two
@@ -43,7 +43,7 @@ def compare(
 def explore(
     results: pd.DataFrame, family: Mapping[str, Sequence[str]] | None = None, against: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Paired differences that nobody declared, to find what to study next; nothing here is a claim.
+    """Compare pairs of methods that nobody declared, to find what to study next; no result of it is a claim.
 
     All pairs of methods in each cell but those of `family` either way round; with `against`, the pairs with these
     baselines only (m methods have m (m − 1) / 2 pairs). Columns: as `compare` up to note, without bca_low and
@@ -65,7 +65,7 @@ def explore(
 
 
 def _rows(results: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
-    """Every cell with every pair: by dataset, then pair, then size."""
+    """Combine every cell with every pair, in the order dataset, pair, size."""
     cells = results[CELL].drop_duplicates().sort_values("samples_per_class", kind="stable")
     rows = [
         (str(dataset), int(size), *pair)
@@ -77,7 +77,7 @@ def _rows(results: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
 
 
 def _differences(results: pd.DataFrame, rows: pd.DataFrame, *, bootstrap: bool = True) -> pd.DataFrame:
-    """The rows (dataset, samples_per_class, method, baseline) with what their paired seeds say."""
+    """Add the paired statistics to rows of dataset, samples_per_class, method and baseline."""
     differences, unpaired = _paired(results, rows)
     said = paired_statistics(differences.set_index("comparison")["difference"], len(rows), bootstrap=bootstrap)
     table = rows.assign(n=said["n"], unpaired=unpaired)
@@ -85,7 +85,7 @@ def _differences(results: pd.DataFrame, rows: pd.DataFrame, *, bootstrap: bool =
 
 
 def paired_differences(results: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
-    """The paired differences themselves, one row per cell, pair and seed that both methods completed.
+    """List the paired differences, one row per cell, pair and seed that both methods completed.
 
     Columns: dataset, samples_per_class, method, baseline, seed, difference (method − baseline in −1..1).
     """
@@ -97,7 +97,7 @@ def paired_differences(results: pd.DataFrame, pairs: Pairs) -> pd.DataFrame:
 
 
 def _paired(results: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]:
-    """The columns comparison (row number), seed, difference; and of each row the seeds that one side lacks."""
+    """Differences with columns comparison (row number), seed and difference; number of unpaired seeds of each row."""
     accuracies = measured(confirmed(results))[[*CELL_METHOD, "seed", "test_accuracy"]]
     wanted = rows.reset_index(names="comparison")
     sides = []

@@ -1,4 +1,4 @@
-"""What the judge says of generated images, where a study asked for it, and whether who draws better gains more."""
+"""Quality of the generated images by a judge's measures, and its rank correlation with the accuracy gained."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,11 +18,11 @@ MEASURES = {
     "gan_train": "GAN-train ↑",
     "diversity": "diversity ↑",
 }
-"""By the end of their column, `quality.*`, those that a report shows; the arrow says which way is good."""
+"""The measures that a report shows, by the end of their column `quality.*`; the arrow says which way is good."""
 
 
 def generators(results: pd.DataFrame) -> pd.DataFrame:
-    """Means of the judge's numbers over the confirm seeds of each cell and method whose images were judged.
+    """Average the judge's measures over the confirm seeds of each cell and method whose images were judged.
 
     Columns: dataset, samples_per_class, method, measure, n (seeds), mean, low, high (95 % Student t interval).
     """
@@ -38,7 +38,7 @@ def generators(results: pd.DataFrame) -> pd.DataFrame:
 def quality_and_gain(
     results: pd.DataFrame, quality: Sequence[str], family: Mapping[str, Sequence[str]]
 ) -> pd.DataFrame:
-    """Rank correlation of each image quality with the accuracy gain, over the seeds of each declared comparison.
+    """Correlate the ranks of image quality and accuracy gain over the seeds of each declared comparison.
 
     Do seeds whose images are better gain more over the baseline? `quality` names columns of the method's confirm trials
     (a score such as `quality.gan_test`, or a distance such as `quality.kid`, for which a helpful one correlates
@@ -56,7 +56,7 @@ def quality_and_gain(
 
 
 def gains(results: pd.DataFrame, family: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Rank correlations of these numbers with the accuracy gained, as `quality_and_gain`; measure for quality."""
+    """`quality_and_gain` of every measure that the results have, with the column measure in place of quality."""
     columns = [f"quality.{measure}" for measure in judged_by(results)]
     table = quality_and_gain(results, columns, family)
     table = table[table["n"] > 0].reset_index(drop=True)
@@ -64,5 +64,5 @@ def gains(results: pd.DataFrame, family: Mapping[str, Sequence[str]]) -> pd.Data
 
 
 def judged_by(results: pd.DataFrame) -> list[str]:
-    """The measures that the results have."""
+    """Names of the measures that the results have."""
     return [measure for measure in MEASURES if f"quality.{measure}" in results]

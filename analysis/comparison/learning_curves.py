@@ -1,4 +1,4 @@
-"""Learning curves ready to be drawn: averages over seeds, one row per method, stage and iteration."""
+"""Learning curves averaged over seeds, one row per method, stage and iteration."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from analysis.data.columns import CELL_METHOD
 
 
 def average_curves(curves: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Mean over seeds of every curve column, for each cell, method, stage and iteration.
+    """Average every curve column over seeds, for each cell, method, stage and iteration.
 
     Takes the table of `load_curves`, returns dataset, samples_per_class, method, stage, iteration, n (seeds),
     the means, and low and high: the Student t interval of the validation accuracy, nan for one seed. Only
@@ -30,7 +30,7 @@ def average_curves(curves: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 
 
 def of_trials(curves: pd.DataFrame, chosen: pd.DataFrame, phase: str) -> pd.DataFrame:
-    """The curves of one phase that belong to the cells, methods and trials named in `chosen`."""
+    """Select the curves of one phase that belong to the cells, methods and trials in `chosen`."""
     keys = [*CELL_METHOD, "trial"]
     part = curves[curves["phase"] == phase]
     return part.merge(chosen[keys].drop_duplicates(), on=keys, how="inner")

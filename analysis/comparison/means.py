@@ -1,4 +1,4 @@
-"""The mean of every method: test accuracy over its confirm seeds, with intervals."""
+"""Mean test accuracy of every method over its confirm seeds, with intervals."""
 
 import math
 
@@ -14,7 +14,7 @@ UNFINISHED = ("stopped", "diverged", "oom", "failed")
 
 
 def means(results: pd.DataFrame) -> pd.DataFrame:
-    """Mean test accuracy of each cell and method over its completed confirm seeds.
+    """Average the test accuracy of each cell and method over its completed confirm seeds.
 
     Columns: dataset, samples_per_class, method, n (seeds), mean, sd, low, high (95 % Student t interval, cut at 0 and
     1), bca_low, bca_high (95 % BCa bootstrap; nan below 4 seeds), note, and the confirm trials that ended as stopped,

@@ -1,4 +1,4 @@
-"""The accuracies that the papers print, with their source, to stand beside ours. None of them has an interval."""
+"""Accuracies printed in the papers, with their sources. None of them has an interval."""
 
 from functools import cache
 from importlib.resources import files
@@ -9,7 +9,7 @@ from analysis.data.columns import CELL_METHOD
 
 
 def published() -> pd.DataFrame:
-    """Every published number: Tables 3 to 5 of the DAGAN paper, and the digits of Dong & Zhou.
+    """List every published number: Tables 3 to 5 of the DAGAN paper, and the digits of Dong & Zhou.
 
     Columns: source, table, dataset, samples_per_class (empty for KDEF, of which the paper says only that it has
     490 images in all), method, epoch (where the paper prints several), accuracy (test, in per cent as printed).
@@ -18,7 +18,7 @@ def published() -> pd.DataFrame:
 
 
 def beside(means: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `means` with the columns published (0..1, nan where there is none) and source.
+    """Add the columns published (0..1, nan where there is none) and source to the rows of `means`.
 
     The last epoch counts where there are several; a number without samples per class stands beside every size.
     """

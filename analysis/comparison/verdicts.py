@@ -1,4 +1,4 @@
-"""When a difference may be claimed, and what the seeds at hand could have shown."""
+"""Verdicts: when a difference may be claimed, and what the seeds at hand could have shown."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ ALPHA = 0.05
 
 
 def claimed(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame:
-    """The table of `analysis.statistics.paired.paired_statistics` as one declared family, with what may be claimed.
+    """Judge the rows of `paired_statistics` as one declared family: corrected p values and verdicts.
 
     Adds p_holm (corrected over all rows, empty ones included), p_holm_attainable (the least p_holm that the numbers of
     pairs allow) and verdict. `smallest_difference` is in percentage points.
@@ -34,7 +34,7 @@ def claimed(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame:
 
 
 def explored(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame:
-    """The same table as comparisons that nobody declared, with what stands out among them.
+    """Judge the rows of `paired_statistics` as comparisons that nobody declared: q values and verdicts.
 
     Adds q (Benjamini and Hochberg's corrected p, over all rows) and verdict, as in `claimed` but by q: of the rows
     that are called better or worse, one in twenty at most is expected to be wrong. A finding to confirm, not a claim.
@@ -47,7 +47,7 @@ def explored(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame
 
 
 def judged(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame:
-    """The table of `claimed`, and what these and other numbers of pairs could show.
+    """Extend the table of `claimed` by what these and other numbers of pairs could show.
 
     Adds detectable_difference (0..1: what a sign-flip test of so many pairs finds in 80 % of studies) and seeds_needed
     (the pairs with which it finds `smallest_difference`), both at Bonferroni's α, so rather too many, and with `sd` for

@@ -1,1 +1,1 @@
-"""Results in: ledgers, W&B runs, CSV and Parquet files become one tidy table."""
+"""Read results: ledgers, W&B runs, CSV and Parquet files become one tidy table."""

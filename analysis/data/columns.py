@@ -1,4 +1,4 @@
-"""The columns of results, once for all: what the ledger holds of a trial, each with its kind and its meaning."""
+"""The one list of columns: what the ledger holds of a trial, each field with its kind and its meaning."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Text in a CSV that a spreadsheet must not take for a formula, and back."""
+"""Guard the texts of a CSV, so that no spreadsheet takes one for a formula, and take the guard away again."""
 
 import re
 
@@ -10,19 +10,19 @@ _STARTS = r"'*[=+\-@\t\r]"
 
 
 def guarded(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with an apostrophe before every text, and column name, that begins like a formula."""
+    """Put an apostrophe before every text, and column name, that begins like a formula."""
     columns = {name: _text(table[name]).str.replace(f"^(?={_STARTS})", "'", regex=True) for name in _texts(table)}
     return table.assign(**columns).rename(columns=lambda name: guarded_text(str(name)))
 
 
 def unguarded(table: pd.DataFrame) -> pd.DataFrame:
-    """The table as it was before `guarded`."""
+    """Undo `guarded`."""
     columns = {name: _text(table[name]).str.replace(f"^'(?={_STARTS})", "", regex=True) for name in _texts(table)}
     return table.assign(**columns).rename(columns=lambda name: guarded_text(str(name), back=True))
 
 
 def guarded_text(text: str, *, back: bool = False) -> str:
-    """One text, guarded as in a table, or back."""
+    """Guard one text as in a table, or undo it with `back`."""
     pattern, put = (f"^'(?={_STARTS})", "") if back else (f"^(?={_STARTS})", "'")
     return re.sub(pattern, put, text)
 

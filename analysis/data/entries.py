@@ -1,4 +1,4 @@
-"""Entries, one mapping per trial as the ledger has them, whatever they were read from; and their rows and points."""
+"""Entries, one mapping per trial as in the ledger: checked, and made into rows and into the points of curves."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ POINT = ("stage", "iteration", "validation_accuracy", "images_per_second")
 
 
 def fault(entry: object) -> str:
-    """Why this is not an entry; empty for one."""
+    """Reason why this is not an entry; empty if it is one."""
     if not isinstance(entry, Mapping):
         return f"an entry must be a JSON object, but this is a {type(entry).__name__}"
     absent = [name for name in COLUMNS if name not in OPTIONAL and name not in entry]
@@ -58,8 +58,8 @@ def _row(entry: Entry) -> dict[str, Any]:
     return row | dict(_flat("provenance", entry.get("provenance") or {}))
 
 
-def _flat(prefix: str, tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in tree.items():
+def _flat(prefix: str, nested: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in nested.items():
         if isinstance(value, dict):
             yield from _flat(f"{prefix}.{name}", value)
         else:

@@ -1,4 +1,4 @@
-"""The ledger folder of a study: one JSON file per finished trial."""
+"""Read the ledger folder of a study: one JSON file per finished trial."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from analysis.data.entries import fault
 def ledger_entries(
     folder: Path, damaged: dict[str, str], signatures: Collection[str] | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The entries of a ledger folder; files that cannot be read are named in `damaged`, with the reason.
+    """Yield the entries of a ledger folder; files that cannot be read are named in `damaged`, with the reason.
 
     With `signatures` only the files of these trials are opened: a file is named by its signature.
     """

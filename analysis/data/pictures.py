@@ -1,4 +1,4 @@
-"""The pictures that a trial leaves: real images and generated ones of each class."""
+"""Read the pictures that a trial leaves: real images and generated ones of each class."""
 
 import zipfile
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The tidy results of studies: one row per trial, from a ledger, W&B runs, a CSV or a Parquet file alike."""
+"""Read studies into tidy results, one row per trial, and write them as CSV and Parquet."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ Source = str | Path
 
 
 def load(source: Source, *more: Source) -> pd.DataFrame:
-    """Read the results of one or several studies: the same table whatever they are read from.
+    """Read the results of one or several studies; every kind of source gives the same table.
 
     A source is a study directory with a ledger, a folder of offline W&B runs, `wandb:ENTITY/PROJECT`, a `.csv` or
     a `.parquet` file. Columns: those of `COLUMNS` (accuracies in 0..1), then `config.*`, `provenance.*` and
@@ -101,7 +101,7 @@ def _read(source: Source) -> _Found:
 
 
 def _is_table(source: Source) -> bool:
-    """Whether this is a table; else it holds entries.
+    """Whether the source is a table; otherwise it holds entries.
 
     Raises:
         ResultsError: It is neither.
@@ -142,7 +142,7 @@ def _entries(
 
 
 def _study_folder(folder: Path) -> Path:
-    """Where `study.yaml` is: with the ledger, or above the folder of W&B runs."""
+    """Folder of `study.yaml`: that of the ledger, or the one above the folder of W&B runs."""
     return folder.parent if not (folder / "study.yaml").is_file() and folder.name == "wandb" else folder
 
 

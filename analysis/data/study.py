@@ -1,4 +1,4 @@
-"""What a report needs to know of a study: its question, its declared comparisons, its plan."""
+"""The study file as a report needs it: question, declared comparisons, search space, factors."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def _rungs(rule: object) -> tuple[int, int] | None:
 
 
 def _level(base: object, key: str) -> Any:
-    """What `base` of the file says of a dotted key."""
+    """Value of a dotted key in the `base` of the file; None if it has none."""
     for name in key.split("."):
         base = base.get(name) if isinstance(base, Mapping) else None
     return base

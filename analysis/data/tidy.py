@@ -1,4 +1,4 @@
-"""Tidy results: a table whose columns have the order, the types and the values that every part of analysis expects."""
+"""Make results tidy: columns in order, of fixed types, with values in their ranges, no trial twice."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from analysis.methods import ordered
 
 
 def tidy(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with the columns in order, each of one type that depends on its values only.
+    """Bring the columns into order, each to one type that depends on its values only.
 
     So a ledger, the CSV and the Parquet file of one study give equal tables: text as `string`, counts as
-    `Int64`, measurements as `float64`, and config columns as whatever all their values are.
+    `Int64`, measurements as `float64`, and config columns by what all their values are.
 
     Raises:
         ResultsError: A column is missing, a row is there twice, or a value is out of its range.
@@ -22,12 +22,12 @@ def tidy(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_reference(results: pd.DataFrame) -> pd.DataFrame:
-    """The trials of the methods as they are: all, but for those of a design that its column `point` sets apart."""
+    """Select the trials of the methods as they are, leaving out the points of a design that change a factor."""
     return results[results["point"] == ""] if "point" in results else results
 
 
 def in_order(table: pd.DataFrame, by: Sequence[str], declared: Sequence[str] = ()) -> pd.DataFrame:
-    """The rows sorted by columns: search before confirm, methods as declared, else as in the paper."""
+    """Sort the rows by columns: search before confirm, methods as declared, otherwise as in the paper."""
     methods = ordered(table["method"], declared)
     orders = {"phase": PHASES, "method": methods}
     places = {name: {value: k for k, value in enumerate(order)} for name, order in orders.items()}
@@ -72,7 +72,7 @@ def _numeric(values: pd.Series, kind: str) -> pd.Series:
 
 
 def _inferred(values: pd.Series) -> pd.Series:
-    """The values as whole numbers, numbers, truth values or text, by what all of them are, not by their type."""
+    """Turn values into whole numbers, numbers, truth values or text, by what all of them are, not by their type."""
     given = values.dropna()
     if len(given) and pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         return values.astype("Int64" if (given % 1 == 0).all() else "Float64")

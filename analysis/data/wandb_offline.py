@@ -1,4 +1,4 @@
-"""W&B's offline runs, read in this process from their `.wandb` files; needs the package `wandb`, no account."""
+"""Read offline W&B runs from their `.wandb` files in this process; needs the package `wandb`, no account."""
 
 import json
 import struct
@@ -21,7 +21,7 @@ FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 
 def run_files(folder: Path) -> list[Path]:
-    """The `.wandb` files of a folder of offline runs, oldest first; of a study folder, those in its `wandb/`."""
+    """Find the `.wandb` files in a folder of offline runs, or in the `wandb/` of a study folder; oldest first."""
     for place in (folder, folder / "wandb"):
         # The links `latest-run` and the like would give a run twice.
         if found := sorted(place.glob("offline-run-*/run-*.wandb"), key=lambda file: file.parent.name):
@@ -30,7 +30,7 @@ def run_files(folder: Path) -> list[Path]:
 
 
 def offline_entries(files: Iterable[Path], damaged: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """The entries of runs; a trial that went on in a second run is one entry. What is unreadable is in `damaged`."""
+    """Yield the entries of runs; a trial continued in a second run is one entry. `damaged` names unreadable files."""
     runs: dict[str, TrackedRun] = {}
     parse = _parser()
     for file in files:
@@ -47,7 +47,7 @@ def offline_entries(files: Iterable[Path], damaged: dict[str, str]) -> Iterator[
 
 
 def records(content: bytes) -> Iterator[bytes]:
-    """The records of a `.wandb` file. A last one that was cut off, as a kill leaves it, is left out.
+    """Yield the records of a `.wandb` file, without a last one that was cut off, as a kill leaves it.
 
     Raises:
         ValueError: The content is no such file, or damaged before its end.
@@ -109,10 +109,10 @@ def _parser() -> Callable[[bytes], Any]:
     return parse
 
 
-def _update(tree: dict[str, Any], items: Iterable[Any]) -> None:
+def _update(nested: dict[str, Any], items: Iterable[Any]) -> None:
     for item in items:
         path = list(item.nested_key) or [item.key]
-        branch = tree
+        branch = nested
         for name in path[:-1]:
             below = branch.get(name)
             branch = branch.setdefault(name, {}) if isinstance(below, dict) or below is None else {}

@@ -1,4 +1,4 @@
-"""The runs of a W&B project, read through its API; needs the package `wandb` and a login."""
+"""Read the runs of a W&B project through its API; needs the package `wandb` and a login."""
 
 import inspect
 from collections.abc import Iterable, Iterator
@@ -14,26 +14,26 @@ PAGE = 200  # runs a request
 
 
 class OnlineRun(Protocol):
-    """What is read of a `wandb.apis.public.Run`."""
+    """The part of `wandb.apis.public.Run` that is read."""
 
     @property
     def id(self) -> str:
-        """The signature of the trial."""
+        """Signature of the trial."""
 
     @property
     def config(self) -> dict[str, Any]:
-        """As it was logged, without W&B's own keys."""
+        """Config as it was logged, without W&B's own keys."""
 
     @property
     def summary_metrics(self) -> dict[str, Any]:
-        """The last value of each metric, and what the trial wrote at its end."""
+        """Last value of each metric, and what the trial wrote at its end."""
 
     def scan_history(self) -> Iterable[dict[str, Any]]:
-        """Every logged step: a request per thousand."""
+        """Yield every logged step; a thousand steps are one request."""
 
 
 def project_runs(project: str) -> Iterable[OnlineRun]:
-    """The runs of `entity/project` (or `project` of one's own).
+    """Yield the runs of `entity/project`, or of a `project` of one's own.
 
     Raises:
         ResultsError: wandb is not installed, nobody is logged in, or there is no such project.
@@ -44,7 +44,7 @@ def project_runs(project: str) -> Iterable[OnlineRun]:
         raise ResultsError("reading a W&B project needs the package wandb. pip install wandb") from error
     try:
         api = wandb.Api()
-        # Newer versions fetch each run's config by a request of its own unless told otherwise.
+        # Newer versions fetch each run's config by a request of its own by default.
         whole = {"lazy": False} if "lazy" in inspect.signature(api.runs).parameters else {}
         yield from api.runs(project, per_page=PAGE, include_sweeps=False, **whole)
     except (wandb.Error, ValueError) as error:
@@ -57,7 +57,7 @@ def project_runs(project: str) -> Iterable[OnlineRun]:
 def online_entries(
     runs: Iterable[OnlineRun], damaged: dict[str, str], *, with_curves: bool = False
 ) -> Iterator[dict[str, Any]]:
-    """The entries of runs; without curves one page of runs is one request. What lacks something is in `damaged`."""
+    """Yield the entries of runs; without curves a page of runs is one request. `damaged` names incomplete runs."""
     for run in runs:
         history = {int(row["_step"]): row for row in run.scan_history()} if with_curves else {}
         found = entry(TrackedRun(run.id, run.config, run.summary_metrics, history))

@@ -1,4 +1,4 @@
-"""A trial as Weights & Biases keeps it, turned back into the entry that the ledger has of it."""
+"""Turn a trial as Weights & Biases keeps it back into its ledger entry."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ class TrackedRun:
 
 
 def entry(run: TrackedRun) -> dict[str, Any]:
-    """The ledger entry of a run; a column that the run does not have stays out, for `fault` to name."""
+    """Build the ledger entry of a run; a column that the run lacks is left out, for `fault` to name."""
     config = {name: value for name, value in run.config.items() if name not in NOT_CONFIG}
     data = config.get("data")
     data = data if isinstance(data, dict) else {}
@@ -65,7 +65,7 @@ def _points(history: Mapping[int, Mapping[str, Any]], generation: int) -> Iterat
 
 
 def _number(value: Any) -> float | None:
-    """A logged number: W&B writes what JSON cannot say as "NaN" and "Infinity"."""
+    """Read a logged number; W&B writes "NaN" and "Infinity" where JSON has no number."""
     try:
         return None if value is None else float(value)
     except (TypeError, ValueError):

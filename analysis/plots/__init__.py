@@ -1,4 +1,4 @@
-"""Figures from tables, computing nothing; each says its unit, its n and its kind of interval."""
+"""Draw figures from tables, computing nothing; each states its unit, its n and its kind of interval."""
 
 from analysis.plots.comparison import accuracy_by_size, contributions, forest
 from analysis.plots.cost import cost

@@ -1,4 +1,4 @@
-"""What all figures share: a ground with a quiet grid, a method's line, the legend, the note, points that tell."""
+"""Elements that all figures share: panel with a grid, lines by method, legend, note, labelled points."""
 
 import json
 import textwrap
@@ -15,7 +15,7 @@ from analysis.methods import look
 INK, MUTED, PAPER = "#1c2026", "#6b7280", "#fefefe"
 WIDTH = 4.7  # inches; a phone shows the whole of it, and the text stays readable
 LINE = 76  # characters of a note on a figure of that width
-TOLD = "told:"
+LABELS = "labels:"
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 9.5,
@@ -40,7 +40,7 @@ styled = mpl.rc_context(STYLE)
 
 
 def canvas(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
-    """A figure with one panel, in inches."""
+    """Create a figure with one panel, in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     axes.set_axisbelow(True)
@@ -49,7 +49,7 @@ def canvas(height: float, width: float = WIDTH) -> tuple[Figure, Axes]:
 
 
 def line(axes: Axes, x: Any, y: Any, method: str, methods: Sequence[str], **options: Any) -> None:
-    """A line with markers, as the method looks everywhere."""
+    """Draw a line with markers in the look of its method."""
     style = look(method, methods)
     axes.plot(
         x,
@@ -63,21 +63,21 @@ def line(axes: Axes, x: Any, y: Any, method: str, methods: Sequence[str], **opti
 
 
 def bare_rows(axes: Axes, labels: Sequence[str]) -> None:
-    """Rows from top to bottom with their names, for figures that have no scale upwards."""
+    """Lay out named rows from top to bottom, for figures without a vertical scale."""
     axes.set_yticks(range(len(labels)), [short(label, 44) for label in labels])
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
 
 
-def tell(axes: Axes, x: Iterable[float], y: Iterable[float], labels: Iterable[str]) -> None:
-    """Say what the points at these places are: `svg` gives each a title, which a page shows to who hovers it."""
+def label_points(axes: Axes, x: Iterable[float], y: Iterable[float], labels: Iterable[str]) -> None:
+    """Label the points at these places: `svg` gives each a title, which a page shows under the pointer."""
     # Never drawn: it only keeps places and words together until the figure is written.
-    axes.scatter(list(x), list(y), s=0, gid=TOLD + json.dumps(list(labels)), visible=False)
+    axes.scatter(list(x), list(y), s=0, gid=LABELS + json.dumps(list(labels)), visible=False)
 
 
 def legend(figure: Figure, methods: Sequence[str]) -> None:
-    """The methods above the panel, in as many columns as there is room for."""
+    """Draw the methods above the panel, in as many columns as there is room for."""
     handles = []
     for method in methods:
         style = look(method, methods)
@@ -95,17 +95,17 @@ def legend(figure: Figure, methods: Sequence[str]) -> None:
 
 
 def note(figure: Figure, text: str) -> None:
-    """What the reader must know of the figure, below it."""
+    """Write what the reader must know of the figure below it."""
     lines = [line for part in text.split("\n") for line in textwrap.wrap(part, LINE)]
     figure.supxlabel("\n".join(lines), fontsize=8, color=MUTED, x=0.01, ha="left")
 
 
 def extent(counted: Iterable[int]) -> str:
-    """`8`, or `6–8` where it differs."""
+    """Format counts as `8`, or as `6–8` where they differ."""
     found = sorted({int(n) for n in counted})
     return "–".join(str(n) for n in dict.fromkeys((found[0], found[-1]))) if found else "0"
 
 
 def short(text: str, most: int = 28) -> str:
-    """A name that cannot push the panel off the figure."""
+    """Shorten a name that would push the panel off the figure."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

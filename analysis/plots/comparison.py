@@ -1,4 +1,4 @@
-"""The figures of the evidence: means with intervals, paired differences, contributions of an ablation's factors."""
+"""Figures of comparisons: means with intervals, paired differences, contributions of an ablation's factors."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 
 from analysis.formatting import MINUS, interval, percent, plural, points
 from analysis.methods import look, ordered
-from analysis.plots.canvas import INK, MUTED, PAPER, bare_rows, canvas, extent, legend, line, note, styled, tell
+from analysis.plots.canvas import INK, MUTED, PAPER, bare_rows, canvas, extent, label_points, legend, line, note, styled
 
 Row = Mapping[Any, Any]
 
 
 @styled
 def accuracy_by_size(means: pd.DataFrame, methods: Sequence[str] = (), trials: pd.DataFrame | None = None) -> Figure:
-    """Mean test accuracy against samples per class, with intervals, for the rows of one dataset.
+    """Draw mean test accuracy against samples per class, with intervals, for the rows of one dataset.
 
     `trials` (samples_per_class, method, seed, test_accuracy) adds each seed as a pale dot.
     """
@@ -35,7 +35,7 @@ def accuracy_by_size(means: pd.DataFrame, methods: Sequence[str] = (), trials: p
             _seeds(axes, trials[trials["method"] == method], sizes, shift, shown)
         line(axes, x, 100 * rows["mean"].to_numpy(float), method, shown, linewidth=1.1)
         axes.vlines(x, low, high, colors=look(method, shown).colour, linewidth=1.8, zorder=2)
-        tell(axes, x, 100 * rows["mean"], map(_mean, rows.to_dict("records")))
+        label_points(axes, x, 100 * rows["mean"], map(_mean, rows.to_dict("records")))
     axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
     axes.set_xlim(-0.5, len(sizes) - 0.5)
     axes.set(xlabel="images per class", ylabel="test accuracy, %")
@@ -51,7 +51,7 @@ def accuracy_by_size(means: pd.DataFrame, methods: Sequence[str] = (), trials: p
 
 @styled
 def forest(comparisons: pd.DataFrame, smallest_difference: float, methods: Sequence[str] = ()) -> Figure:
-    """Paired differences with intervals, a line each, and the band of those too small to matter (points)."""
+    """Draw paired differences with intervals, a line each, and the band of those too small to matter (points)."""
     rows = comparisons[comparisons["n"] > 0].reset_index(drop=True)
     figure, axes = canvas(1.25 + 0.29 * max(len(rows), 1))
     axes.axvspan(-smallest_difference, smallest_difference, color=MUTED, alpha=0.16, linewidth=0)
@@ -72,7 +72,10 @@ def forest(comparisons: pd.DataFrame, smallest_difference: float, methods: Seque
 
 @styled
 def contributions(ablation: pd.DataFrame, smallest_difference: float = 0.5) -> Figure:
-    """What each level of each factor adds to the base: factor, level, difference, low, high, n and verdict of each."""
+    """Draw what each level of each factor adds to the base.
+
+    Columns as `analysis.comparison.ablation.contributions`: factor, level, difference, low, high, n, verdict.
+    """
     rows = ablation[ablation["n"] > 0].reset_index(drop=True)
     figure, axes = canvas(1.25 + 0.29 * max(len(rows), 1))
     axes.axvspan(-smallest_difference, smallest_difference, color=MUTED, alpha=0.16, linewidth=0)
@@ -97,20 +100,20 @@ def contributions(ablation: pd.DataFrame, smallest_difference: float = 0.5) -> F
 
 
 def _far(rows: pd.DataFrame) -> float:
-    """Where the axis ends, in points, so that one huge contribution does not squeeze all others; else infinity."""
+    """End of the axis, in points, so that one huge contribution does not squeeze all others; infinity if none is."""
     reach = 100 * rows[["difference", "low", "high"]].abs().max(axis="columns")
     usual = reach[reach <= 4 * reach.quantile(0.75)]
     return 1.4 * float(usual.max()) if len(usual) < len(reach) else math.inf
 
 
 def _beyond(axes: Axes, place: int, row: Row, limit: float, *, filled: bool) -> None:
-    """An arrow at the end of the axis, with the value."""
+    """Draw an arrow at the end of the axis, with the value."""
     side = math.copysign(0.94 * limit, row["difference"])
     face = INK if filled else PAPER
     axes.plot(side, place, marker="<" if side < 0 else ">", markersize=6.5, color=INK, markerfacecolor=face)
     words, align = points(row["difference"]), "left" if side < 0 else "right"
     axes.annotate(words, (0.86 * side / 0.94, place), ha=align, va="center", color=INK, fontsize="small")
-    tell(axes, [side], [place], [f"{words} points ({interval(row['low'], row['high'])}), n = {row['n']}"])
+    label_points(axes, [side], [place], [f"{words} points ({interval(row['low'], row['high'])}), n = {row['n']}"])
 
 
 def _difference(axes: Axes, place: int, row: Row, colour: str, marker: str, *, filled: bool) -> None:
@@ -118,7 +121,9 @@ def _difference(axes: Axes, place: int, row: Row, colour: str, marker: str, *, f
     face = colour if filled else PAPER
     axes.plot(100 * row["difference"], place, marker=marker, markersize=6.5, color=colour, markerfacecolor=face)
     limits = interval(row["low"], row["high"])
-    tell(axes, [100 * row["difference"]], [place], [f"{points(row['difference'])} points ({limits}), n = {row['n']}"])
+    label_points(
+        axes, [100 * row["difference"]], [place], [f"{points(row['difference'])} points ({limits}), n = {row['n']}"]
+    )
 
 
 def _seeds(axes: Axes, trials: pd.DataFrame, sizes: list[Any], shift: float, methods: Sequence[str]) -> None:
@@ -128,8 +133,10 @@ def _seeds(axes: Axes, trials: pd.DataFrame, sizes: list[Any], shift: float, met
     y = 100 * trials["test_accuracy"].to_numpy(float)
     method = str(trials["method"].iloc[0])
     axes.scatter(x, y, s=11, color=look(method, methods).colour, alpha=0.45, linewidths=0, zorder=1)
-    told = zip(trials["samples_per_class"], trials["seed"], trials["test_accuracy"], strict=True)
-    tell(axes, x, y, [f"{method}, {size:,} per class, seed {seed}: {percent(value)} %" for size, seed, value in told])
+    labelled = zip(trials["samples_per_class"], trials["seed"], trials["test_accuracy"], strict=True)
+    label_points(
+        axes, x, y, [f"{method}, {size:,} per class, seed {seed}: {percent(value)} %" for size, seed, value in labelled]
+    )
 
 
 def _mean(row: Row) -> str:

@@ -1,4 +1,4 @@
-"""The figure of what each method cost."""
+"""Figure of what each method cost."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from analysis.data.columns import PHASES
 from analysis.formatting import duration, tflop
 from analysis.methods import look, ordered
-from analysis.plots.canvas import MUTED, bare_rows, canvas, note, styled, tell
+from analysis.plots.canvas import MUTED, bare_rows, canvas, label_points, note, styled
 
 
 @styled
 def cost(costs: pd.DataFrame, methods: Sequence[str] = ()) -> Figure:
-    """Compute of each method, search (pale) and confirm, and what it were without shared work, in TFLOP.
+    """Draw the compute of each method in TFLOP: search (pale), confirm, and the sum had nothing been shared.
 
     Columns as `analysis.accounting.costs.costs`: phase, method, trials, pflop, pflop_unshared, wall_seconds.
     """
@@ -28,7 +28,7 @@ def cost(costs: pd.DataFrame, methods: Sequence[str] = ()) -> Figure:
                 colour = look(method, shown).colour
                 axes.barh(place, width, left=before, height=0.6, color=colour, alpha=strength, linewidth=0)
                 words = f"{method}, {phase}: {row['trials']} trials, {tflop(row['pflop'])} TFLOP"
-                tell(axes, [before + width / 2], [place], [f"{words}, {duration(row['wall_seconds'])}"])
+                label_points(axes, [before + width / 2], [place], [f"{words}, {duration(row['wall_seconds'])}"])
                 before += width
         unshared = 1000 * float(costs.loc[costs["method"] == method, "pflop_unshared"].sum())
         if unshared > before * 1.001:

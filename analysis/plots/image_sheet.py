@@ -1,4 +1,4 @@
-"""A sheet of images with a title, and names beside its rows and above its columns, as PNG data."""
+"""Sheets of images as PNG data, with a title, names beside the rows and above the columns."""
 
 import io
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class Panel:
 
 
 def sheet(panels: Sequence[Panel], *, rows: Sequence[str], title: str, note: str) -> bytes:
-    """Panels side by side with common rows."""
+    """Draw panels side by side with common rows, as PNG data."""
     height, width = panels[0].images.shape[2:4]
     factor = max(1, -(-CELL // height))
     down, across = height * factor + GAP, width * factor + GAP
@@ -66,7 +66,7 @@ def sheet(panels: Sequence[Panel], *, rows: Sequence[str], title: str, note: str
 
 
 def write_above(canvas: Image.Image, text: str, middle: int, bottom: int, *, upright: bool) -> None:
-    """A text that ends at `bottom`: across where there is room, else from the bottom up."""
+    """Write a text that ends at `bottom`: across if `upright`, otherwise from the bottom up."""
     if upright:
         ImageDraw.Draw(canvas).text((middle, bottom), text, INK, font(), anchor="ms")
         return
@@ -77,17 +77,17 @@ def write_above(canvas: Image.Image, text: str, middle: int, bottom: int, *, upr
 
 
 def wide(text: str, size: int = 14, *, bold: bool = False) -> int:
-    """The width of a text in pixels."""
+    """Width of a text in pixels."""
     return round(font(size, bold=bold).getlength(text)) + 1
 
 
 def short(text: str, most: int = 28) -> str:
-    """A name that cannot push the images off the sheet."""
+    """Shorten a name that would push the images off the sheet."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 @cache
 def font(size: int = 14, *, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """The font that comes with matplotlib, the same on every machine."""
+    """Load the font that comes with matplotlib, the same on every machine."""
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / name, size)

@@ -1,4 +1,4 @@
-"""The figures of the training: validation accuracy and losses against iterations."""
+"""Figures of the training: validation accuracy and losses against iterations."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ TERMS = ("#2f84c6", "#d55e00", "#0e9375", "#b07a00", "#b8609a", "#7d828c")
 
 @styled
 def learning_curves(averages: pd.DataFrame, methods: Sequence[str] = ()) -> Figure:
-    """Validation accuracy against iteration of the classifier's training, with bands, for the rows of one cell."""
+    """Draw validation accuracy against iteration of the classifier's training, with bands, for the rows of one cell."""
     rows = averages[(averages["stage"] == "classification") & averages["validation_accuracy"].notna()]
     shown = ordered(rows["method"], methods)
     figure, axes = canvas(3.1)
@@ -34,7 +34,7 @@ def learning_curves(averages: pd.DataFrame, methods: Sequence[str] = ()) -> Figu
 
 @styled
 def losses(averages: pd.DataFrame) -> Figure:
-    """Every loss term against iteration, one panel per stage, for the rows of one cell and method."""
+    """Draw every loss term against iteration, one panel per stage, for the rows of one cell and method."""
     stages = [stage for stage in ("generation", "classification") if (averages["stage"] == stage).any()]
     names = [name for name in averages.columns if name.startswith("loss.")]
     drawn = [t for s in stages for t in names if averages.loc[averages["stage"] == s, t].notna().any()]

@@ -1,4 +1,4 @@
-"""Generated images beside real ones, as PNG data that a page or a folder can hold."""
+"""Generated images beside real ones as PNG data, for a page or a file."""
 
 import base64
 import io
@@ -10,7 +10,7 @@ from analysis.data.pictures import Pictures, Pixels
 
 
 def strip(images: Pixels, *, gap: int = 1) -> Pixels:
-    """Images of (columns, height, width, 3) side by side, RGBA, with transparent gaps of `gap` pixels."""
+    """Join images of (columns, height, width, 3) side by side, RGBA, with transparent gaps of `gap` pixels."""
     columns, height, width, _ = images.shape
     canvas = np.zeros((height, columns * (width + gap) - gap, 4), dtype=np.uint8)
     for column, image in enumerate(images):
@@ -21,7 +21,7 @@ def strip(images: Pixels, *, gap: int = 1) -> Pixels:
 
 
 def grid(pictures: Pictures) -> Pixels:
-    """One row per class, real images left and generated ones right, RGBA."""
+    """Lay out one row per class, real images left and generated ones right, RGBA."""
     rows = []
     for real, generated in zip(pictures.real, pictures.generated, strict=True):
         left, right = strip(real), strip(generated)
@@ -32,7 +32,7 @@ def grid(pictures: Pictures) -> Pixels:
 
 
 def png(pixels: Pixels, *, least: int = 0) -> bytes:
-    """PNG of an RGBA array, enlarged by a whole factor (sharp pixels) until it is `least` pixels high."""
+    """Encode an RGBA array as PNG, enlarged by a whole factor (sharp pixels) until it is `least` pixels high."""
     factor = max(1, -(-least // pixels.shape[0]))
     target = io.BytesIO()
     enlarged = pixels.repeat(factor, axis=0).repeat(factor, axis=1)
@@ -41,5 +41,5 @@ def png(pixels: Pixels, *, least: int = 0) -> bytes:
 
 
 def data_uri(content: bytes) -> str:
-    """PNG bytes as a `data:` address, which needs no second file."""
+    """Turn PNG bytes into a `data:` address, which needs no second file."""
     return f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,4 +1,4 @@
-"""The figures of the search: progress, what a budget buys, what each parameter does and how much it matters."""
+"""Figures of the search: progress, what a budget buys, what each parameter does and how much it matters."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from analysis.formatting import percent, tflop
 from analysis.methods import look, ordered
-from analysis.plots.canvas import PAPER, bare_rows, canvas, extent, legend, line, note, styled, tell
+from analysis.plots.canvas import PAPER, bare_rows, canvas, extent, label_points, legend, line, note, styled
 
 LEVELS = 6  # a parameter with no more values is drawn as levels, not on a scale
 DECADES = 30  # a positive axis that spans more than this factor is logarithmic
@@ -17,7 +17,7 @@ DECADES = 30  # a positive axis that spans more than this factor is logarithmic
 
 @styled
 def search_progress(progress: pd.DataFrame, methods: Sequence[str] = ()) -> Figure:
-    """Best validation accuracy so far against the number of suggestions tried, for the rows of one cell.
+    """Draw the best validation accuracy so far against the number of suggestions tried, for the rows of one cell.
 
     Columns as `analysis.search.suggestions.search_progress`; each suggestion is a pale dot that says which it is.
     """
@@ -31,9 +31,9 @@ def search_progress(progress: pd.DataFrame, methods: Sequence[str] = ()) -> Figu
         axes.step(rows["tried"], best, where="post", color=style.colour, linestyle=style.line, linewidth=1.4)
         y = 100 * found["validation_accuracy"].to_numpy(float)
         axes.scatter(found["tried"], y, s=14, color=style.colour, alpha=0.5, linewidths=0)
-        told = zip(found["trial"], found["validation_accuracy"], found["pflop"], strict=True)
-        words = [f"{method}, suggestion {k}: {percent(value)} %, {tflop(cost)} TFLOP" for k, value, cost in told]
-        tell(axes, found["tried"], y, words)
+        labelled = zip(found["trial"], found["validation_accuracy"], found["pflop"], strict=True)
+        words = [f"{method}, suggestion {k}: {percent(value)} %, {tflop(cost)} TFLOP" for k, value, cost in labelled]
+        label_points(axes, found["tried"], y, words)
         line(axes, rows["tried"].iloc[-1:], best[-1:], method, shown)
     axes.set(xlabel="search trials", ylabel="validation accuracy, %")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -44,7 +44,7 @@ def search_progress(progress: pd.DataFrame, methods: Sequence[str] = ()) -> Figu
 
 @styled
 def budget_curves(curves: pd.DataFrame, methods: Sequence[str] = ()) -> Figure:
-    """Expected best validation accuracy against compute, with bands, for the rows of one cell.
+    """Draw the expected best validation accuracy against compute, with bands, for the rows of one cell.
 
     Columns as `analysis.search.budget.budget_curves`: method, tried, of, pflop, expected, low, high.
     """
@@ -56,8 +56,10 @@ def budget_curves(curves: pd.DataFrame, methods: Sequence[str] = ()) -> Figure:
         low, high = 100 * rows["low"].to_numpy(float), 100 * rows["high"].to_numpy(float)
         axes.fill_between(x, low, high, color=look(method, shown).colour, alpha=0.12, linewidth=0)
         line(axes, x, y, method, shown, markersize=3.5)
-        told = zip(rows["tried"], rows["expected"], rows["pflop"], strict=True)
-        tell(axes, x, y, [f"{method}, {k} trials, {tflop(cost)} TFLOP: {percent(best)} %" for k, best, cost in told])
+        labelled = zip(rows["tried"], rows["expected"], rows["pflop"], strict=True)
+        label_points(
+            axes, x, y, [f"{method}, {k} trials, {tflop(cost)} TFLOP: {percent(best)} %" for k, best, cost in labelled]
+        )
     _scale(axes, 1000 * curves["pflop"])
     axes.set(xlabel="compute of the search, TFLOP", ylabel="expected best validation, %")
     legend(figure, shown)
@@ -70,7 +72,7 @@ def budget_curves(curves: pd.DataFrame, methods: Sequence[str] = ()) -> Figure:
 def parameter_effects(
     effects: pd.DataFrame, parameter: str, methods: Sequence[str] = (), trials: pd.DataFrame | None = None
 ) -> Figure:
-    """Validation accuracy against the values of one parameter, with intervals, for the rows of one cell.
+    """Draw validation accuracy against the values of one parameter, with intervals, for the rows of one cell.
 
     `effects`: method, value, mean, low, high, n. `trials` (method, value, validation_accuracy, trial) adds each
     trial as a pale dot that says which it is.
@@ -88,9 +90,9 @@ def parameter_effects(
             found = trials[(trials["method"] == method) & trials["validation_accuracy"].notna()]
             x, y = _places(found["value"], levels, shift), 100 * found["validation_accuracy"].to_numpy(float)
             axes.scatter(x, y, s=14, color=look(method, shown).colour, alpha=0.5, linewidths=0)
-            told = zip(found["trial"], found["value"], found["validation_accuracy"], strict=True)
-            words = [f"{method}, suggestion {k}: {_value(v)}, {percent(accuracy)} %" for k, v, accuracy in told]
-            tell(axes, x, y, words)
+            labelled = zip(found["trial"], found["value"], found["validation_accuracy"], strict=True)
+            words = [f"{method}, suggestion {k}: {_value(v)}, {percent(accuracy)} %" for k, v, accuracy in labelled]
+            label_points(axes, x, y, words)
     # The interval of two trials is wider than the whole figure: it may go on beyond it, and does not set its scale.
     axes.set_ylim(axes.get_ylim())
     for line_, method in zip(axes.lines, shown, strict=True):
@@ -112,7 +114,7 @@ def parameter_effects(
 
 @styled
 def importance(table: pd.DataFrame, methods: Sequence[str] = ()) -> Figure:
-    """How much each parameter decided the search of one cell: method, parameter, importance (0..1), n (suggestions)."""
+    """Draw how much each parameter decided the search of one cell: method, parameter, importance (0..1), n."""
     table = table.dropna(subset="importance")
     shown = ordered(table["method"], methods)
     parameters = list(table.groupby("parameter")["importance"].max().sort_values(ascending=False).index)
@@ -124,8 +126,8 @@ def importance(table: pd.DataFrame, methods: Sequence[str] = ()) -> Figure:
         x = 100 * rows["importance"].to_numpy(float)
         face = style.colour if style.filled else PAPER
         axes.plot(x, y, linestyle="", marker=style.marker, color=style.colour, markerfacecolor=face, markersize=6)
-        told = zip(rows["parameter"], rows["importance"], strict=True)
-        tell(axes, x, y, [f"{method}, {name}: {percent(share)} %" for name, share in told])
+        labelled = zip(rows["parameter"], rows["importance"], strict=True)
+        label_points(axes, x, y, [f"{method}, {name}: {percent(share)} %" for name, share in labelled])
     bare_rows(axes, parameters)
     axes.set_xlim(left=0)
     axes.set_xlabel("importance, % of all parameters")
@@ -135,7 +137,7 @@ def importance(table: pd.DataFrame, methods: Sequence[str] = ()) -> Figure:
 
 
 def _levels(values: pd.Series) -> list[str]:
-    """The values as words where they are few, or no numbers; nothing where they belong on a scale."""
+    """Values as words where they are few or no numbers; an empty list where they belong on a scale."""
     numbers = pd.to_numeric(values, errors="coerce")
     if numbers.isna().any():
         return [str(value) for value in values.drop_duplicates()]

@@ -1,4 +1,4 @@
-"""A figure as a file or as part of a page."""
+"""Write a figure as a file or as part of a page."""
 
 import io
 import json
@@ -9,14 +9,14 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from analysis.plots.canvas import INK, MUTED, PAPER, STYLE, TOLD
+from analysis.plots.canvas import INK, LABELS, MUTED, PAPER, STYLE
 
 REACH = 6  # radius of what a pointer must hit, in points
 DOTS_PER_INCH = 200  # of PNG files: sharp in print at half a column
 
 
 def svg(figure: Figure) -> str:
-    """The figure as SVG with real text on a white ground, the same bytes for the same figure."""
+    """Render the figure as SVG with real text on a white ground, the same bytes for the same figure."""
     with mpl.rc_context({**STYLE, "svg.hashsalt": "analysis"}):
         target = io.StringIO()
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None}, facecolor=PAPER)
@@ -25,7 +25,7 @@ def svg(figure: Figure) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG, for where SVG cannot go."""
+    """Render the figure as PNG, for where SVG cannot go."""
     with mpl.rc_context(STYLE):
         target = io.BytesIO()
         figure.savefig(target, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, facecolor="white")
@@ -33,7 +33,7 @@ def png(figure: Figure) -> bytes:
 
 
 def inline_svg(file: str, label: str, prefix: str) -> str:
-    """What `svg` returned as an element of an HTML page whose CSS sets `--ink`, `--muted` and `--paper`.
+    """Turn the output of `svg` into an element of an HTML page whose CSS sets `--ink`, `--muted` and `--paper`.
 
     `label` is read by screen readers, without its markup; `prefix` keeps the ids of several figures apart.
     """
@@ -50,18 +50,18 @@ def inline_svg(file: str, label: str, prefix: str) -> str:
 
 
 def _points(figure: Figure) -> str:
-    """Unseen circles with titles over the points that `tell` spoke of, in the units of the file."""
+    """Draw unseen circles with titles over the points that `label_points` labelled, in the units of the file."""
     circles = []
     height = figure.get_figheight() * 72
-    for artist in figure.findobj(_is_told):
+    for artist in figure.findobj(_is_labelled):
         offsets: Any = artist
         places = offsets.get_offset_transform().transform(offsets.get_offsets()) / figure.dpi * 72
-        for (x, y), words in zip(places, json.loads(str(artist.get_gid()).removeprefix(TOLD)), strict=True):
+        for (x, y), words in zip(places, json.loads(str(artist.get_gid()).removeprefix(LABELS)), strict=True):
             title = f"<title>{escape(words)}</title>"
             circle = f'<circle class="point" cx="{x:.1f}" cy="{height - y:.1f}" r="{REACH}" fill="transparent">'
             circles.append(f"{circle}{title}</circle>")
     return f"<g>{''.join(circles)}</g>\n" if circles else ""
 
 
-def _is_told(artist: Any) -> bool:
-    return str(artist.get_gid() or "").startswith(TOLD)
+def _is_labelled(artist: Any) -> bool:
+    return str(artist.get_gid() or "").startswith(LABELS)

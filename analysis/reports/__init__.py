@@ -1,1 +1,1 @@
-"""The report: evidence, answer, tables, figures and pages."""
+"""Write the report of a study: evidence, answer, tables, figures and pages."""

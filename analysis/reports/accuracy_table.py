@@ -1,4 +1,4 @@
-"""The table of a paper: methods × samples per class, mean ± interval, bold only where the evidence allows."""
+"""The accuracy table of a paper: methods × samples per class, mean ± interval, bold only where the evidence allows."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from analysis.search.suggestions import best_suggestions
 
 @dataclass(frozen=True)
 class Entry:
-    """One number, in per cent; `best` only where the evidence allows; `published` is the papers', if they have one."""
+    """One number in per cent; `best` only where the evidence allows; `published` is the papers', if they have one."""
 
     value: str
     half: str = ""
@@ -29,9 +29,9 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """All of it in one line."""
-        told = [self.note, f"published {self.published}" if self.published else ""]
-        remarks = f" ({', '.join(filter(None, told))})" if any(told) else ""
+        """The entry in one line."""
+        notes = [self.note, f"published {self.published}" if self.published else ""]
+        remarks = f" ({', '.join(filter(None, notes))})" if any(notes) else ""
         return f"{self.value}{f' ± {self.half}' if self.half else ''}{remarks}"
 
 
@@ -53,7 +53,7 @@ class AccuracyTable:
 
     @property
     def note(self) -> str:
-        """What the numbers are."""
+        """Description of the numbers."""
         if self.validation:
             return (
                 "Nothing is confirmed yet. These accuracies chose the configuration: they are too high to be evidence."
@@ -71,7 +71,7 @@ class AccuracyTable:
 def accuracy_tables(
     results: pd.DataFrame, measured: pd.DataFrame, comparisons: pd.DataFrame, methods: Sequence[str] = ()
 ) -> list[AccuracyTable]:
-    """One table per dataset: test accuracy or, before any confirm trial, the best validation accuracy.
+    """Build one table per dataset: test accuracy or, before any confirm trial, the best validation accuracy.
 
     `measured` as from `means`, `comparisons` as from `compare`; `methods` is the order of the rows.
     """
@@ -93,7 +93,7 @@ def table(
     form: str = "md",
     smallest_difference: float = 0.5,
 ) -> str:
-    """The accuracy tables of results as text to paste: `form` is `md`, `tex` (booktabs), `html` or `csv`.
+    """Print the accuracy tables of results as text to paste: `form` is `md`, `tex` (booktabs), `html` or `csv`.
 
     `family` holds the declared comparisons, as for `compare`; without them nothing is bold.
 
@@ -108,7 +108,7 @@ def table(
 
 
 def grid(one: AccuracyTable) -> Grid:
-    """The table ready to be set."""
+    """Turn the table into cells ready to be printed."""
     kind = "best validation accuracy of the search" if one.validation else "test accuracy"
     columns = ("images per class", *(f"{size:,}" for size in one.sizes))
     rows = tuple(
@@ -128,10 +128,10 @@ def _accuracy_table(
         entries = {key: Entry(percent(value)) for key, value in best.items()}
     else:
         winners = _winners(measured, comparisons)
-        told = beside(measured)
-        sources = tuple(dict.fromkeys(source for source in told["source"] if source))
+        known = beside(measured)
+        sources = tuple(dict.fromkeys(source for source in known["source"] if source))
         usual = measured["n"].mode().max()
-        entries = {(r["method"], r["samples_per_class"]): _entry(r, usual, winners) for r in told.to_dict("records")}
+        entries = {(r["method"], r["samples_per_class"]): _entry(r, usual, winners) for r in known.to_dict("records")}
     names = ordered(results["method"], methods)
     rows = tuple((name, tuple(entries.get((name, size), NOTHING) for size in sizes)) for name in names)
     counted = sorted(set(measured["n"]))
@@ -151,7 +151,7 @@ def _entry(row: Mapping[Any, Any], usual: int, winners: set[tuple[int, str]]) ->
 
 
 def _winners(measured: pd.DataFrame, comparisons: pd.DataFrame) -> set[tuple[int, str]]:
-    """The best means that won every declared comparison they took part in, and took part in one at least."""
+    """Find the best means that won every declared comparison they took part in, at least one."""
     winners = set()
     for row in measured.loc[measured.groupby(CELL)["mean"].idxmax()].to_dict("records"):
         size, name = row["samples_per_class"], row["method"]

@@ -1,4 +1,4 @@
-"""The answer to a study's question from the evidence alone: a paragraph, and a few lines for a terminal."""
+"""Answer a study's question from the evidence alone: a paragraph, and a few lines for a terminal."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ class Answer:
 def answer(
     study: Study, means: pd.DataFrame, comparisons: pd.DataFrame, counts: pd.DataFrame, ablation: pd.DataFrame
 ) -> Answer:
-    """What the evidence says: declared comparisons, changed factors, the best method of each cell, what is missing.
+    """Say what the evidence shows: declared comparisons, changed factors, best method of each cell, missing trials.
 
     `means`, `comparisons`, `counts` and `ablation` as from the functions of these names in `analysis`; `ablation`
     without rows where there is none.
@@ -46,7 +46,7 @@ def answer(
 
 
 def _in_short(comparisons: pd.DataFrame) -> Iterator[str]:
-    """One sentence over all declared comparisons, where there are several."""
+    """Summarise all declared comparisons in one sentence, where there are several."""
     if len(comparisons) < 2:
         return
     better = int(comparisons["verdict"].str.startswith("better").sum())
@@ -78,7 +78,7 @@ def _compared(study: Study, comparisons: pd.DataFrame, measured: pd.DataFrame) -
 
 
 def _changes(ablation: pd.DataFrame) -> Iterator[str]:
-    """What leaving the base configuration in one factor does."""
+    """Say what leaving the base configuration in one factor does."""
     if ablation.empty:
         return
     number = plural(len(ablation), "change of one setting", "changes of one setting")
@@ -93,16 +93,16 @@ def _changes(ablation: pd.DataFrame) -> Iterator[str]:
     yield f"{len(found)} of {number} {'stands' if len(found) == 1 else 'stand'} out."
     strongest = found.loc[found["difference"].abs().sort_values(ascending=False, kind="stable").index]
     for method, rows in strongest.groupby("method", sort=False):
-        told = [
+        named = [
             f"{factor} = {level} ({_extent(points(group['difference'].min()), points(group['difference'].max()))})"
             f"{_where(group, ablation)}"
             for (factor, level), group in rows.groupby(["factor", "level"], sort=False)
         ]
-        yield f"{method}, in points against its base: {listed(told)}."
+        yield f"{method}, in points against its base: {listed(named)}."
 
 
 def _shown(rows: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[str]:
-    """One sentence per method, direction and place, over all its baselines there."""
+    """Write one sentence per method, direction and place, over all its baselines there."""
     alike: dict[tuple[str, str, str], list[str]] = {}
     for (method, baseline, verdict), group in rows.groupby(["method", "baseline", "verdict"], sort=False):
         gain = _extent(points(group["difference"].min()), points(group["difference"].max()))
@@ -135,7 +135,7 @@ def _too_few(rows: pd.DataFrame, comparisons: pd.DataFrame, study: Study) -> str
 
 
 def _between(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
-    """Which comparisons these are, as briefly as it is clear."""
+    """Name the comparisons as briefly as is clear."""
     if len(rows) == len(comparisons) > 1:
         return f"in any of the {len(rows)} declared comparisons"
     pairs = [
@@ -148,7 +148,7 @@ def _between(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
 
 
 def _where(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
-    """The cells of rows; nothing to say if these are all that there are."""
+    """Name the cells of the rows; empty if these are all cells."""
     cells = comparisons[CELL].drop_duplicates()
     if len(cells) == 1:
         return ""

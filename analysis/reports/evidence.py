@@ -1,4 +1,4 @@
-"""Everything a report says, computed once, before any of it is drawn or printed."""
+"""The evidence of a study: every table of the report, computed once, before any is drawn or printed."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -116,7 +116,7 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Col
 def weigh(
     study: Study, results: pd.DataFrame, planned: pd.DataFrame | None = None, curves: pd.DataFrame | None = None
 ) -> Evidence:
-    """The evidence of results that have been read; without `curves` as from `load_curves` none are shown.
+    """Compute the evidence of results; without `curves`, as from `load_curves`, none are shown.
 
     Raises:
         ResultsError: There are no results.
@@ -155,7 +155,7 @@ def weigh(
 
 
 def _importance(results: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Of the first cells: it takes a moment for each search, and figures show no more."""
+    """Importance in the first cells only: it takes a moment for each search, and figures show no more."""
     if find_spec("optuna") is None or not study.space:
         return pd.DataFrame(columns=[*CELL_METHOD, "parameter", "importance", "n"])
     cells = results[CELL].drop_duplicates().head(CELLS)
@@ -179,7 +179,7 @@ def _over_cells(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _looked_back_on(results: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The search trials by which early stopping can be judged, where a study has it: those that it let end."""
+    """Search trials by which early stopping can be judged, where a study has it: those that it let end."""
     search = results[(results["phase"] == "search") & (results["status"] == "completed")]
     groups = search.groupby(CELL_METHOD, sort=False)
     return groups.head(LOOKED_BACK_ON) if study.rungs else search.head(0)

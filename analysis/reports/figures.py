@@ -1,4 +1,4 @@
-"""The figures of a report, named and captioned, as inline elements and as files."""
+"""Draw the figures of a report, named and captioned, as inline elements and as files."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -93,7 +93,7 @@ def draw(evidence: Evidence) -> Figures:
 
 
 def legible_methods(evidence: Evidence) -> list[str]:
-    """The methods that figures show, in order: all, or of more than `LEGIBLE` the compared ones, then the best.
+    """Choose the methods that figures show, in order: all, or of more than `LEGIBLE` the compared ones, then the best.
 
     The best are those with the highest mean rank over the cells.
     """
@@ -209,5 +209,5 @@ def _section(kind: str, drawn: Drawn, cells: int) -> Section:
 
 
 def slug(text: str) -> str:
-    """A text as part of a file's name."""
+    """Turn a text into part of a file's name."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60] or "figure"

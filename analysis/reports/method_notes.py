@@ -1,4 +1,4 @@
-"""How the numbers of a report were measured: which interval, which test, what was corrected."""
+"""Notes on how the numbers of a report were measured: interval, test, correction."""
 
 from analysis.comparison.verdicts import ALPHA
 from analysis.formatting import plural
@@ -7,7 +7,7 @@ from analysis.statistics.sign_flips import DRAWS, EXACT_LIMIT
 
 
 def notes(evidence: Evidence) -> list[str]:
-    """One statement each, as plain text."""
+    """Describe the measurement, one statement each, as plain text."""
     searched = "Configurations were chosen on validation images; each choice was then trained again with fresh seeds"
     given = "Nothing was searched: the configurations are the study's own, each trained with the same seeds"
     said = [
@@ -31,7 +31,7 @@ def notes(evidence: Evidence) -> list[str]:
 
 
 def ablation_note(evidence: Evidence) -> str:
-    """What the table of an ablation shows, and how far it can be trusted; empty without one."""
+    """Describe what the table of an ablation shows and how far it can be trusted; empty without one."""
     table = evidence.ablation
     if table.empty:
         return ""

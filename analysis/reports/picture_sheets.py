@@ -25,9 +25,9 @@ class PictureSheet:
 
 
 def picture_sheets(evidence: Evidence, directory: Path) -> list[PictureSheet]:
-    """Pictures of each cell and method with a generator, from the completed confirm trial of the lowest seed.
+    """Show generated images of each cell and method with a generator, on at most `MOST` sheets.
 
-    The lowest seed, not the best one: pictures chosen by accuracy would flatter. At most `MOST` sheets.
+    They come from the completed confirm trial with the lowest seed: pictures chosen by accuracy would flatter.
     """
     trials = confirmed(evidence.results)
     trials = trials[trials["status"] == "completed"].sort_values("seed", kind="stable")

@@ -1,4 +1,4 @@
-"""The report of a study: one self-contained HTML page, its Markdown twin, tables and figures as files."""
+"""The report of a study: one self-contained HTML page, the same as Markdown, tables and figures as files."""
 
 import base64
 import hashlib
@@ -42,12 +42,12 @@ from analysis.reports.tables import choices, cost_rows, ends, generator_heads, g
 NUMBERS = (correlation, duration, interval, p_value, percent, plural, points, quantity)
 TABLES = (ablation_note, choices, cost_rows, ends, generator_heads, generator_rows, messages, notes, provenance, totals)
 FILTERS = (*NUMBERS, *TABLES, warnings)
-"""What the templates may call, by its own name."""
+"""Functions that the templates may call as filters, each by its own name."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Where a report was written, and what it says in a few lines for a terminal."""
+    """Files of a report, and its answer in a few lines for a terminal."""
 
     html: Path
     markdown: Path
@@ -118,9 +118,9 @@ def _write(evidence: Evidence, sheets: list[PictureSheet], command: str, output:
     drawings = _write_figures(drawn, sheets, output / "figures")
     grids = _write_grids(evidence, output / "tables")
     html, markdown = output / "index.html", output / "report.md"
-    said = {"evidence": evidence, "figures": drawn, "pictures": sheets, "command": command}
-    html.write_text(_html().get_template("report.html.j2").render(said), encoding="utf-8")
-    markdown.write_text(_markdown().get_template("report.md.j2").render(said), encoding="utf-8")
+    content = {"evidence": evidence, "figures": drawn, "pictures": sheets, "command": command}
+    html.write_text(_html().get_template("report.html.j2").render(content), encoding="utf-8")
+    markdown.write_text(_markdown().get_template("report.md.j2").render(content), encoding="utf-8")
     return Report(html, markdown, csv, parquet, drawings, grids, evidence.answer.lines)
 
 
@@ -132,7 +132,7 @@ def _write_figures(drawn: Figures, sheets: list[PictureSheet], folder: Path) -> 
 
 
 def _write_grids(evidence: Evidence, folder: Path) -> tuple[Path, ...]:
-    """Each accuracy table to paste, in four forms; means, comparisons and an ablation in full, as CSV."""
+    """Write each accuracy table in four forms, and means, comparisons and an ablation in full as CSV."""
     contents = {
         f"accuracy-{place}-{slug(one.dataset)}.{ending}": set_as(grid(one)).encode()
         for place, one in enumerate(evidence.accuracy, start=1)

@@ -1,4 +1,4 @@
-"""A table of words as HTML, Markdown, LaTeX (booktabs) or CSV; each escapes every text for what it is."""
+"""Print a table as HTML, Markdown, LaTeX (booktabs) or CSV; each format escapes every text."""
 
 import csv
 import html
@@ -29,7 +29,7 @@ class Grid:
 
 
 def to_html(grid: Grid) -> str:
-    """A `<table>` with a caption, and the note below it."""
+    """Print a `<table>` with a caption, and the note below it."""
     head = "".join(f"<th>{html.escape(name)}</th>" for name in grid.columns)
     rows = "\n".join("<tr>" + "".join(map(_html_cell, range(len(row)), row)) + "</tr>" for row in grid.rows)
     note = f"\n<p>{html.escape(grid.note)}</p>" if grid.note else ""
@@ -38,7 +38,7 @@ def to_html(grid: Grid) -> str:
 
 
 def to_markdown(grid: Grid) -> str:
-    """A GitHub table below its caption."""
+    """Print a GitHub table below its caption."""
     lines = [" | ".join(map(escape_markdown, grid.columns)), "|".join(["---", *["---:"] * (len(grid.columns) - 1)])]
     for row in grid.rows:
         texts = [escape_markdown(cell.text) for cell in row]
@@ -49,7 +49,7 @@ def to_markdown(grid: Grid) -> str:
 
 
 def to_latex(grid: Grid) -> str:
-    r"""A `table` environment; the document needs `\usepackage{booktabs}`."""
+    r"""Print a `table` environment; the document needs `\usepackage{booktabs}`."""
 
     def line(cells: tuple[Cell, ...]) -> str:
         texts = [rf"\textbf{{{escape_latex(cell.text)}}}" if cell.strong else escape_latex(cell.text) for cell in cells]
@@ -73,7 +73,7 @@ def to_latex(grid: Grid) -> str:
 
 
 def to_csv(grid: Grid) -> str:
-    """The cells as they are read, for a spreadsheet; no text is a formula."""
+    """Print the cells for a spreadsheet; no text is a formula."""
     target = io.StringIO()
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(map(guarded_text, grid.columns))
@@ -87,11 +87,11 @@ FORMS: dict[str, Callable[[Grid], str]] = {
     "tex": to_latex,
     "csv": to_csv,
 }
-"""By the ending of the file."""
+"""The printer of each format, by the ending of its file."""
 
 
 def escape_markdown(value: object) -> str:
-    """Text that Markdown shows as it is: no markup, no HTML, no link, no cell and no line of its own."""
+    """Escape a text so that Markdown shows it as it is: no markup, HTML, link, cell or line of its own."""
     text = " ".join(str(value).split())
     text = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", text)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -99,7 +99,7 @@ def escape_markdown(value: object) -> str:
 
 
 def escape_latex(value: object) -> str:
-    """Text that LaTeX prints as it is: no command, no mathematics, no comment, no cell and no line of its own."""
+    """Escape a text so that LaTeX prints it as it is: no command, mathematics, comment, cell or line of its own."""
     text = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
     return "".join(_LATEX.get(character, character) for character in text)
 

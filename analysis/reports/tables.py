@@ -1,4 +1,4 @@
-"""The tables of a report as plain rows of text, for HTML and Markdown alike; neither is escaped here."""
+"""Rows of the report's tables as plain text, for HTML and Markdown alike; neither is escaped here."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ class Choices:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, int, str, tuple[str, ...]], ...]
     title: str
-    """What configurations these are."""
+    """Description of these configurations."""
 
 
 def choices(evidence: Evidence) -> Choices:
-    """What was chosen: the searched keys, then every other one in which the choices differ.
+    """Table of chosen configurations: the searched keys, then every other one in which the choices differ.
 
     Confirm trials say it; where there are none yet, the search's best suggestions so far.
     """
@@ -56,7 +56,7 @@ def _whose(evidence: Evidence, *, confirmed: bool) -> str:
 
 
 def ends(edges: pd.DataFrame) -> dict[tuple[str, int, str, str], str]:
-    """Which best values lie at an end of what was searched: `lower end` or `upper end` by cell, method and key."""
+    """Map cell, method and key to `lower end` or `upper end` where the best value lies at an end of its range."""
     return {
         (row["dataset"], row["samples_per_class"], row["method"], row["parameter"]): END[row["edge"]]
         for row in edges.to_dict("records")
@@ -67,16 +67,16 @@ def ends(edges: pd.DataFrame) -> dict[tuple[str, int, str, str], str]:
 def _telling(trials: pd.DataFrame, searched: Sequence[str]) -> tuple[str, ...]:
     present = [name.removeprefix("config.") for name in trials.columns if name.startswith("config.")]
     by_cell = trials.groupby(CELL_METHOD)
-    told_elsewhere = {"method", "seed", "data.dataset", "data.name", "data.samples_per_class"}
+    shown_elsewhere = {"method", "seed", "data.dataset", "data.name", "data.samples_per_class"}
 
     def differs(name: str) -> bool:
         column = f"config.{name}"
-        # What varies between the seeds of one choice is luck, not choice.
+        # What varies between the seeds of one choice comes from the seed, not from the choice.
         return trials[column].nunique() > 1 and bool((by_cell[column].nunique() <= 1).all())
 
     first = [name for name in searched if name in present]
     others = [name for name in present if name not in first and not name.startswith("compute.")]
-    return tuple(first + [name for name in others if name not in told_elsewhere and differs(name)])
+    return tuple(first + [name for name in others if name not in shown_elsewhere and differs(name)])
 
 
 def _distinct(values: pd.Series) -> str:
@@ -84,14 +84,14 @@ def _distinct(values: pd.Series) -> str:
 
 
 def value_text(value: object) -> str:
-    """A config value for reading: floats with four significant figures, everything else as it is."""
+    """Format a config value: floats with four significant figures, everything else as it is."""
     if isinstance(value, float):
         return "–" if math.isnan(value) else f"{value:.4g}"
     return str(value)
 
 
 def provenance(results: pd.DataFrame) -> list[tuple[str, str]]:
-    """Each provenance key with its distinct values, most frequent first, six at most; times as a range."""
+    """List each provenance key with its distinct values, most frequent first, six at most; times as a range."""
     rows = []
     for column in (c for c in results.columns if c.startswith("provenance.")):
         found = results[column].dropna().value_counts()
@@ -114,13 +114,13 @@ def generator_rows(evidence: Evidence) -> list[tuple[str, int, str, list[str]]]:
     heads = generator_heads(evidence)
     rows = []
     for (dataset, size, method), group in evidence.generators.groupby(CELL_METHOD, sort=False):
-        told = {row["measure"]: _spread(row) for row in group.to_dict("records")}
-        rows.append((str(dataset), int(str(size)), str(method), [told.get(measure, "–") for measure in heads]))
+        numbers = {row["measure"]: _spread(row) for row in group.to_dict("records")}
+        rows.append((str(dataset), int(str(size)), str(method), [numbers.get(measure, "–") for measure in heads]))
     return rows
 
 
 def generator_heads(evidence: Evidence) -> dict[str, str]:
-    """The judge's numbers that there are, with their titles."""
+    """Measures of the judge that there are, with their titles."""
     found = set(evidence.generators["measure"])
     return {measure: title for measure, title in MEASURES.items() if measure in found}
 
@@ -134,7 +134,7 @@ def _spread(row: Mapping[Any, Any]) -> str:
 
 
 def totals(evidence: Evidence) -> list[tuple[str, int, bool]]:
-    """The status line: (words, trials, whether to worry), with every outcome that is known."""
+    """Status line: (words, trials, whether to worry), with every outcome that is known."""
     summed = evidence.counts.drop(columns=["phase", "method"]).sum(min_count=1)
     names = {"oom": "out of memory"}
     line = []

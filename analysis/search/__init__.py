@@ -1,1 +1,1 @@
-"""What the search found: its space, progress and cost, importance and range edges of parameters."""
+"""Judge the search: its space, progress, budget and early stopping, importance and range edges of parameters."""

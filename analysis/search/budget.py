@@ -1,4 +1,4 @@
-"""Expected best validation accuracy for any budget: does a method win at every one, or only at the one that was run?"""
+"""Expected best validation accuracy for every budget, so that methods are not compared at one budget alone."""
 
 import math
 
@@ -17,7 +17,7 @@ MOST = 40  # budgets per search; a longer search is shown at so many, evenly spr
 
 
 def budget_curves(results: pd.DataFrame) -> pd.DataFrame:
-    """The best validation accuracy to be expected of k suggestions of each search, with its interval.
+    """Estimate the best validation accuracy to be expected of k suggestions of each search, with its interval.
 
     The expected maximum over all subsets of k of the N suggestions tried, weights C(i − 1, k − 1) / C(N, k) on the
     i-th lowest (Dodge et al., Show your work, 2019, without replacement: Tang et al., Showing your work doesn't always
@@ -72,13 +72,13 @@ def _unsupported(of: int) -> str:
 
 
 def budgets(of: int) -> NDArray[np.int64]:
-    """The budgets 1 … `of` at which a curve is computed: all, or `MOST` of them evenly spread in ratio."""
+    """Choose the budgets 1 … `of` at which a curve is computed: all, or `MOST` of them evenly spread in ratio."""
     every = np.arange(1, of + 1)
     return every if of <= MOST else np.unique(np.geomspace(1, of, MOST).round().astype(np.int64))
 
 
 def expected_best(accuracy: Numbers, tried: NDArray[np.int64]) -> tuple[Numbers, Numbers, Numbers]:
-    """Expected maximum of k random ones of the values, its jackknife standard error, and the chance of no value.
+    """Expected maximum of k randomly chosen values, its jackknife standard error, and the chance that none completed.
 
     `accuracy` has nan for what did not complete; `tried` are the k. Three arrays as long as `tried`; nan where nothing
     completed, and for the error also where leaving a value out leaves none to choose from.
@@ -101,7 +101,7 @@ def expected_best(accuracy: Numbers, tried: NDArray[np.int64]) -> tuple[Numbers,
 
 
 def _weights(n: int, tried: NDArray[np.int64]) -> Numbers:
-    """The chance that the i-th lowest of n is the highest of k random ones, shape (len(tried), n)."""
+    """Chance that the i-th lowest of n is the highest of k random ones, shape (len(tried), n)."""
     below, k = np.arange(n)[None, :], tried[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         logarithm = _log_choose(below, k - 1) - _log_choose(np.full_like(below, n), k)
@@ -115,7 +115,7 @@ def _log_choose(n: NDArray[np.int64], k: NDArray[np.int64]) -> Numbers:
 
 
 def _left_out(weights: Numbers, values: Numbers | NDArray[np.bool_]) -> Numbers:
-    """Σ of weights × the other values, for each value left out: shape (budgets, n) from weights of n − 1."""
+    """Sum of weights × other values for each value left out: shape (budgets, n) from weights of n − 1."""
     below = np.pad(np.cumsum(weights * values[:-1], axis=1), ((0, 0), (1, 0)))
     above = np.cumsum((weights * values[1:])[:, ::-1], axis=1)[:, ::-1]
     return below + np.pad(above, ((0, 0), (0, 1)))

@@ -1,4 +1,4 @@
-"""A domain in the words of Optuna, which suggests from it and weighs how much it mattered."""
+"""Domains as Optuna's distributions, for suggesting from them and for parameter importance."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def optuna_distribution(domain: Domain) -> "BaseDistribution":
-    """The distribution of Optuna with the same values, scale and step."""
+    """Build the Optuna distribution with the same values, scale and step."""
     from optuna import distributions  # a second or more, and only here
 
     if domain.values:

@@ -1,4 +1,4 @@
-"""Was early stopping justified: does the order of trials on the way foretell the order at the end?"""
+"""Whether early stopping was justified: how well the order of trials on the way predicts the order at the end."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from analysis.statistics.rank_correlation import rank_correlations
 
 
 def rungs_and_finals(curves: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
-    """Rank correlation of validation accuracy on the way with that at the end: was early stopping justified?
+    """Correlate the ranks of validation accuracy on the way and at the end, to judge early stopping.
 
     `curves` as from `analysis.load_curves`. For each cell, method and iteration of stage 2 that at least two completed
     search trials passed before their end. Trials that were stopped have no final accuracy and are missing here, and

@@ -1,4 +1,4 @@
-"""Which settings decided the search: parameter importance for each cell and method, by Optuna's evaluators."""
+"""Parameter importance for each cell and method, by Optuna's evaluators."""
 
 import math
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ BEST = 5  # suggestions at least that count as the best: fewer, says Optuna, mak
 def importance(
     results: pd.DataFrame, space: Mapping[str, Any], evaluator: Literal["ped_anova", "fanova"] = "ped_anova"
 ) -> pd.DataFrame:
-    """How much each searched setting decided the validation accuracy of each cell and method.
+    """Estimate how much each searched setting decided the validation accuracy of each cell and method.
 
     `space` as in `search.space.searched`. `ped_anova`: how far the settings of the best tenth (at least 5) lie from
     those of all (Watanabe et al., PED-ANOVA, 2023); stopped suggestions count as worse than all completed ones.
@@ -46,7 +46,7 @@ def importance(
 
 
 def whole_settings(tried: pd.DataFrame) -> set[str]:
-    """The settings that take whole numbers only, as far as the results show."""
+    """Names of the settings whose values in the results are whole numbers."""
     settings = [name for name in tried.columns if name.startswith("config.")]
     return {name.removeprefix("config.") for name in settings if pd.api.types.is_integer_dtype(tried[name].dtype)}
 
@@ -89,7 +89,7 @@ def _importances(tried: pd.DataFrame, domains: Mapping[str, Domain], evaluator: 
 
 
 def _settings(column: pd.Series, domain: Domain) -> list[Any]:
-    """The values as Optuna knows them: of a list the listed ones themselves, else whole or broken numbers."""
+    """Values as Optuna knows them: listed values as listed, others as int or float."""
     if domain.values:
         listed = {value: value for value in domain.values}
         return [listed.get(value, value) for value in column]

@@ -1,4 +1,4 @@
-"""Was the space wide enough: where the best settings lie between the ends of what was searched."""
+"""Whether the space was wide enough: where the best settings lie between the ends of their ranges."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ FEWEST = 3  # values of a list; of two the best always lies at an end
 
 
 def edges(results: pd.DataFrame, space: Mapping[str, Any]) -> pd.DataFrame:
-    """How far each search's best setting lies from the ends of its range; a best value at an end is flagged.
+    """Measure how far each search's best setting lies from the ends of its range, and flag those at an end.
 
     `space` as in `analysis.search.space.searched`; settings without an order have no ends and no row. Columns: dataset,
     samples_per_class, method, parameter, value (of the best suggestion), low, high (ends), position (0 lower … 1 upper

@@ -1,4 +1,4 @@
-"""How accuracy answers to a setting: λ, KG / KC, r, or any other, over all that the search tried."""
+"""Validation accuracy against single settings, as λ, KG / KC or r, over all suggestions of the search."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from analysis.statistics.intervals import Numbers, cut, interval_note, spreads, 
 
 
 def responses(results: pd.DataFrame, parameters: Sequence[str], bins: int = 5) -> pd.DataFrame:
-    """Validation accuracy of completed suggestions against each setting, for each cell and method.
+    """Average the validation accuracy of completed suggestions by the value of each setting, for each cell and method.
 
     `parameters` are config keys (`gan.feature_matching_weight`), or quotients of two (`gan.iterations /
     classifier.iterations`: KG/KC). A setting with more than `bins` values is cut into `bins` of about equally many
@@ -34,7 +34,7 @@ def responses(results: pd.DataFrame, parameters: Sequence[str], bins: int = 5) -
 
 
 def quotient(table: pd.DataFrame, name: str) -> pd.Series:
-    """The values of a config key, or of `a / b`, as numbers; nan where there are none."""
+    """Values of a config key, or of a quotient `a / b`, as numbers; nan where there are none."""
     parts = [f"config.{part.strip()}" for part in name.split("/")]
     empty = pd.Series(math.nan, index=table.index)
     values = [pd.to_numeric(table.get(part, empty), errors="coerce").astype(float) for part in parts]

@@ -1,4 +1,4 @@
-"""The grammar of a search space, read in one place for planning and judging alike; it is that of W&B sweep files.
+"""Read the grammar of search spaces, that of W&B sweep files, in one place for planning and for judging.
 
 A setting is given as `{values: […]}`, as `{value: x}`, or as `{min: a, max: b}` with an optional `distribution` and an
 optional `q`, the step of `q_uniform` and `int_uniform`.
@@ -14,7 +14,7 @@ from analysis.errors import ResultsError
 
 @dataclass(frozen=True)
 class Domain:
-    """The values that a setting may take: those of a list, one alone, or a range.
+    """The values that a searched setting may take: a list, a single value, or a range.
 
     `distribution` says how a range is drawn from. `low` and `high` are the ends of a range as they were given, nan for
     a list; `step` is the distance of its values, None where any number between the ends is one; `whole` says whether
@@ -58,7 +58,7 @@ class Domain:
         return abs(steps - round(steps)) < 1e-8 and (value % 1 == 0 or not self.whole)
 
     def position(self, value: float) -> float:
-        """Where a value lies between the ends: 0 the lower, 1 the upper; of a list, its place among the values."""
+        """Position of a value between the ends, 0 to 1, on the scale of the range; in a list by its rank."""
         if self.values:
             ordered = sorted(self.values)
             return ordered.index(value) / max(len(ordered) - 1, 1) if value in ordered else math.nan
@@ -68,7 +68,7 @@ class Domain:
 
 
 def distribution_of(form: Mapping[str, Any]) -> str:
-    """The distribution that a form names or, where it names none, that its shape stands for."""
+    """Name the distribution of a form: the one it gives, otherwise the one that its keys imply."""
     if named := form.get("distribution"):
         return str(named)
     if form.get("values") is not None:
@@ -79,9 +79,9 @@ def distribution_of(form: Mapping[str, Any]) -> str:
 
 
 def domain(form: Mapping[str, Any], *, whole: bool = False) -> Domain:
-    """The domain that a form of the grammar describes; what is missing or None in the form counts as not given.
+    """Read a form of the grammar; a key that is None counts as not given.
 
-    With `whole` the setting takes whole numbers only, whatever its distribution.
+    With `whole` the setting takes whole numbers only, in every distribution.
 
     Raises:
         ResultsError: The form has neither values nor both ends.
@@ -99,7 +99,7 @@ def domain(form: Mapping[str, Any], *, whole: bool = False) -> Domain:
 
 
 def searched(space: Mapping[str, Any], whole: Container[str] = ()) -> dict[str, Domain]:
-    """The domains of the settings that vary, by dotted key (`gan.iterations`), from `search.parameters` of a study.
+    """Read the settings that vary from `search.parameters` of a study, by dotted key (`gan.iterations`).
 
     `whole` names the settings that take whole numbers only.
 

@@ -1,4 +1,4 @@
-"""The suggestions of a search: what was tried, how well each did, and the best so far."""
+"""Suggestions of a search: their settings, their accuracies, and the best so far."""
 
 import pandas as pd
 
@@ -6,7 +6,7 @@ from analysis.data.columns import CELL_METHOD
 
 
 def suggestions(results: pd.DataFrame) -> pd.DataFrame:
-    """One row per suggestion of the search: its settings, and the mean validation accuracy over its seeds.
+    """List the suggestions of each search with their settings and mean validation accuracies over seeds.
 
     Columns: dataset, samples_per_class, method, trial, completed (whether any seed did), stopped (early), accuracy
     (mean over the completed seeds or, if none, over the stopped ones; nan if neither), and the config columns.
@@ -25,7 +25,7 @@ def suggestions(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def search_progress(results: pd.DataFrame) -> pd.DataFrame:
-    """The best validation accuracy so far after each suggestion of each search.
+    """Track the best validation accuracy so far after each suggestion of each search.
 
     Columns: dataset, samples_per_class, method, trial, tried (suggestions so far), validation_accuracy (mean
     over the suggestion's completed seeds, nan if none completed), best (0..1), pflop (of the suggestion),
@@ -48,7 +48,7 @@ def search_progress(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_suggestions(results: pd.DataFrame) -> pd.DataFrame:
-    """The suggestion with the best mean validation accuracy of each search; the earlier one of equals.
+    """Find the suggestion with the best mean validation accuracy of each search; of equals the earlier one.
 
     Columns: dataset, samples_per_class, method, trial, validation_accuracy (0..1).
     """

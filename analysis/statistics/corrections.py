@@ -1,4 +1,4 @@
-"""p values corrected for their number: Holm for a declared family, Benjamini–Hochberg for exploring."""
+"""Correct p values for their number: Holm for a declared family, Benjamini–Hochberg for exploring."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -7,7 +7,7 @@ from analysis.statistics.intervals import Numbers
 
 
 def holm(p: ArrayLike) -> Numbers:
-    """Holm's corrected p values, in the order given; a missing p (nan) counts in the family as p = 1.
+    """Correct p values by Holm's method, in the order given; a missing p (nan) counts in the family as p = 1.
 
     The k-th smallest of m is multiplied by m − k + 1, and none is below the one before it. The chance of any false
     claim among the m is at most α. Holm, A simple sequentially rejective multiple test procedure, 1979.
@@ -22,7 +22,7 @@ def holm(p: ArrayLike) -> Numbers:
 
 
 def benjamini_hochberg(p: ArrayLike) -> Numbers:
-    """Benjamini and Hochberg's corrected p values, in the order given; a missing p (nan) counts as p = 1.
+    """Correct p values by Benjamini and Hochberg's method, in the order given; a missing p (nan) counts as p = 1.
 
     The k-th smallest of m is multiplied by m / k, and none is above the one after it. Of the findings kept at α, at
     most the share α is expected to be false: for finding what to study next, not for claiming. Benjamini and

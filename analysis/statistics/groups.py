@@ -1,4 +1,4 @@
-"""Many samples of unequal size, taken as one matrix for each size: what makes hundreds of methods fast."""
+"""Group many samples by their size, one matrix for each, so that hundreds of methods take a moment."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from analysis.statistics.intervals import Numbers
 
 
 def of_equal_size(values: ArrayLike, group: ArrayLike, groups: int) -> Iterator[tuple[NDArray[np.int64], Numbers]]:
-    """The samples with n values each, for every n > 0: their numbers, and their values with shape (samples, n).
+    """Yield the samples of each size n > 0: their numbers, and their values with shape (samples, n).
 
     `group` says to which sample, 0 … `groups` − 1, each value belongs; values keep their order.
     """

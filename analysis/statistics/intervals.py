@@ -1,4 +1,4 @@
-"""Means and their confidence intervals, Student t and bootstrap, for one sample or for the rows of a table."""
+"""Confidence intervals of means, Student t and bootstrap, for one sample or for the rows of a table."""
 
 import math
 from collections.abc import Sequence
@@ -26,12 +26,12 @@ class Interval:
 
     @property
     def note(self) -> str:
-        """What the reader must be told about this interval, empty when it is an ordinary one."""
+        """Remark on the interval, empty for an ordinary one."""
         return interval_note(self.n, math.nan if math.isnan(self.low) else 1.0, cut=self.cut)
 
 
 def interval_note(n: int, sd: float, *, cut: bool = False) -> str:
-    """`no interval: one value`, … or nothing, for an ordinary interval of n values of this standard deviation."""
+    """Remark on an interval of n values with this standard deviation; empty for an ordinary one."""
     if n == 0:
         return "no values"
     if n == 1:
@@ -42,7 +42,7 @@ def interval_note(n: int, sd: float, *, cut: bool = False) -> str:
 
 
 def t_interval(values: ArrayLike, level: float = 0.95, within: tuple[float, float] | None = None) -> Interval:
-    """The mean of independent values with its Student t interval.
+    """Compute the mean of independent values with its Student t interval.
 
     One value has no interval, and neither have values that are all equal: nan, never zero width, and `note` says so.
     Limits beyond `within`, the range that a mean can have, are cut there: this takes no true mean out of the
@@ -64,12 +64,12 @@ def t_limits(mean: Numbers, sd: Numbers, n: int, level: float = 0.95) -> tuple[N
 
 
 def cut(low: Numbers, high: Numbers, within: tuple[float, float] | None) -> tuple[Numbers, Numbers]:
-    """The limits, those beyond the range `within` moved to its ends."""
+    """Cut limits at the ends of the range `within`."""
     return (low, high) if within is None else (np.maximum(low, within[0]), np.minimum(high, within[1]))
 
 
 def bca_interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """The mean with its bias-corrected and accelerated bootstrap interval.
+    """Compute the mean with its bias-corrected and accelerated bootstrap interval.
 
     Efron, Better bootstrap confidence intervals, JASA 1987; equal to scipy.stats.bootstrap with the generator
     `default_rng(0)`, so the same values always give the same limits. It never leaves the range of the values. Below
@@ -118,7 +118,7 @@ def _bca(x: Numbers, times: Numbers, level: float) -> tuple[Numbers, Numbers]:
 
 
 def _row_quantiles(ordered: Numbers, share: Numbers) -> Numbers:
-    """The quantile `share[i]` of row i, linear between neighbours as in numpy; each row in ascending order."""
+    """Quantile `share[i]` of row i, linear between neighbours as in numpy; each row in ascending order."""
     place = np.nan_to_num(share) * (ordered.shape[1] - 1)
     floor = np.floor(place).astype(int)
     ceiling = np.minimum(floor + 1, ordered.shape[1] - 1)
@@ -128,13 +128,13 @@ def _row_quantiles(ordered: Numbers, share: Numbers) -> Numbers:
 
 
 def spread(values: ArrayLike) -> float:
-    """The sample standard deviation (n − 1): zero for values equal but for rounding, nan below two."""
+    """Sample standard deviation (n − 1): zero for values equal but for rounding, nan below two."""
     x = finite(values)
     return float(spreads(x[None, :])[0])
 
 
 def spreads(samples: Numbers) -> Numbers:
-    """The sample standard deviation of each row, shape (rows, n): as `spread`."""
+    """Sample standard deviation of each row, shape (rows, n): as `spread`."""
     if samples.shape[1] < 2:
         return np.full(len(samples), math.nan)
     return np.where(_equal(samples), 0.0, samples.std(axis=1, ddof=1))
@@ -147,7 +147,7 @@ def _equal(samples: Numbers) -> NDArray[np.bool_]:
 
 
 def finite(values: ArrayLike | Sequence[float]) -> Numbers:
-    """The values as a flat array.
+    """Flatten the values into an array.
 
     Raises:
         ValueError: One is nan or infinite.

@@ -1,4 +1,4 @@
-"""Paired differences, many comparisons at once: mean with intervals, test, effect size, how often ahead."""
+"""Statistics of paired differences: mean with intervals, test, effect size, probability of improvement."""
 
 import math
 
@@ -20,7 +20,7 @@ MEASURED = (
 def paired_statistics(
     differences: pd.Series, comparisons: int, *, level: float = 0.95, bootstrap: bool = True
 ) -> pd.DataFrame:
-    """What the paired differences of each comparison say, one row per comparison 0 … `comparisons` − 1.
+    """Describe and test the paired differences of many comparisons, one row per comparison 0 … `comparisons` − 1.
 
     `differences` holds one value per pair (−1..1), indexed by the number of its comparison; a comparison without
     pairs has n = 0 and no numbers. Columns:
@@ -29,7 +29,7 @@ def paired_statistics(
     below 4 pairs), d_z (mean / sd, the effect size of paired designs; nan where sd is 0 or unknown), ahead (share
     of pairs above zero, ties half: the probability of improvement) with ahead_low and ahead_high (Clopper–Pearson;
     nan for one pair), p (two-sided sign flips), test (`exact`, `Monte Carlo, 99,999 draws`, or nothing where there
-    are no pairs) and note (what the reader must be told: no values, one value, equal values, ties). Differences that
+    are no pairs) and note (remarks: no values, one value, equal values, ties). Differences that
     are all equal have no interval. Without `bootstrap` there are no bca_low and bca_high.
     """
     columns = [name for name in MEASURED if bootstrap or not name.startswith("bca_")]
@@ -80,7 +80,7 @@ def _note(note: str, ties: int) -> str:
 
 
 def share_limits(count: Numbers, of: int | Numbers, level: float = 0.95) -> tuple[Numbers, Numbers]:
-    """Clopper–Pearson limits of a share: exact, so never covering too little; a tie may count as half.
+    """Clopper–Pearson limits of a share, which cover at least as often as they say; a tie may count as half.
 
     Clopper and Pearson, The use of confidence or fiducial limits, 1934. Nan where `of` is zero.
     """

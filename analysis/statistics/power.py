@@ -1,4 +1,4 @@
-"""What a number of seeds can show: the detectable difference, and the seeds that a difference takes."""
+"""Power of paired tests: the difference that a number of seeds detects, and the seeds that a difference takes."""
 
 import math
 from typing import TYPE_CHECKING, Literal
@@ -20,7 +20,7 @@ SPREAD_LEVEL = 0.8  # one-sided; what Browne (1995) advises for a standard devia
 
 
 def detectable_difference(sd: float, n: int, *, alpha: float = 0.05, power: float = 0.8, test: Test = "t") -> float:
-    """The true mean difference that a paired two-sided test of n pairs finds with the given power.
+    """Compute the true mean difference that a paired two-sided test of n pairs finds with the given power.
 
     In the unit of `sd`, the standard deviation of the paired differences, taken as normal. nan where `sd` is unknown
     or below two pairs; inf where the sign-flip test of n pairs cannot reach `alpha` at all.
@@ -45,7 +45,7 @@ def detectable_difference(sd: float, n: int, *, alpha: float = 0.05, power: floa
 
 
 def seeds_needed(sd: float, difference: float, *, alpha: float = 0.05, power: float = 0.8, test: Test = "t") -> float:
-    """The least number of pairs with which a paired two-sided test finds `difference` with the given power.
+    """Compute the least number of pairs with which a paired two-sided test finds `difference` with the given power.
 
     Both in one unit; `sd` of the paired differences. A whole number as float, because nan says that `sd` is
     unknown, and inf that no number of pairs would do (a family so large that the Monte Carlo test's draws limit it).
@@ -80,12 +80,12 @@ def seeds_needed_each(
 
 
 def _normal_effect(alpha: float, power: float) -> float:
-    """The shift, in standard errors, that a two-sided normal test finds with the given power."""
+    """Shift, in standard errors, that a two-sided normal test finds with the given power."""
     return float(special.ndtri(power) - special.ndtri(alpha / 2))
 
 
 def fewest_pairs(alpha: float, test: Test) -> float:
-    """The pairs below which no result whatever is significant at `alpha`; inf if there is no such number."""
+    """Number of pairs below which no result is significant at `alpha`; inf if every number is too small."""
     if test == "t":
         return 2.0
     enough = [n for n in range(2, EXACT_LIMIT + 2) if _level(n, alpha, test) > 0]
@@ -93,7 +93,7 @@ def fewest_pairs(alpha: float, test: Test) -> float:
 
 
 def paired_power(effect: ArrayLike, n: ArrayLike, *, alpha: float = 0.05, test: Test = "t") -> Numbers:
-    """The chance that a two-sided test of n pairs finds a true difference of `effect` standard deviations.
+    """Compute the chance that a two-sided test of n pairs finds a true difference of `effect` standard deviations.
 
     For normal differences. Exact for t; for sign flips that of the t test at the largest level below `alpha` that the
     2^n assignments allow, or, where that is 2 / 2^n, the chance that all n have one sign.
@@ -109,7 +109,7 @@ def paired_power(effect: ArrayLike, n: ArrayLike, *, alpha: float = 0.05, test: 
 
 
 def _level(n: int, alpha: float, test: Test) -> float:
-    """The largest p below `alpha` that the test of n pairs can give: α itself for t, k · 2 / 2^n for sign flips."""
+    """Largest p below `alpha` that the test of n pairs can give: α itself for t, k · 2 / 2^n for sign flips."""
     if test == "t":
         return alpha
     steps = 2 ** (n - 1) if n <= EXACT_LIMIT else DRAWS + 1
@@ -126,7 +126,7 @@ def _t_power(effect: Numbers, n: Numbers, alpha: Numbers) -> Numbers:
 
 
 def spread_limit(sd: ArrayLike, n: ArrayLike, level: float = SPREAD_LEVEL) -> Numbers:
-    """The upper confidence limit of a standard deviation from n normal values; nan below two."""
+    """Upper confidence limit of a standard deviation from n normal values; nan below two."""
     pairs = np.asarray(n, dtype=float)
     freedom = np.where(pairs > 1, pairs - 1, math.nan)
     limit: Numbers = np.asarray(sd, dtype=float) * np.sqrt(freedom / special.chdtri(freedom, level))
@@ -141,7 +141,7 @@ def plan_seeds(
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> "pd.DataFrame":
-    """How many seeds each comparison of a pilot would take, by the sign-flip test after correction.
+    """Plan the seeds that each comparison of a pilot would take, by the sign-flip test after correction.
 
     `pilot` is the table of `compare`, or any with `sd` (of the paired differences, 0..1) and `n`; `differences` are in
     percentage points. One row per row of the pilot and difference, with the columns that name the pilot's row, then

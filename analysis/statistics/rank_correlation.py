@@ -1,4 +1,4 @@
-"""Does one order foretell another: image quality and accuracy gain, an early rung and the final accuracy."""
+"""Rank correlations with intervals, for whether one order predicts another."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ CORRELATION = ["n", "spearman", "spearman_low", "spearman_high", "kendall", "ken
 
 
 def rank_correlations(table: pd.DataFrame, first: str, second: str, by: Sequence[str]) -> pd.DataFrame:
-    """Spearman's ρ and Kendall's τ_b of two columns within each group, with 95 % intervals.
+    """Compute Spearman's ρ and Kendall's τ_b of two columns within each group, with 95 % intervals.
 
     Rows that lack either are left out. Intervals by Fisher's z with standard errors √((1 + ρ²/2) / (n − 3)) (Bonett
     and Wright 2000) and √(0.437 / (n − 4)) (Fieller et al. 1957); measured coverage stands in tests/benchmarks.

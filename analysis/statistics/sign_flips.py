@@ -1,4 +1,4 @@
-"""The sign-flip test: could paired differences have come out with any other signs just as well?"""
+"""The sign-flip test: whether paired differences could have had any other signs just as well."""
 
 import math
 from functools import lru_cache
@@ -14,7 +14,7 @@ CHUNK = (32, 16_384)  # rows and sign assignments taken at a time: 4 MB
 
 
 def sign_flip_p(differences: ArrayLike) -> float:
-    """Two-sided p that paired differences are symmetric about zero, by |mean| over sign flips.
+    """Test that paired differences are symmetric about zero: two-sided p of |mean| over sign flips.
 
     Exact over all 2^n assignments up to n = 16; above, `DRAWS` random ones with a fixed seed, the observed
     one counted in. No differences give nan; differences that are all zero give 1.
@@ -23,7 +23,7 @@ def sign_flip_p(differences: ArrayLike) -> float:
 
 
 def sign_flip_ps(differences: Numbers) -> Numbers:
-    """The p of each row of differences, shape (rows, n): as `sign_flip_p`."""
+    """Test each row of differences, shape (rows, n): as `sign_flip_p`."""
     rows, n = differences.shape
     if n == 0:
         return np.full(rows, math.nan)
@@ -60,7 +60,7 @@ def is_exact(n: int) -> bool:
 
 
 def smallest_attainable_p(n: int) -> float:
-    """The least p that the sign-flip test of n pairs gives: 2 / 2^n, 1 / (draws + 1) where sampled."""
+    """Least p that the sign-flip test of n pairs gives: 2 / 2^n, 1 / (draws + 1) where sampled."""
     if n < 1:
         return 1.0
     return 2 / 2**n if is_exact(n) else 1 / (DRAWS + 1)

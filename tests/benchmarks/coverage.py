@@ -142,11 +142,11 @@ def cell_coverage(repetitions: int, seeds: int = 8, cells: int = 4) -> pd.DataFr
         for _ in range(repetitions):
             results = results_of(draw(luck, seeds))
             for shared in (False, True):
-                row = aggregate(results, shared_luck=shared).iloc[0]
+                row = aggregate(results, shared_seeds=shared).iloc[0]
                 for kind, value in truth.items():
                     covered[kind, shared] += row[f"{kind}_low"] <= value <= row[f"{kind}_high"]
         rows.append([name, seeds, *(count / repetitions for count in covered.values())])
-    return pd.DataFrame(rows, columns=["luck", "seeds", "IQM", "IQM, shared_luck", "mean", "mean, shared_luck"])
+    return pd.DataFrame(rows, columns=["luck", "seeds", "IQM", "IQM, shared_seeds", "mean", "mean, shared_seeds"])
 
 
 def results_of(accuracies: np.ndarray) -> pd.DataFrame:

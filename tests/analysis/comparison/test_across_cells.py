@@ -69,10 +69,10 @@ def test_gains_take_out_how_hard_a_cell_is():
     assert gains["iqm_high"].item() - gains["iqm_low"].item() < 0.02 < np.ptp(scores(results, "c"))
 
 
-def test_shared_luck_draws_whole_seeds():
+def test_shared_seeds_draws_whole_seeds():
     luck = np.random.default_rng(0).normal(0, 0.03, 10)
     results = pd.concat([table({"c": list(0.5 + luck)}, size=size) for size in CELLS])  # one luck in all cells
-    own, shared = aggregate(results).iloc[0], aggregate(results, shared_luck=True).iloc[0]
+    own, shared = aggregate(results).iloc[0], aggregate(results, shared_seeds=True).iloc[0]
     ratio = (shared["mean_high"] - shared["mean_low"]) / (own["mean_high"] - own["mean_low"])
     assert ratio == pytest.approx(math.sqrt(3), rel=0.1)
 
@@ -86,7 +86,7 @@ def test_what_keeps_an_interval_away_is_said():
     assert equal["note"] == "no interval: all values are equal"
     uneven = study().drop(index=0)
     assert aggregate(uneven).iloc[0]["note"] == "cells with more seeds count more"
-    assert aggregate(uneven, shared_luck=True).iloc[0]["note"].startswith("2 runs left out")
+    assert aggregate(uneven, shared_seeds=True).iloc[0]["note"].startswith("2 runs left out")
     assert aggregate(table({"c": [None]})).empty
 
 

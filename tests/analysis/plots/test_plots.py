@@ -9,7 +9,7 @@ import pytest
 
 from analysis import costs, load, plots
 from analysis.comparison.learning_curves import average_curves
-from analysis.plots.canvas import LINE, canvas, tell
+from analysis.plots.canvas import LINE, canvas, label_points
 
 METHODS = ("c", "dagan")
 
@@ -106,7 +106,7 @@ def test_a_parameter_over_decades_is_drawn_logarithmically_and_words_as_places()
 def test_points_lie_where_they_are_drawn():
     figure, axes = canvas(2)
     axes.plot([0, 1], [0, 1], marker="o", gid="drawn")
-    tell(axes, [0, 1], [0, 1], ["<one> & only", "two"])
+    label_points(axes, [0, 1], [0, 1], ["<one> & only", "two"])
     file = plots.svg(figure)
     drawn = file.split('id="drawn"')[1]
     places = [(float(x), float(y)) for x, y in re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"', drawn)][:2]

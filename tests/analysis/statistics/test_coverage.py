@@ -62,4 +62,4 @@ def test_rank_correlations_and_shares_cover(simulated):
 def test_intervals_over_cells_cover_where_the_luck_is_as_supposed(simulated):
     rows = simulated.cell_coverage(60).set_index("luck")
     assert rows.loc["own luck in each cell", ["IQM", "mean"]].min() > 0.83
-    assert rows.loc["half of the luck shared", "mean, shared_luck"] > rows.loc["half of the luck shared", "mean"]
+    assert rows.loc["half of the luck shared", "mean, shared_seeds"] > rows.loc["half of the luck shared", "mean"]
