@@ -32,3 +32,23 @@ def test_every_source_of_the_page_is_told_of_in_load():
     assert len(sources) == 4
     for word in ("study directory", "offline W&B runs", "wandb:ENTITY/PROJECT", ".csv", ".parquet"):
         assert word in analysis.load.__doc__
+
+
+def test_the_page_tells_of_every_room():
+    folder = Path(analysis.__file__).parent
+    rooms = {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert set(re.findall(r"^\| `(\w+)/` \|", PAGE, re.MULTILINE)) == rooms
+    alone = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert alone <= set(re.findall(r"`(\w+)`", PAGE.split("## Where things go")[1]))
+
+
+def test_the_page_tells_of_every_public_name():
+    assert [name for name in analysis.__all__ if not re.search(rf"\b{name}\b", PAGE)] == []
+
+
+def test_links_of_the_page_resolve():
+    folder = Path(analysis.__file__).parent
+    titles = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", PAGE, re.M)}
+    for path, _, anchor in (link.partition("#") for link in re.findall(r"\]\(([^)]+)\)", PAGE)):
+        assert (folder / path).exists()
+        assert not anchor or anchor in titles
