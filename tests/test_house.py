@@ -40,6 +40,8 @@ def test_the_driver_keeps_torch_out():
         "run.experiment",
         "run.controller",
         "run.worker",
+        "run.tune.adapters",
+        "run.tune.executor",
         "monitor.wandb_runs",
         "monitor.live_table",
         "outputs.best_configs",
@@ -47,6 +49,12 @@ def test_the_driver_keeps_torch_out():
     found = loaded("".join(f"import sweeps.{name}\n" for name in modules))
     assert "ray" in found
     assert "torch" not in found
+
+
+def test_an_inline_run_starts_without_ray():
+    found = loaded("import sweeps.cli.running, sweeps.run.experiment, sweeps.run.inline")
+    assert "optuna" in found
+    assert "ray" not in found
 
 
 def test_a_report_loads_optuna_only_for_importances():
