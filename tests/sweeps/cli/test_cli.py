@@ -86,6 +86,9 @@ def test_a_mutated_study_is_refused_with_everything_at_once(tmp_path, study_file
         (("report", "digits"), "has no finished trial"),
         (("export", "digits"), "has no finished trial"),
         (("train", "no.yaml"), "`no.yaml` must be a YAML file, but there is none."),
+        (("run", "digits", "--executor", "inline", "--address", "h:1"), "--executor: must be ray with --address"),
+        (("run", "digits", "--executor", "inline", "--workers", "2"), "--executor: must be ray with --address"),
+        (("run", "digits", "--executor", "slurm"), "is not one of 'ray', 'inline'"),
         (("runn", "digits"), "No such command 'runn'"),
     ],
 )
