@@ -52,7 +52,8 @@ def commands():
     """The words of every `sweeps` command in the text."""
     lines = [line.split("  #")[0] for block in blocks("bash") for line in block.splitlines()]
     lines += re.findall(r"`(sweeps [^`]+)`", README)
-    return [words for line in lines if (words := shlex.split(line))[0] == "sweeps"]
+    found = [words for line in lines if (words := shlex.split(line))[0] == "sweeps"]
+    return [words for words in found if not words[1].startswith("-")]
 
 
 def test_every_key_of_a_study_is_documented_with_its_default():
