@@ -50,24 +50,18 @@ def test_every_room_is_told_of():
 
 
 def test_python_in_the_readme_runs(tmp_path):
-    first, second = [block for block in python_blocks() if "Training(" in block]
-    tiny = '"gan": {"iterations": 20}, "classifier": {"iterations": 20}'
-    quick = first.replace('"gan": {"iterations": 300}', tiny)
-    assert quick != first
-    quick += second.replace("[100]", "[5]")
-    answer = subprocess.run([sys.executable, "-c", quick], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert 0 < float(answer.stdout.splitlines()[-1]) < 1
-    assert torch.load(tmp_path / "state.pt", weights_only=True)["iterations"] == {"generation": 5, "classification": 0}
-
-
-def test_the_images_of_the_readmes_training_are_judged(tmp_path):
-    training = next(block for block in python_blocks() if "Training" in block)
-    judging = next(block for block in python_blocks() if "judge_of" in block)
-    quick = training.replace('"gan": {"iterations": 300}', '"gan": {"iterations": 2}, "classifier": {"iterations": 2}')
+    training, events, judging = [block for block in python_blocks() if "Training(" in block or "judge_of" in block]
+    few = '"gan": {"iterations": 10}, "classifier": {"iterations": 20}'
+    quick = training.replace('"gan": {"iterations": 300}', few)
+    assert quick != training
     quick += judging.replace("judge_of(", 'judge_of(settings={"classifier": {"iterations": 2}}, config=')
+    quick += events.replace("[100]", "[5]")
     answer = subprocess.run([sys.executable, "-c", quick], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert answer.stdout.splitlines()[-1].startswith("Quality(judge=")
+    *_, accuracy, judgement = answer.stdout.splitlines()
+    assert 0 < float(accuracy) < 1
+    assert judgement.startswith("Quality(judge=")
     assert len([*(tmp_path / "results" / "judges").glob("*.safetensors")]) == 1
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["iterations"] == {"generation": 5, "classification": 0}
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,11 @@
 """`dcgan64`: layers, its optimisers, and batch norm that evaluates each image by itself."""
 
-import io
 from itertools import pairwise
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from trainings import outcome, ran, weights
+from trainings import ran
 
 from dagan.config import Config
 from dagan.errors import InvalidInput
@@ -214,41 +213,6 @@ def test_real_and_generated_images_are_batches_of_their_own_in_stage_1(tiny, mon
     assert len(shown) == len(expected)
     for found, batch in zip(shown, expected, strict=True):
         assert torch.equal(found, batch.images)
-
-
-@pytest.mark.parametrize("method", METHODS)
-class TestEveryMethod:
-    """The laws of a training."""
-
-    def test_the_same_seed_gives_the_same_bits_and_another_gives_others(self, tiny, method):
-        one, same, other = ran(tiny(method)), ran(tiny(method)), ran(tiny(method, seed=1))
-        assert weights(one) == weights(same)
-        assert weights(one) != weights(other)
-        assert outcome(one) == outcome(same)
-
-    def test_resumed_equals_straight_through(self, tiny, method):
-        config = tiny(method)
-        straight, states = Training(config), []
-        for _ in straight.run(every=2):
-            file = io.BytesIO()
-            torch.save(straight.state(), file)
-            states.append(file)
-        expected = outcome(straight)
-        for file in states:
-            file.seek(0)
-            resumed = Training(config)
-            resumed.restore(torch.load(file, weights_only=True))
-            for _ in resumed.run(every=2):
-                pass
-            assert weights(resumed) == weights(straight)
-            assert outcome(resumed) == expected
-
-    def test_how_often_one_looks_changes_nothing(self, tiny, method):
-        config = tiny(method, **{"data.phase": "search"})
-        often, seldom = ran(config, every=1), ran(config, every=100)
-        assert weights(often) == weights(seldom)
-        accuracies = {(p.stage, p.iteration): p.validation_accuracy for p in often.curve}
-        assert all(accuracies[p.stage, p.iteration] == p.validation_accuracy for p in seldom.curve)
 
 
 def test_pflop_is_what_pytorch_counts_on_real_steps(pictures):

@@ -1,14 +1,13 @@
 """`vgg16`: torchvision's network layer by layer, its dropout, its start, and trainings with it."""
 
 import dataclasses
-import io
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import VGG16_Weights, vgg, vgg16
 from torchvision.transforms.functional import normalize
-from trainings import outcome, ran, weights
+from trainings import ran
 
 from dagan.config import Config
 from dagan.errors import InvalidInput
@@ -236,30 +235,6 @@ def test_pretrained_is_the_default_of_vgg16_alone_and_part_of_the_signature(ten_
     elsewhere = Config.of({"data": data, "network": {"name": "vgg16", "pretrained": None, "weights": "somewhere"}})
     assert elsewhere.signature == default.signature
     assert Config.of({"data": data}).network.pretrained is None
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_training_is_the_same_resumed_looked_at_or_run_twice(pictures, method):
-    config = pictures(method)
-    straight, states = Training(config), []
-    for _ in straight.run(every=2):
-        file = io.BytesIO()
-        torch.save(straight.state(), file)
-        states.append(file)
-    seldom = ran(config, every=100)
-    assert weights(straight) == weights(seldom) != weights(ran(pictures(method, seed=1)))
-    expected = outcome(straight)
-    accuracies = ("/status", "/validation_accuracy", "/test_accuracy")
-    last = outcome(seldom)
-    assert [expected[key] for key in accuracies] == [last[key] for key in accuracies]
-    for file in states[::2]:
-        file.seek(0)
-        resumed = Training(config)
-        resumed.restore(torch.load(file, weights_only=True))
-        for _ in resumed.run(every=2):
-            pass
-        assert weights(resumed) == weights(straight)
-        assert outcome(resumed) == expected
 
 
 def test_it_trains_in_bfloat16(pictures):
