@@ -1,6 +1,6 @@
 """Everything that decides a training, as one frozen value with a signature.
 
-`Config.of({...})` takes a nested mapping of what the user chose and resolves the rest: the defaults that hang
+`Config.of({...})` takes a nested mapping of what the user chose and resolves the rest: the defaults that depend
 on the method and the data set, so that the value that is stored, hashed and trained is the whole of it.
 """
 
@@ -74,7 +74,7 @@ class Config(Section):
 
     @classmethod
     def kept(cls, settings: Mapping[str, Any], facts: Facts) -> "Config":
-        """A whole config as it was once resolved, with the facts of its data set, which need not be there any more.
+        """Restore a config as it was once resolved, with the facts of its data set, which may be gone by now.
 
         Raises:
             InvalidInput: settings that are not a whole config.
@@ -87,7 +87,7 @@ class Config(Section):
         return config
 
     def with_seed(self, seed: int) -> "Config":
-        """The same with another seed."""
+        """Return the same with another seed."""
         other = self.model_copy(update={"seed": seed})
         vars(other).pop("signature", None)  # copied with what was cached
         return other
@@ -108,7 +108,7 @@ class Config(Section):
         return signature_of(self.model_dump(mode="json"))
 
     def mismatches(self, facts: Facts) -> list[Problem]:
-        """Rules that tie the settings to the data set."""
+        """Check the settings against the data set."""
         problems = network_problems(self.network, facts)
         room = capacity(facts.per_class, has_test=facts.has_test, validation=self.data.validation)
         if self.data.samples_per_class > room:
@@ -144,7 +144,7 @@ class Config(Section):
 
 
 def network_problems(network: Network, facts: Facts) -> list[Problem]:
-    """Rules that tie a network's settings to one another and to the size of the images."""
+    """Check a network's settings against one another and the size of the images."""
     name, size = network.name, facts.image_size
     doubled = size >= 8 and size.bit_count() == 1  # 4·2^k
     rules = [
@@ -167,12 +167,12 @@ def network_problems(network: Network, facts: Facts) -> list[Problem]:
 
 
 def signature_of(settings: Mapping[str, Any]) -> str:
-    """The signature of a whole config in JSON's types."""
+    """Return the signature of a whole config in JSON's types."""
     return digest_of(decisive(settings))
 
 
 def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that decide what comes out of a training."""
+    """Return the settings that decide what comes out of a training."""
     return {
         key: {inner: kept for inner, kept in value.items() if inner not in EXECUTION_ONLY[key]}
         if key in EXECUTION_ONLY
@@ -182,12 +182,12 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def digest_of(settings: Mapping[str, Any]) -> str:
-    """16 hex digits that stand for settings in JSON's types."""
+    """Hash settings in JSON's types to 16 hex digits."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def facts_of(data: Mapping[str, Any]) -> Facts:
-    """The facts of the data set that a `data` section names."""
+    """Return the facts of the data set that a `data` section names."""
     folder = data.get("folder")
     return catalogue.facts(
         str(data.get("dataset", "digits")),
@@ -197,7 +197,7 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
 
 
 def without_settings(choices: Mapping[str, Any]) -> list[Problem]:
-    """Sections that hold something else than settings."""
+    """Find sections that hold something else than settings."""
     return [
         Problem(key, f"must be a mapping of settings, but is {choices[key]!r}.")
         for key, field in Config.model_fields.items()
@@ -206,7 +206,7 @@ def without_settings(choices: Mapping[str, Any]) -> list[Problem]:
 
 
 def misplaced(choices: Mapping[str, Any], name: str) -> list[Problem]:
-    """Settings that the method does not have: they would silently reach nothing."""
+    """Find settings that the method does not have: they would silently reach nothing."""
     return [
         Problem(key, f"reaches nothing: method `{name}` has no such part. Remove it.")
         for key, value in flatten(choices).items()
@@ -215,7 +215,7 @@ def misplaced(choices: Mapping[str, Any], name: str) -> list[Problem]:
 
 
 def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
-    """Every dotted key that a config has."""
+    """Return every dotted key that a config has."""
     keys = []
     for name, field in model.model_fields.items():
         section = section_of(field.annotation)

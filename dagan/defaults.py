@@ -1,4 +1,4 @@
-"""The defaults that hang on the method, the network or the data set, and which setting reaches which method."""
+"""The defaults that depend on the method, the network or the data set, and which setting reaches which method."""
 
 from collections.abc import Mapping
 from typing import Any, get_args
@@ -22,7 +22,7 @@ AUGMENTATIONS: dict[str, dict[str, Any]] = {
     "svhn": {"rotation": 10.0, "shift": 0.05},
     "kdef": {"rotation": 10.0, "shift": 0.05, "horizontal_flip": True, "brightness": 0.1},
 }
-"""Classical augmentation per data set: nothing that can change the label. ALGORITHM §4."""
+"""Classical augmentation per data set: nothing that can change the label."""
 
 FOLDER_AUGMENTATION = {"rotation": 10.0, "shift": 0.1}
 
@@ -37,7 +37,7 @@ NETWORK_DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 def with_defaults(choices: Mapping[str, Any], name: str, facts: Facts | None) -> dict[str, Any]:
-    """The choices with every default that hangs on the method or the data set filled in."""
+    """Fill in every default that depends on the method or the data set."""
     method = METHODS[name]
     sections = {key: choices.get(key) or {} for key in ("data", "network", "gan", "classifier", "augmentation")}
     dataset = facts.name if facts and not facts.fingerprint else ""  # a folder may go by any name
@@ -70,7 +70,7 @@ def with_defaults(choices: Mapping[str, Any], name: str, facts: Facts | None) ->
 
 
 def with_nothing_unreached(chosen: Mapping[str, Any], section: str, model: type[Section], name: str) -> dict[str, Any]:
-    """A section's choices, with None for optional settings that do not reach the method, and only for these."""
+    """Set the optional settings of a section that do not reach the method to None, and only these."""
     optional = [key for key, field in model.model_fields.items() if type(None) in get_args(field.annotation)]
     unreached = dict.fromkeys(key for key in optional if not reaches(f"{section}.{key}", name))
     return {key: value for key, value in chosen.items() if value is not None or key not in optional} | unreached

@@ -29,7 +29,7 @@ def require_new(folder: Path, where: str) -> None:
 
 @contextmanager
 def new_folder(folder: Path, where: str, *, last: str) -> Iterator[Path]:
-    """A place to write the contents of a folder; at the end they are moved in, the file named `last` last of all.
+    """Yield a place to write the contents of a folder; at the end they are moved in, the file named `last` last.
 
     Who does not find that file knows that the folder is not complete. After an error nothing is left.
 

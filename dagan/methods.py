@@ -13,7 +13,7 @@ extra: K classes and a further one, "generated"; doubled: K real and K generated
 
 @dataclass(frozen=True)
 class Method:
-    """A way to train a classifier from n images per class. Source: DAGAN paper §2–3, ALGORITHM §4."""
+    """A way to train a classifier from n images per class. DAGAN paper §2–3; dagan/README.md has the table."""
 
     description: str
     adversary: Adversary | None

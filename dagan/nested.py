@@ -9,7 +9,7 @@ from dagan.errors import Problem, unknown
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested mapping by dotted keys."""
+    """Return a nested mapping by dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
@@ -20,7 +20,7 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `flatten`."""
+    """Return the inverse of `flatten`."""
     tree: dict[str, Any] = {}
     for key, value in flat.items():
         *parents, leaf = key.split(".")
@@ -32,19 +32,19 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested mapping `base` with the values of `change` in their places."""
+    """Return the nested mapping `base` with the values of `change` in their places."""
     return nest(flatten(base) | flatten(change))
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The section model in an annotation such as `Gan | None` or `list[str | Dataset]`."""
+    """Return the section model in an annotation such as `Gan | None` or `list[str | Dataset]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for inner in get_args(annotation) if (found := section_of(inner))), None)
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], tree: Any) -> list[Problem]:
-    """A pydantic error on a tree as problems: rule, value and, for an unknown key, the nearest known one.
+    """Return a pydantic error on a tree as problems: rule, value and, for an unknown key, the nearest known one.
 
     Where several forms are allowed, what each of them would need is one problem, said where it is deepest.
     """
@@ -69,7 +69,7 @@ def problems_of(error: ValidationError, model: type[BaseModel], tree: Any) -> li
 
 
 def rule_of(kind: str, message: str) -> str:
-    """A pydantic message as the end of the sentence “must be …”."""
+    """Return a pydantic message as the end of the sentence “must be …”."""
     plain = {
         "string_pattern_mismatch": "a name of letters, digits, `_`, `.` and `-`, with a letter or digit first",
         "list_type": "a list",
@@ -80,7 +80,7 @@ def rule_of(kind: str, message: str) -> str:
 
 
 def there(tree: Any, location: Sequence[int | str]) -> list[str]:
-    """The part of a pydantic location that is in the tree: names of the forms that it tried are left out."""
+    """Return the part of a pydantic location that is in the tree: names of the forms that it tried are left out."""
     path = []
     for part in location:
         inside = isinstance(tree, dict) and part in tree
@@ -91,7 +91,7 @@ def there(tree: Any, location: Sequence[int | str]) -> list[str]:
 
 
 def siblings(model: type[BaseModel], path: Sequence[str]) -> list[str]:
-    """The keys that are known where the last part of a path stands."""
+    """Return the keys that are known where the last part of a path stands."""
     for part in path[:-1]:
         field = model.model_fields.get(part)
         model = (section_of(field.annotation) if field else None) or model

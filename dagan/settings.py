@@ -42,7 +42,7 @@ class Data(Section):
 
 
 class Network(Section):
-    """The networks D and G. ALGORITHM §3."""
+    """The networks D and G."""
 
     name: Literal["digits", "conv32", "dcgan64", "vgg16"] = Field(
         description="Layer pattern: conv32 is the paper's Table 2, vgg16 its D for faces, dcgan64 the tutorials' GAN."
@@ -66,7 +66,7 @@ class Network(Section):
 
 
 class Gan(Section):
-    """Stage 1, data generation: D and G in alternation. ALGORITHM §2."""
+    """Stage 1, data generation: D and G in alternation."""
 
     iterations: int = Field(1000, ge=1, description="KG, batches of stage 1.")
     loss: Literal["joint", "pairwise"] | None = Field(
@@ -103,7 +103,7 @@ class Gan(Section):
 
 
 class Classifier(Section):
-    """Stage 2, classification: only D, or a fresh network in its place, is updated. ALGORITHM §2."""
+    """Stage 2, classification: only D, or a fresh network in its place, is updated."""
 
     iterations: int = Field(2000, ge=1, description="KC, batches of stage 2.")
     start: Literal["warm", "fresh"] | None = Field(

@@ -18,7 +18,7 @@ def stage_key(config: Config, stage: Stage) -> str:
 
 
 def generation_settings(config: Config, settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that affect stage 1; of the method the adversary alone, as heads and rules of stage 2 come later."""
+    """Return the settings that affect stage 1; of the method the adversary alone, as heads of stage 2 come later."""
     gan = dict(settings["gan"] or {})
     if config.gan and config.gan.schedule == "constant":
         del gan["iterations"]
@@ -34,7 +34,7 @@ def generation_settings(config: Config, settings: dict[str, Any]) -> dict[str, A
 
 
 def without_kc(config: Config, settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that affect stage 2: all, but for KC where no schedule runs over it."""
+    """Return the settings that affect stage 2: all, but for KC where no schedule runs over it."""
     classifier = dict(settings["classifier"])
     if config.classifier.schedule == "constant" and config.classifier.augmentation_schedule in ("constant", None):
         del classifier["iterations"]

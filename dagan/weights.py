@@ -90,7 +90,7 @@ def save(training: Training, folder: Path, recorded: Mapping[str, Any] | None = 
 
 
 def load(folder: Path | str, *, device: str = "auto") -> Weights:
-    """The networks that `save` kept, on a device of this machine; on a CPU with as many threads as in training.
+    """Load the networks that `save` kept, on a device of this machine; on a CPU with as many threads as in training.
 
     Raises:
         InvalidInput: a folder without them, or whose files are damaged, changed or of different trainings.
@@ -116,7 +116,7 @@ def load(folder: Path | str, *, device: str = "auto") -> Weights:
 
 
 def read_document(path: Path) -> dict[str, dict[str, Any]]:
-    """The four parts of a `config.yaml`."""
+    """Read the four parts of a `config.yaml`."""
     remedy = f"`{path.parent}` must be a folder of weights, as `sweeps train CONFIG --save FOLDER` writes it"
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -132,7 +132,7 @@ def read_document(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def config_of(document: dict[str, dict[str, Any]], path: Path) -> Config:
-    """The config in a document, if it is the one that was trained."""
+    """Return the config in a document, if it is the one that was trained."""
     signature = document["recorded"].get("signature")
     try:
         found = signature_of(document["config"])
@@ -158,7 +158,7 @@ STATISTICS = "statistics"
 
 
 def named(statistics: Statistics) -> dict[str, Tensor]:
-    """Statistics as tensors with names."""
+    """Return statistics as tensors with names."""
     return {
         f"{STATISTICS}.{index}.{name}": value
         for index, pair in enumerate(statistics)
@@ -167,7 +167,7 @@ def named(statistics: Statistics) -> dict[str, Tensor]:
 
 
 def fill(network: nn.Module, path: Path, document: dict[str, dict[str, Any]]) -> Statistics:
-    """Replace all weights of a network by those of a file; the statistics that the file has beside them."""
+    """Replace all weights of a network by those of a file; return the statistics that the file has beside them."""
     where, remedy = "weights", REMEDY
     try:
         tensors = load_file(path)
@@ -211,6 +211,6 @@ def check_statistics(network: Discriminator, statistics: Statistics, facts: Fact
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Return SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -30,7 +30,7 @@ class Machine:
         return f"{torch.backends.cpu.get_cpu_capability()} CPU"
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """Forward passes in the machine's precision; weights, averages and optimisers stay float32."""
+        """Run forward passes inside in the machine's precision; weights, averages and optimisers stay float32."""
         if self.precision is torch.float32:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self.precision)

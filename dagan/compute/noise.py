@@ -12,12 +12,12 @@ from dagan.shapes import Images
 
 
 def noisy(images: Images, sigma: float, random: torch.Generator | None) -> Images:
-    """The images with Gaussian noise, where there is a generator to draw it from."""
+    """Add Gaussian noise to images, where there is a generator to draw it from."""
     return images + sigma * normal_like(images, random) if random is not None and sigma else images
 
 
 def normal_like(values: Tensor, random: torch.Generator) -> Tensor:
-    """N(0, 1) numbers of a tensor's shape, by the Box-Muller transform from 24 and 32 bits each."""
+    """Draw N(0, 1) numbers of a tensor's shape, by the Box-Muller transform from 24 and 32 bits each."""
     if values.device.type != "cpu":
         return torch.empty_like(values).normal_(generator=random)
     count = (values.numel() + 1) // 2
@@ -31,7 +31,7 @@ def normal_like(values: Tensor, random: torch.Generator) -> Tensor:
 
 
 def dropout(maps: Tensor, rate: float, random: torch.Generator) -> Tensor:
-    """Maps with a share of their values, in whole 256ths, set to 0, and the others scaled up."""
+    """Set a share of the values of maps, in whole 256ths, to 0, and scale the others up."""
     kept = min(max(1, round(256 * (1 - rate))), 256)
     drawn = bits((maps.numel() + 7) // 8, random).view(torch.uint8)[: maps.numel()]
     # In the order of memory, channels last, so that mask and maps are gone through alike. `<= kept - 1`, since PyTorch
@@ -42,5 +42,5 @@ def dropout(maps: Tensor, rate: float, random: torch.Generator) -> Tensor:
 
 
 def bits(count: int, random: torch.Generator) -> Tensor:
-    """Words of 64 random bits, shape (count,)."""
+    """Return words of 64 random bits, shape (count,)."""
     return torch.empty(count, dtype=torch.int64, device=random.device).random_(-(2**63), None, generator=random)

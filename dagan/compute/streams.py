@@ -1,7 +1,7 @@
 """Named random streams: one generator per purpose, all derived from the seed, none of them the global one.
 
-A stream's numbers hang on nothing but seed and name, so that two methods with the same seed draw the same
-weights, batches, augmentations and latents, and a difference between them is not luck (DESIGN §4.4).
+A stream's numbers depend on nothing but seed and name, so that two methods with the same seed draw the same
+weights, batches, augmentations and latents, and a difference between them is not chance.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ class Streams:
         return self._generators[purpose]
 
     def fresh(self, purpose: str) -> torch.Generator:
-        """A generator at the beginning of a stream, apart from the one in use: for what is drawn once."""
+        """Return a generator at the beginning of a stream, apart from the one in use: for what is drawn once."""
         digest = hashlib.sha256(f"{self.seed}/{purpose}".encode()).digest()
         generator = torch.Generator(self.device)
         generator.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
         return generator
 
     def state(self) -> dict[str, Tensor]:
-        """The state of every stream in use."""
+        """Return the state of every stream in use."""
         return {purpose: generator.get_state() for purpose, generator in self._generators.items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
@@ -52,7 +52,7 @@ class BatchOrder:
         self.waiting = torch.empty(0, dtype=torch.int64, device=generator.device)
 
     def next(self, size: int) -> Tensor:
-        """The indices of the next batch, shape (size,)."""
+        """Return the indices of the next batch, shape (size,)."""
         while len(self.waiting) < size:
             order = torch.randperm(self.images, generator=self.generator, device=self.generator.device)
             self.waiting = torch.cat([self.waiting, order])

@@ -19,7 +19,7 @@ LARGEST = 8
 def transposed_convolution(
     inputs: Tensor, weight: Tensor, bias: Tensor, *, stride: int, padding: int, groups: int = 1
 ) -> Tensor:
-    """The transposed convolution that multiplies height and width by the stride."""
+    """Apply the transposed convolution that multiplies height and width by the stride."""
     if groups == 1 and inputs.is_cpu and inputs.dtype is torch.bfloat16 and inputs.shape[-1] <= LARGEST:
         # As autocast would do, but inside of the function, where its gradients know nothing of it.
         weight, bias = weight.to(inputs.dtype), bias.to(inputs.dtype)
@@ -29,7 +29,7 @@ def transposed_convolution(
 
 
 def outside(weight: Tensor, stride: int, padding: int) -> int:
-    """Rows and columns that no window ends with, so that height and width are multiplied by the stride."""
+    """Return the rows and columns that no window ends with, so that height and width are multiplied by the stride."""
     return stride + 2 * padding - weight.shape[-1]
 
 
@@ -43,7 +43,7 @@ class ByMatrices(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
-        """oneDNN's, which no product of matrices and sum over windows beats."""
+        """Compute it by oneDNN, which no product of matrices and sum over windows beats."""
         ctx.save_for_backward(inputs, weight)
         ctx.stride, ctx.padding = stride, padding
         return conv_transpose2d(inputs, weight, bias, stride, padding, outside(weight, stride, padding))
@@ -51,7 +51,7 @@ class ByMatrices(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
-        """The gradients of inputs, weight and bias."""
+        """Return the gradients of inputs, weight and bias."""
         inputs, weight = (maps_last(tensor) for tensor in ctx.saved_tensors)
         windows = windows_of(maps_last(gradient), weight.shape[1], ctx.stride, ctx.padding)
         pixels, taps = inputs.flatten(0, 2), weight.flatten(1)
@@ -60,7 +60,7 @@ class ByMatrices(torch.autograd.Function):
 
 
 def windows_of(outputs: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
-    """The window of each input pixel in the outputs, their maps last, as one row per pixel."""
+    """Return the window of each input pixel in the outputs, their maps last, as one row per pixel."""
     behind = kernel - stride - padding  # the last window begins a stride before the end of the outputs
     padded = pad(outputs, (0, 0, padding, behind, padding, behind))
     windows = padded.unfold(1, kernel, stride).unfold(2, kernel, stride)
@@ -68,10 +68,10 @@ def windows_of(outputs: Tensor, kernel: int, stride: int, padding: int) -> Tenso
 
 
 def maps_last(tensor: Tensor) -> Tensor:
-    """Axes (0, maps, height, width) as (0, height, width, maps): in channels last memory, nothing moves."""
+    """Return axes (0, maps, height, width) as (0, height, width, maps): in channels last memory nothing moves."""
     return tensor.permute(0, 2, 3, 1)
 
 
 def maps_second(tensor: Tensor) -> Tensor:
-    """The inverse of `maps_last`."""
+    """Undo `maps_last`."""
     return tensor.permute(0, 3, 1, 2)

@@ -40,7 +40,7 @@ class Layout:
 
 @lru_cache(maxsize=2)
 def downloaded(name: str, root: Path, *, train: bool) -> tuple[Pixels, Classes]:
-    """One part of a data set: from files under `root`, or downloaded where there is a network.
+    """Read one part of a data set from files under `root`, downloaded where there is a network.
 
     Raises:
         InvalidInput: the files are not there and cannot be had, or are damaged.
@@ -64,7 +64,7 @@ def downloaded(name: str, root: Path, *, train: bool) -> tuple[Pixels, Classes]:
 
 @contextmanager
 def locked(root: Path, name: str) -> Iterator[None]:
-    """Alone with the files: the trials of a sweep all come here at once, and one may be downloading."""
+    """Be alone with the files inside: the trials of a sweep all come here at once, and one may be downloading."""
     lock = FileLock(root / f".{name}.lock")
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -79,19 +79,19 @@ def locked(root: Path, name: str) -> Iterator[None]:
 
 
 def present(file: Path) -> Path | None:
-    """The file, or its compressed form, whichever is there."""
+    """Return the file, or its compressed form, whichever is there."""
     forms = (file, file.with_name(f"{file.name}.gz"))
     return next((form for form in forms if form.is_file()), None)
 
 
 def read_idx_pair(files: Sequence[Path]) -> tuple[Pixels, Classes]:
-    """MNIST's two files of one part."""
+    """Read MNIST's two files of one part."""
     images, labels = files
     return read_idx(images, axes=3)[..., None], read_idx(labels, axes=1).astype(np.int64)
 
 
 def read_idx(file: Path, *, axes: int) -> NDArray[np.uint8]:
-    """One array in the idx layout: two zeros, 8 for bytes, the number of axes, their lengths, the values."""
+    """Read one array in the idx layout: two zeros, 8 for bytes, the number of axes, their lengths, the values."""
     content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     head = 4 + 4 * axes
     if len(content) < head or content[:4] != bytes((0, 0, 8, axes)):
@@ -103,7 +103,7 @@ def read_idx(file: Path, *, axes: int) -> NDArray[np.uint8]:
 
 
 def read_cifar(files: Sequence[Path]) -> tuple[Pixels, Classes]:
-    """CIFAR-10's batches: pickled dictionaries of rows of 3,072 bytes, red, green, blue, and a list of labels."""
+    """Read CIFAR-10's batches: pickled dictionaries of rows of 3,072 bytes, red, green, blue, and of labels."""
     pixels, classes = [], []
     for file in files:
         batch = unpickled(file.read_bytes())
@@ -116,7 +116,7 @@ def read_cifar(files: Sequence[Path]) -> tuple[Pixels, Classes]:
 
 
 def read_svhn(files: Sequence[Path]) -> tuple[Pixels, Classes]:
-    """SVHN's MATLAB file: X is height × width × channels × images, and the digit 0 is labelled 10."""
+    """Read SVHN's MATLAB file: X is height × width × channels × images, and the digit 0 is labelled 10."""
     from scipy.io import loadmat
 
     tables = loadmat(files[0])
@@ -129,28 +129,28 @@ def read_svhn(files: Sequence[Path]) -> tuple[Pixels, Classes]:
 
 
 def download_mnist(root: Path, _train: bool) -> object:
-    """Both parts of MNIST."""
+    """Download both parts of MNIST."""
     from torchvision.datasets import MNIST
 
     return MNIST(str(root), download=True)
 
 
 def download_fashion_mnist(root: Path, _train: bool) -> object:
-    """Both parts of Fashion-MNIST."""
+    """Download both parts of Fashion-MNIST."""
     from torchvision.datasets import FashionMNIST
 
     return FashionMNIST(str(root), download=True)
 
 
 def download_cifar10(root: Path, _train: bool) -> object:
-    """Both parts of CIFAR-10."""
+    """Download both parts of CIFAR-10."""
     from torchvision.datasets import CIFAR10
 
     return CIFAR10(str(root), download=True)
 
 
 def download_svhn(root: Path, train: bool) -> object:
-    """One part of SVHN."""
+    """Download one part of SVHN."""
     from torchvision.datasets import SVHN
 
     return SVHN(str(root), split="train" if train else "test", download=True)

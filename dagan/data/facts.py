@@ -56,7 +56,7 @@ FOLDER_SIZE, FOLDER_CHANNELS = 32, 3
 def facts(
     dataset: str, *, folder: Path | None = None, image_size: int | None = None, channels: int | None = None
 ) -> Facts:
-    """The facts of a built-in data set, or of a folder of images that goes by the name `dataset`.
+    """Return the facts of a built-in data set, or of a folder of images that goes by the name `dataset`.
 
     Raises:
         InvalidInput: an unknown name, or a folder that is not one sub-folder of images per class.
@@ -73,13 +73,13 @@ def facts(
 
 
 def folder_facts(name: str, folder: Path, image_size: int, channels: int) -> Facts:
-    """Facts of an image folder, read from its directory listing alone; no image is opened."""
+    """Return the facts of an image folder from its directory listing alone; no image is opened."""
     return listed_facts(name, folder, image_size, channels, state(folder))
 
 
 @lru_cache(maxsize=32)
 def listed_facts(name: str, place: Path, image_size: int, channels: int, _state: tuple[int, ...]) -> Facts:
-    """`folder_facts`, from memory where the folder has not changed: a study asks thousands of times."""
+    """Return `folder_facts`, from memory where the folder has not changed: a study asks thousands of times."""
     folder = image_folder(place)
     train, least = folder.train, 2 if folder.has_test else 3  # one of three is set aside for the test
     problems = [

@@ -38,7 +38,7 @@ class ImageFolder:
         return {"train", "test"} <= self.folders
 
     def path(self, part: Part) -> Path:
-        """Where one part lies, for messages: all of it where it is not cut into train and test."""
+        """Return where one part lies, for messages: all of it where it is not cut into train and test."""
         return self.place / part if self.has_test else self.place
 
     @cached_property
@@ -52,7 +52,7 @@ class ImageFolder:
         return self.classes("test/") if self.has_test else {}
 
     def classes(self, prefix: str) -> dict[str, tuple[str, ...]]:
-        """Images by the folder below the prefix that they are in."""
+        """Group the images by the folder below the prefix that they are in."""
         below = {name.removeprefix(prefix) for name in self.folders if name.startswith(prefix)}
         names = sorted(name for name in below if is_class(name))
         found: dict[str, list[str]] = {name: [] for name in names}
@@ -72,7 +72,7 @@ class ImageFolder:
 
     @contextmanager
     def opened(self) -> Iterator[Read]:
-        """A function from the name of an image to its content."""
+        """Yield a function from the name of an image to its content."""
         if self.entries is None:
             yield lambda name: (self.place / name).read_bytes()
             return
@@ -82,18 +82,18 @@ class ImageFolder:
 
 
 def image_folder(place: Path) -> ImageFolder:
-    """What a folder or zip holds, from memory where it has not changed: a study asks thousands of times."""
+    """List a folder or zip, from memory where it has not changed: a study asks thousands of times."""
     return remembered(place, state(place))
 
 
 @lru_cache(maxsize=8)
 def remembered(place: Path, _state: tuple[int, ...]) -> ImageFolder:
-    """`listed`, kept for as long as the folder or zip stays as it is."""
+    """Remember `listed` for as long as the folder or zip stays as it is."""
     return listed(place)
 
 
 def state(place: Path) -> tuple[int, ...]:
-    """When a folder or one of its sub-folders last gained or lost a file, or a zip was last written.
+    """Return when a folder or one of its sub-folders last gained or lost a file, or a zip was last written.
 
     Raises:
         InvalidInput: neither a folder nor a zip.
@@ -126,7 +126,7 @@ def is_zip(place: Path) -> bool:
 
 
 def listed(place: Path) -> ImageFolder:
-    """What a folder or zip holds now.
+    """List what a folder or zip holds now.
 
     Raises:
         InvalidInput: neither a folder nor a zip that can be read.
@@ -135,7 +135,7 @@ def listed(place: Path) -> ImageFolder:
 
 
 def listed_folder(place: Path) -> ImageFolder:
-    """What a folder holds; links to folders are not followed further than to a class."""
+    """List what a folder holds; links to folders are not followed further than to a class."""
     sizes, folders = {}, set()
     for file in place.rglob("*"):
         name = file.relative_to(place).as_posix()
@@ -151,7 +151,7 @@ def listed_folder(place: Path) -> ImageFolder:
 
 
 def listed_zip(place: Path) -> ImageFolder:
-    """What a zip of a folder holds; one folder around everything else is looked through."""
+    """List what a zip of a folder holds; one folder around everything else is looked through."""
     try:
         with zipfile.ZipFile(place) as file:
             infos = {entry_name(info): info for info in file.infolist()}
@@ -173,7 +173,7 @@ def listed_zip(place: Path) -> ImageFolder:
 
 
 def entry_name(info: zipfile.ZipInfo) -> str:
-    """The name of an entry as it was meant: some programs write UTF-8 without saying so, and some backslashes."""
+    """Return the name of an entry as it was meant: some programs write UTF-8 without saying so, or backslashes."""
     name = info.filename
     if not info.flag_bits & UTF8_NAME:
         with suppress(UnicodeError):
@@ -182,7 +182,7 @@ def entry_name(info: zipfile.ZipInfo) -> str:
 
 
 def wrapper(folders: set[str], images: list[str]) -> str:
-    """The prefix of the one folder around everything in a zip, or nothing where there is none."""
+    """Return the prefix of the one folder around everything in a zip, or nothing where there is none."""
     tops = [name for name in folders if "/" not in name and is_class(name)]
     around = f"{tops[0]}/" if len(tops) == 1 else ""
     within = all(image.startswith((around, ".")) for image in images)
@@ -190,7 +190,7 @@ def wrapper(folders: set[str], images: list[str]) -> str:
 
 
 def in_order(sizes: Mapping[str, int]) -> dict[str, int]:
-    """The same in the order of the names, folder by folder."""
+    """Sort by name, folder by folder."""
     return {name: sizes[name] for name in sorted(sizes, key=lambda name: name.split("/"))}
 
 

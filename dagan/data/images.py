@@ -19,12 +19,12 @@ Pixels = NDArray[np.uint8]
 
 
 def fingerprint(place: Path) -> str:
-    """A hash of the names and sizes of the images in a folder, or in a zip of one, as it is now."""
+    """Hash the names and sizes of the images in a folder, or in a zip of one, as it is now."""
     return listed(place).fingerprint
 
 
 def read_images(folder: ImageFolder, names: list[str], size: int, channels: int) -> Pixels:
-    """The named images, whatever their size and mode, as square ones of the configured size and channels.
+    """Read the named images, whatever their size and mode, as square ones of the given size and channels.
 
     The shorter side is scaled to the size and the middle cut out. Palettes are looked up, an alpha channel is laid
     on white, the orientation that a camera noted is applied.
@@ -52,13 +52,13 @@ UNREADABLE = (
 
 
 def unreadable(file: Path, error: Exception) -> Problem:
-    """The problem with a file that could not be read."""
+    """Return the problem with a file that could not be read."""
     reason = "is not an image" if isinstance(error, UnidentifiedImageError) else f"cannot be read ({error})"
     return Problem("data.folder", f"{file} {reason}. Mend or remove it.")
 
 
 def read_image(file: Path | BytesIO, size: int, channels: int) -> Pixels:
-    """One image, shape (size, size, channels)."""
+    """Read one image, shape (size, size, channels)."""
     with Image.open(file) as opened:
         image = ImageOps.exif_transpose(opened)
         if image.mode.startswith("I;16") or image.mode in ("I", "F"):

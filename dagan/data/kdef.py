@@ -35,13 +35,13 @@ class Portraits:
     """Gender and identity, such as F01."""
 
     def pixels(self, indices: Indices, size: int, channels: int) -> Pixels:
-        """The chosen images, cut square around the middle."""
+        """Read the chosen images, cut square around the middle."""
         names = list(self.folder.sizes)
         return read_images(self.folder, [names[index] for index in indices], size, channels)
 
 
 def portraits(root: Path) -> Portraits:
-    """What the folder of KDEF below a root holds; names that say nothing are told of and passed over.
+    """List the folder of KDEF below a root, with a warning of names that say nothing, which are left out.
 
     Raises:
         InvalidInput: no such folder, or too few persons in it.
@@ -71,7 +71,7 @@ def portraits(root: Path) -> Portraits:
 
 
 def kdef_folder(root: Path) -> Path:
-    """The folder that holds AF01, AF02, …: as KDEF is packed, or less deep."""
+    """Find the folder that holds AF01, AF02, …: as KDEF is packed, or less deep."""
     for place in (root / "KDEF_and_AKDEF" / "KDEF", root / "KDEF", root):
         if place.is_dir() and any(PERSON_FOLDER.fullmatch(entry.name) for entry in place.iterdir()):
             return place

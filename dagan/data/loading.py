@@ -50,7 +50,7 @@ def source_of(facts: Facts, *, folder: Path | None, root: Path) -> Source:
 
 
 def folder_source(facts: Facts, place: Path) -> Source:
-    """A folder of images, or a zip of one."""
+    """Open a folder of images, or a zip of one."""
     folder = image_folder(place)
 
     def read(classes: dict[str, tuple[str, ...]], indices: Indices | None = None) -> Pixels:
@@ -70,7 +70,7 @@ def folder_source(facts: Facts, place: Path) -> Source:
 
 @lru_cache(maxsize=1)
 def digits() -> tuple[Pixels, NDArray[np.int64]]:
-    """The 1,797 handwritten digits of 8x8 pixels that scikit-learn brings along; values 0…16 become 0…255."""
+    """Read the 1,797 handwritten digits of 8x8 pixels that scikit-learn brings along; values 0…16 become 0…255."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -1,4 +1,4 @@
-"""Which image serves which purpose: test, tuning half, final half, subset, validation. DESIGN §4.2.
+"""Which image serves which purpose: test, tuning half, final half, subset, validation.
 
 Everything here is decided by hashes of names, indices and seeds, so a split is the same on every machine
 and in every version of every library, and no seed can move an image from one half to the other.
@@ -36,7 +36,7 @@ class Split:
 
 
 def ranked(units: Units, *key: object) -> Units:
-    """The units in an order that depends on nothing but the key: by the hash of (key, unit)."""
+    """Sort units in an order that depends on nothing but the key: by the hash of (key, unit)."""
     prefix = "/".join(map(str, key))
     return np.array(
         sorted(units.tolist(), key=lambda unit: hashlib.sha256(f"{prefix}/{unit}".encode()).digest()),
@@ -45,7 +45,7 @@ def ranked(units: Units, *key: object) -> Units:
 
 
 def capacity(per_class: Sequence[int], *, has_test: bool, validation: str) -> int:
-    """The most samples per class that both phases can draw: what every half of every class holds.
+    """Return the most samples per class that both phases can draw: what every half of every class holds.
 
     With `held_out` validation one image per class at least is left over for validation. Where groups are
     dealt out, a group gives one image of each class, and `per_class` is the number of groups.
@@ -114,7 +114,7 @@ def dealt(
     validation: str,
     validation_fraction: float,
 ) -> tuple[Units, Units, Units]:
-    """Of the units of one class, or of all groups: those to train on, to validate with and to test with."""
+    """Deal out the units of one class, or all groups: those to train on, to validate with and to test with."""
     pool = ranked(units, dataset, "split")
     test, pool = (pool[:0], pool) if has_test else np.split(pool, [len(pool) // TEST_SHARE])
     half = len(pool) // 2
@@ -131,13 +131,13 @@ def dealt(
 
 
 def held_within(samples_per_class: int, validation_fraction: float, phase: Phase) -> int:
-    """How many of the images of each class, or of the groups, `within` sets aside: in search one at the least."""
+    """Return how many images of each class, or groups, `within` sets aside: in search one at the least."""
     share = min(max(1, round(validation_fraction * samples_per_class)), samples_per_class - 1)
     return share if phase == "search" else 0
 
 
 def whole_groups(labels: NDArray[np.int64], groups: Groups, dataset: str) -> Groups:
-    """The names of the groups that have an image of every class; the others are told of and left out."""
+    """Return the names of the groups that have an image of every class; a warning names the others."""
     classes = len(np.unique(labels))
     names = np.unique(groups)
     whole = np.array([len(np.unique(labels[groups == name])) == classes for name in names], dtype=bool)
@@ -149,11 +149,11 @@ def whole_groups(labels: NDArray[np.int64], groups: Groups, dataset: str) -> Gro
 
 
 def one_of_each(labels: NDArray[np.int64], groups: Groups, names: Groups) -> Indices:
-    """The first image of each class of each of the named groups, class by class."""
+    """Return the first image of each class of each of the named groups, class by class."""
     first = [np.flatnonzero((labels == label) & (groups == name))[0] for label in np.unique(labels) for name in names]
     return np.array(first, dtype=np.int64)
 
 
 def all_of(groups: Groups, names: Groups) -> Indices:
-    """Every image of the named groups."""
+    """Return every image of the named groups."""
     return np.flatnonzero(np.isin(groups, names)).astype(np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def latin1(text: str, encoding: str) -> bytes:
-    """What pickles of the second protocol use for bytes; no codec but theirs."""
+    """Encode text as pickles of the second protocol ask for; no codec but theirs."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"bytes in {encoding!r} are not read")
     return text.encode("latin1")
@@ -33,7 +33,7 @@ class ArrayUnpickler(pickle.Unpickler):
     """Admits arrays, and what Python writes without a name: numbers, text, bytes, lists, tuples, dictionaries."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """An admitted callable.
+        """Return an admitted callable.
 
         Raises:
             UnpicklingError: any other.
@@ -44,7 +44,7 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def unpickled(content: bytes) -> Any:
-    """The value in a pickle of arrays and containers; text of Python 2 comes as bytes.
+    """Read the value in a pickle of arrays and containers; text of Python 2 comes as bytes.
 
     Raises:
         UnpicklingError: the pickle asks for anything else. Damaged pickles raise whatever Python raises.

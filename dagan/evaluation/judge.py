@@ -1,4 +1,4 @@
-"""The judge: one classifier per data set that has seen no image of any subset that it judges. ALGORITHM §7.
+"""The judge: one classifier per data set that has seen no image of any subset that it judges.
 
 Subsets of the confirm phase all come from the final half of the training pool; the judge is a training of `c_aug` on
 the other half, the tuning half, and opens no test image. Its pooled features take the place of Inception's.
@@ -61,7 +61,7 @@ class Judge:
 
 
 def judge_config(config: Config, settings: Mapping[str, Any] | None = None) -> Config:
-    """What the judge of a config's data set is trained by: the same for all configs of that data set.
+    """Return the config that the judge of a data set is trained by: the same for all configs of that data set.
 
     Its images are as many of the tuning half as every class has, up to `MOST_IMAGES`.
 
@@ -96,7 +96,7 @@ def judge_of(
     settings: Mapping[str, Any] | None = None,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> Judge:
-    """The judge of a config's data set: read from `folder` where it lies there, else trained, and kept there.
+    """Return the judge of a config's data set: read from `folder` if it is there, else trained and kept there.
 
     `settings` override those of the judge (a nested mapping as for `Config.of`): a smaller network, fewer iterations.
     Files are named by the signature of all that the judge was trained by; a damaged one counts as absent.
@@ -126,7 +126,7 @@ def judge_of(
 
 
 def trained_judge(config: Config, heartbeat: Callable[[], None] = lambda: None) -> Judge:
-    """A judge from the training that its config names."""
+    """Train a judge."""
     training = Training(config)
     for _ in training.events(every=config.classifier.iterations):
         heartbeat()
@@ -138,7 +138,7 @@ def trained_judge(config: Config, heartbeat: Callable[[], None] = lambda: None) 
 
 
 def keep(judge: Judge, path: Path) -> None:
-    """Write the judge's weights, and beside them what they are; whole files only."""
+    """Write the judge's weights, and beside them what they are."""
     tensors = judge.network.state_dict() | {"scale": judge.scale}
     weights = save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()})
     record = {
@@ -153,7 +153,7 @@ def keep(judge: Judge, path: Path) -> None:
 
 
 def kept_judge(config: Config, path: Path) -> Judge | None:
-    """The judge that was kept, or None where it is not there or damaged."""
+    """Read the judge that was kept; None where it is not there or damaged."""
     try:
         record, weights = json.loads(path.with_suffix(".json").read_bytes()), path.read_bytes()
     except (FileNotFoundError, ValueError):

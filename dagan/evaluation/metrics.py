@@ -89,7 +89,7 @@ def kernel_distance(
     subsets: int = 100,
     size: int = 1000,
 ) -> KernelDistance:
-    """KID: the squared discrepancy of random subsets, `size` images of each side or half of the smaller side.
+    """Return KID: the squared discrepancy of random subsets, `size` images of each side or half of the smaller one.
 
     `random` is a CPU generator, so the subsets are the same on every device.
     """
@@ -103,7 +103,7 @@ def kernel_distance(
 
 
 def cover(real: RealFeatures, generated: GeneratedFeatures, neighbours: int = 5) -> Cover:
-    """Density and coverage, from the ball of each real image that reaches to its k-th nearest other real image.
+    """Return density and coverage, from the ball of each real image to its k-th nearest other real image.
 
     density = (1 / kM) Σ_j Σ_i 1[y_j in ball of x_i];  coverage = (1 / N) Σ_i 1[some y_j in ball of x_i],
     for N real x and M generated y. Naeem et al. 2020. k is at most N − 1.
@@ -118,7 +118,7 @@ def cover(real: RealFeatures, generated: GeneratedFeatures, neighbours: int = 5)
 
 
 def memorisation(train: RealFeatures, held_out: Features, generated: GeneratedFeatures) -> Memorisation:
-    """Whether generated images lie nearer to the training images than unseen real ones do."""
+    """Measure whether generated images lie nearer to the training images than unseen real ones do."""
     usual, own = nearest(held_out, train), nearest(generated, train)
     return Memorisation(
         ratio=float(own.median() / usual.median()),
@@ -127,6 +127,6 @@ def memorisation(train: RealFeatures, held_out: Features, generated: GeneratedFe
 
 
 def nearest(points: Features, among: RealFeatures) -> Tensor:
-    """The Euclidean distance of each point to the nearest one among others, shape (points,)."""
+    """Return the Euclidean distance of each point to the nearest one among others, shape (points,)."""
     among = among.double()
     return torch.cat([torch.cdist(some.double(), among).amin(dim=1) for some in points.split(CHUNK)])

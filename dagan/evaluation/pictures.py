@@ -13,14 +13,14 @@ Grid = NDArray[np.uint8]
 
 
 def pixels(images: Images) -> NDArray[np.uint8]:
-    """Images in [−1, 1] as 0…255, shape (images, height, width, channels)."""
+    """Convert images in [−1, 1] to 0…255, shape (images, height, width, channels)."""
     scaled = ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
     return scaled.permute(0, 2, 3, 1).cpu().numpy()
 
 
 @torch.no_grad()
 def generated_grid(training: Training, columns: int = 8) -> Grid:
-    """Fresh images of every class, from latents of a stream of their own."""
+    """Draw images of every class, from latents of a stream of their own."""
     classes = len(training.config.facts.classes)
     # Batch norm works with the batch at hand: one batch holds all classes alike, as in training.
     labels = torch.arange(classes, device=training.machine.device).repeat(max(columns, 16))
@@ -30,7 +30,7 @@ def generated_grid(training: Training, columns: int = 8) -> Grid:
 
 
 def real_grid(train: Labelled, classes: int, columns: int = 8) -> Grid:
-    """The first training images of every class, repeated where there are fewer."""
+    """Return the first training images of every class, repeated where there are fewer."""
     rows = []
     for label in range(classes):
         index = torch.nonzero(train.labels == label)[:, 0]

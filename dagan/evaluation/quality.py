@@ -1,4 +1,4 @@
-"""How good the images are that a training generates, by a judge that knows other images only. ALGORITHM §7.
+"""How good the images are that a training generates, by a judge that knows other images only.
 
     training = Training(config)           # phase confirm, validation held_out
     for _ in training.run():
@@ -147,12 +147,12 @@ def check(training: Training, judge: Judge) -> None:
 
 
 def identity(config: Config) -> dict[str, object]:
-    """What tells one data set from another."""
+    """Return what tells one data set from another."""
     return config.data.model_dump(include={"dataset", "fingerprint", "image_size", "channels"})
 
 
 def some_of(images: Labelled, most: int, random: torch.Generator) -> Labelled:
-    """All of the images, or so many drawn from them."""
+    """Return all of the images, or so many drawn from them."""
     if len(images) <= most:
         return images
     chosen = torch.randperm(len(images), generator=random)[:most].to(images.labels.device)
@@ -162,7 +162,7 @@ def some_of(images: Labelled, most: int, random: torch.Generator) -> Labelled:
 def class_covers(
     real: RealFeatures, generated: GeneratedFeatures, labels: Labels, classes: tuple[str, ...]
 ) -> dict[str, Cover]:
-    """Density and coverage of each class that has two images or more; row by row the same labels on both sides."""
+    """Return density and coverage of each class with two images or more; both sides have the same labels row by row."""
     covers = {}
     for label, name in enumerate(classes):
         own = labels == label
@@ -174,7 +174,7 @@ def class_covers(
 def gan_train(
     training: Training, reference: Labelled, per_class: int, heartbeat: Callable[[], None] = lambda: None
 ) -> float | None:
-    """Accuracy on real images of a classifier trained on generated ones alone; None where its training diverged.
+    """Return the accuracy on real images of a classifier trained on generated ones; None where that diverged.
 
     GAN-train of Shmelkov et al. 2018; the classification accuracy score of Ravuri & Vinyals 2019.
     """
@@ -189,11 +189,11 @@ def gan_train(
 
 
 def plain(config: Config) -> Config:
-    """The config of `c` with the same network, classifier settings and seed."""
+    """Return the config of `c` with the same network, classifier settings and seed."""
     chosen = flatten(config.model_dump(mode="json"))
     return Config.of(nest({key: value for key, value in chosen.items() if reaches(key, "c")} | {"method": "c"}))
 
 
 def share(hits: torch.Tensor) -> float:
-    """Share of hits, 0…1."""
+    """Return the share of hits, 0…1."""
     return float(hits.double().mean())

@@ -15,7 +15,7 @@ from dagan.stages import Stage
 
 
 def discriminator(config: Config, random: torch.Generator, stage: Stage = "classification") -> Discriminator:
-    """The classifier, or D of stage 1, with fresh weights, or ImageNet's.
+    """Return the classifier, or D of stage 1, with fresh weights, or ImageNet's.
 
     Raises:
         InvalidInput: ImageNet's weights cannot be had.
@@ -49,7 +49,7 @@ def discriminator(config: Config, random: torch.Generator, stage: Stage = "class
 
 
 def unstarted(config: Config) -> Config:
-    """The config for networks whose weights come from elsewhere: ImageNet's need not be found first."""
+    """Return the config for networks whose weights come from elsewhere: ImageNet's need not be found first."""
     return config.model_copy(update={"network": config.network.model_copy(update={"pretrained": None})})
 
 

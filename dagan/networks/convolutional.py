@@ -92,12 +92,12 @@ class ConvolutionalGenerator(Generator):
             rows(self.upward)[-1].normalise(learns=True)
 
     def forward(self, latents: Latents, labels: Labels) -> Images:
-        """Images of the given classes."""
+        """Return images of the given classes."""
         images = torch.tanh(rows(self.upward)[-1](self.before_last(latents, labels)))
         return images.reshape(len(latents), -1, *images.shape[2:])
 
     def before_last(self, latents: Latents, labels: Labels) -> Tensor:
-        """The input of the last layer."""
+        """Return the input of the last layer."""
         # Networks of their own, one per class, need no label.
         label = one_hot(labels, self.classes).to(latents.dtype) if self.groups == 1 else None
         inputs = grouped(latents, self.groups) if label is None else torch.cat([latents, label], dim=1)

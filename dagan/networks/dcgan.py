@@ -52,7 +52,7 @@ class DenseDiscriminator(Discriminator):
 
     @torch.no_grad()
     def statistics(self, images: Images) -> Statistics:
-        """Mean and variance of the units on these images, as all of them in one batch would have."""
+        """Return mean and variance of the units on these images, as all of them in one batch would have."""
         units, statistics = self.flattened(images, None), Statistics()
         for layer, norm in zip(rows(self.hidden), self.norms, strict=True):
             units = torch.cat([layer(some).float() for some in units.split(CHUNK)])
@@ -87,7 +87,7 @@ class UpwardGenerator(Generator):
         self.norms.extend(nn.BatchNorm2d(groups * layer.outputs, track_running_stats=False) for layer in rest[:-1])
 
     def forward(self, latents: Latents, labels: Labels) -> Images:
-        """Images of the given classes."""
+        """Return images of the given classes."""
         if self.groups == 1:
             inputs = torch.cat([latents, one_hot(labels, self.classes).to(latents.dtype)], dim=1)
         else:  # networks of their own, one per class, need no label

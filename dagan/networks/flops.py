@@ -10,7 +10,7 @@ from dagan.stages import Stage
 
 
 def pflop(config: Config, *, stage: Stage, iterations: int) -> float:
-    """Counted operations of some iterations of a stage, in 1e15; a multiply-add counts as two.
+    """Count the operations of some iterations of a stage, in 1e15; a multiply-add counts as two.
 
     A backward pass costs two forward passes: one for the gradient of the weights, one for that of the input.
     Images drawn in order to train D need no backward pass through G, and G's steps none for D's weights.
@@ -30,7 +30,7 @@ def pflop(config: Config, *, stage: Stage, iterations: int) -> float:
 
 
 def classification_work(config: Config, discriminator: int, generator: int, iterations: int) -> int:
-    """Multiply-adds of the first iterations of stage 2."""
+    """Count the multiply-adds of the first iterations of stage 2."""
     settings, batch = config.classifier, config.classifier.batch_size
     if settings.generated == "offline":
         real = real_per_class(config)
@@ -46,45 +46,45 @@ def classification_work(config: Config, discriminator: int, generator: int, iter
 
 
 def drawn_images(config: Config, iteration: int) -> int:
-    """Generated images that join the batch of an iteration of stage 2, counted from 0: round(r·B)."""
+    """Return how many generated images join the batch of an iteration of stage 2, counted from 0: round(r·B)."""
     settings = config.classifier
     left = 1 - iteration / settings.iterations if settings.augmentation_schedule == "linear" else 1.0
     return round(settings.augmentation_ratio * left * settings.batch_size)
 
 
 def made_online(config: Config, drawn: int) -> int:
-    """Images that G makes so that so many can be drawn: whole batches; of each class's own GAN two at least."""
+    """Return how many images G makes so that so many can be drawn: whole batches; per-class GANs make two at least."""
     whole = config.classifier.batch_size * math.ceil(drawn / config.classifier.batch_size)
     separate = group_count(config)
     return whole if separate == 1 or not whole else separate * max(2, math.ceil(whole / separate))
 
 
 def made_offline(config: Config) -> int:
-    """Images that G makes so that `offline_per_class` can be drawn: whole batches, the classes in turn."""
+    """Return how many images G makes so that `offline_per_class` can be drawn: whole batches, the classes in turn."""
     classes = len(config.facts.classes)
     per_batch = max(2, round(config.classifier.batch_size / classes))
     return classes * per_batch * math.ceil(offline_per_class(config) / per_batch)
 
 
 def offline_per_class(config: Config) -> int:
-    """Generated images of each class that join the training images once: round(r·n), n being those trained on."""
+    """Return how many generated images of each class join the training images once: round(r·n), of n trained on."""
     return round(config.classifier.augmentation_ratio * real_per_class(config))
 
 
 def real_per_class(config: Config) -> int:
-    """Real images of each class that are trained on: all that the seed draws, but for those held back `within`."""
+    """Return how many real images of each class are trained on: all that the seed draws, less those held back."""
     data = config.data
     held = held_within(data.samples_per_class, data.validation_fraction, data.phase)
     return data.samples_per_class - (held if data.validation == "within" else 0)
 
 
 def group_count(config: Config) -> int:
-    """How many GANs stage 1 trains at once: one per class where each class has its own."""
+    """Return how many GANs stage 1 trains at once: K where each class has its own, else 1."""
     return len(config.facts.classes) if config.row.adversary == "binary" else 1
 
 
 def stage_1_batch(config: Config) -> int:
-    """Real images per batch of stage 1: B, or where each class has its own GAN a multiple of K near B.
+    """Return the real images per batch of stage 1: B, or with per-class GANs a multiple of K near B.
 
     A single image has no batch statistics, so each GAN gets two at least.
     """

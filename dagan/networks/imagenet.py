@@ -17,7 +17,7 @@ SHA256_PREFIX = "397923af"
 
 
 def imagenet_weights(file: Path | None, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """The weights by their names in torchvision, of exactly these shapes; `file` in place of torchvision's cache.
+    """Read the weights by their names in torchvision, of exactly these shapes; `file` in place of torch's cache.
 
     Raises:
         InvalidInput: a file that is not there, cannot be had, or is not the one that the signature promises.
@@ -37,7 +37,7 @@ def imagenet_weights(file: Path | None, shapes: Mapping[str, tuple[int, ...]]) -
 
 
 def checked(file: Path) -> Path:
-    """The file, if its bytes are the published ones."""
+    """Return the file, if its bytes are the published ones."""
     try:
         with file.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -49,7 +49,7 @@ def checked(file: Path) -> Path:
 
 
 def fetched() -> Path:
-    """Torchvision's file in torch's own cache; downloaded where it is not there yet."""
+    """Return torchvision's file in torch's own cache; downloaded where it is not there yet."""
     from torchvision.models import VGG16_Weights
 
     url: str = VGG16_Weights.IMAGENET1K_V1.url
@@ -69,6 +69,6 @@ def fetched() -> Path:
 
 
 def not_vgg(file: Path, why: str) -> InvalidInput:
-    """The refusal of a file."""
+    """Return the refusal of a file, to be raised."""
     remedy = "Give its path, or none to take it from torch's cache."
     return refuse("network.weights", f"{file} must be torchvision's vgg16-397923af.pth, but {why}. {remedy}")

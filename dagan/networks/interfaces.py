@@ -39,7 +39,7 @@ class Generator(nn.Module):
     """G(z, y) → images in [−1, 1]."""
 
     def forward(self, latents: Latents, labels: Labels) -> Images:
-        """Images of the given classes."""
+        """Return images of the given classes."""
         raise NotImplementedError
 
     def fit_weight_norm(self, latents: Latents, labels: Labels) -> None:

@@ -39,7 +39,7 @@ class Weighted(nn.Module):
         self.scale = nn.Parameter(torch.ones(len(self.bias)), requires_grad=learns)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The layer's output, before any non-linearity."""
+        """Return the layer's output, before any non-linearity."""
         layer, weight = self.layer, self.normalised_weight()
         if layer.kind == "conv":
             return conv2d(inputs, weight, self.bias, layer.stride, layer.padding, groups=self.groups)
@@ -54,7 +54,7 @@ class Weighted(nn.Module):
         return outputs.flatten(1) + self.bias
 
     def normalised_weight(self) -> Tensor:
-        """The weight that is applied."""
+        """Return the weight that is applied."""
         if self.scale is None:
             return self.weight
         if self.layer.kind != "transposed":

@@ -60,7 +60,7 @@ GENERATOR_MAPS = {"digits": 128, "conv32": 512, "dcgan64": 512, "vgg16": 512}
 
 
 def discriminator_layers(config: Config, stage: Stage = "classification") -> list[Layer]:
-    """Of the classifier, or of D in stage 1: the two differ where a method's D does not go on as the classifier."""
+    """List the layers of the classifier, or of D in stage 1; they differ where D does not go on as the classifier."""
     classes = len(config.facts.classes)
     outputs, labels = config.row.classifier_outputs(classes), 0
     if stage == "generation" and not config.row.continues:
@@ -73,7 +73,7 @@ def discriminator_layers(config: Config, stage: Stage = "classification") -> lis
 
 
 def convolutional_layers(config: Config, labels: int) -> list[Layer]:
-    """Two blocks of 3x3 convolutions, one unpadded 3x3, 1x1 convolutions; global average pool and linear follow."""
+    """List two blocks of 3x3 convolutions, one unpadded 3x3, 1x1 convolutions; average pool and linear follow."""
     pattern, size, channels = PATTERNS[config.network.name], config.facts.image_size, config.facts.channels + labels
     layers = []
     for maps in pattern.maps:
@@ -90,14 +90,14 @@ def convolutional_layers(config: Config, labels: int) -> list[Layer]:
 
 
 def dense_layers(config: Config, labels: int) -> list[Layer]:
-    """Linear layers from the flattened image, the label joined to it where D is conditioned."""
+    """List linear layers from the flattened image, the label joined to it where D is conditioned."""
     units = [scaled(units, config) for units in DENSE_UNITS]
     inputs = [config.facts.channels * config.facts.image_size**2 + labels, *units]
     return [Layer("linear", before, after, 1, 1, 0, 1) for before, after in zip(inputs, units, strict=False)]
 
 
 def vgg_layers(config: Config, labels: int) -> list[Layer]:
-    """VGG-16, configuration D of Simonyan & Zisserman 2015: 13 convolutions and two hidden layers."""
+    """List VGG-16, configuration D of Simonyan & Zisserman 2015: 13 convolutions and two hidden layers."""
     size, channels, layers = config.facts.image_size, 3 + labels, []  # grey images are repeated to three channels
     for block in VGG_MAPS:
         for index, maps in enumerate(block):
@@ -113,7 +113,7 @@ def vgg_layers(config: Config, labels: int) -> list[Layer]:
 
 
 def generator_layers(config: Config) -> list[Layer]:
-    """G: linear, then transposed convolutions of stride 2, as many as lead from an odd size or 4 to the image size.
+    """List G's: linear, then as many stride-2 transposed convolutions as lead from an odd size or 4 to the image's.
 
     5x5, the label joined to the input of each where G is conditioned; with `dcgan64` 4x4, the label joined to z alone.
     """
@@ -135,5 +135,5 @@ def generator_layers(config: Config) -> list[Layer]:
 
 
 def scaled(maps: int, config: Config) -> int:
-    """A number of maps times the width multiplier, at least 1."""
+    """Return a number of maps times the width multiplier, at least 1."""
     return max(1, round(maps * config.network.width))

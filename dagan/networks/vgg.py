@@ -63,7 +63,7 @@ class Vgg(Discriminator):
         return grouped(images, self.groups)
 
     def named_rows(self) -> dict[str, Weighted]:
-        """The layers below the head by their names in torchvision, which numbers what has no weights too."""
+        """Return the layers below the head by their names in torchvision, which numbers what has no weights too."""
         named, position = {}, 0
         for layer in rows(self.convolutions):
             named[f"features.{position}"] = layer
@@ -71,7 +71,7 @@ class Vgg(Discriminator):
         return named | {f"classifier.{3 * index}": layer for index, layer in enumerate(rows(self.hidden))}
 
     def imagenet_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The names and shapes of ImageNet's weights for a network of this width."""
+        """Return the names and shapes of ImageNet's weights for a network of this width."""
         shapes: dict[str, tuple[int, ...]] = {}
         for name, row in self.named_rows().items():
             kernel = row.weight.shape[2:]

@@ -1,4 +1,4 @@
-"""Classical augmentation of a whole batch on its device: one random affine map and light per image. ALGORITHM §4."""
+"""Classical augmentation of a whole batch on its device: one random affine map and light per image."""
 
 import math
 
@@ -10,7 +10,7 @@ from dagan.shapes import Images
 
 
 def augmented(images: Images, settings: Augmentation, random: torch.Generator) -> Images:
-    """Each image turned, shifted, mirrored and lit by draws of its own; what comes in from outside repeats the edge.
+    """Turn, shift, mirror and light each image by draws of its own; what comes in from outside repeats the edge.
 
     Coordinates run from −1 to 1 over the image, so a shift by a share s of its size is a step of 2s; so do values
     from black to white.
@@ -30,7 +30,7 @@ def augmented(images: Images, settings: Augmentation, random: torch.Generator) -
 
 
 def differentiably_augmented(images: Images, policy: str, random: torch.Generator) -> Images:
-    """DiffAugment (Zhao et al. 2020): what D sees of an image in stage 1, so that G too learns through it.
+    """Apply DiffAugment (Zhao et al. 2020): what D sees of an image in stage 1, so that G too learns through it.
 
     `color` shifts brightness by up to ±0.5 (of a range of 2) and scales saturation by 0…2 and contrast by 0.5…1.5;
     `translation` shifts by up to an eighth of the size, grey coming in; `cutout` greys out a square of half the size.
@@ -42,7 +42,7 @@ def differentiably_augmented(images: Images, policy: str, random: torch.Generato
 
 
 def recoloured(images: Images, random: torch.Generator) -> Images:
-    """Brightness, saturation and contrast, each by a draw per image."""
+    """Change brightness, saturation and contrast, each by a draw per image."""
     draws = torch.rand(3, len(images), 1, 1, 1, generator=random, device=images.device)
     images = images + draws[0] - 0.5
     grey = images.mean(dim=1, keepdim=True)
@@ -52,7 +52,7 @@ def recoloured(images: Images, random: torch.Generator) -> Images:
 
 
 def translated(images: Images, random: torch.Generator) -> Images:
-    """Each image moved by whole pixels; 0, the middle grey, comes in."""
+    """Move each image by whole pixels; 0, the middle grey, comes in."""
     reach = round(images.shape[2] / 8)
     offsets = torch.randint(-reach, reach + 1, (2, len(images)), generator=random, device=images.device)
     padded = pad(images, [reach] * 4)
@@ -65,7 +65,7 @@ def translated(images: Images, random: torch.Generator) -> Images:
 
 
 def cut_out(images: Images, random: torch.Generator) -> Images:
-    """A square of half the size, wherever its middle falls, set to 0 in each image."""
+    """Set a square of half the size, wherever its middle falls, to 0 in each image."""
     size = images.shape[2]
     half = size // 2
     middles = torch.randint(0, size + 1 - half % 2, (2, len(images)), generator=random, device=images.device)

@@ -30,8 +30,8 @@ class Batches:
         self.order = BatchOrder(len(images) // self.groups, streams[f"{stage}.batch_order"])
 
     def next(self) -> tuple[Labelled, Tensor]:
-        """The next batch, and which of its images are real; for separate networks one image of each class in turn."""
-        index = in_turn(self.order.next(self.size), self.groups, len(self.images))
+        """Return the next batch, and which of its images are real; for K groups one image of each class in turn."""
+        index = interleaved(self.order.next(self.size), self.groups, len(self.images))
         images, labels, real = self.images.images[index], self.images.labels[index], index < self.real
         if self.settings:
             changed = augmented(images, self.settings, self.random)
@@ -41,17 +41,17 @@ class Batches:
         return Labelled(images, labels), real
 
 
-def in_turn(positions: Tensor, separate: int, images: int) -> Tensor:
-    """Indices of the images at these positions within each of `separate` classes, one of each class in turn.
+def interleaved(positions: Tensor, groups: int, images: int) -> Tensor:
+    """Return indices of the images at these positions within each of `groups` classes, one of each class in turn.
 
     Training images are sorted by class, and there are as many of each.
     """
-    starts = torch.arange(separate, device=positions.device) * (images // separate)
+    starts = torch.arange(groups, device=positions.device) * (images // groups)
     return (positions[:, None] + starts).flatten()
 
 
-def starting_images(train: Labelled, streams: Streams, separate: int = 1) -> Labelled:
-    """Up to 500 training images for the data-dependent start; for separate networks one of each class in turn."""
-    order = BatchOrder(len(train) // separate, streams.fresh("start"))
-    index = in_turn(order.next(min(500, len(train)) // separate), separate, len(train))
+def starting_images(train: Labelled, streams: Streams, groups: int = 1) -> Labelled:
+    """Return up to 500 training images for the data-dependent start; for K groups one of each class in turn."""
+    order = BatchOrder(len(train) // groups, streams.fresh("start"))
+    index = interleaved(order.next(min(500, len(train)) // groups), groups, len(train))
     return Labelled(train.images[index], train.labels[index])

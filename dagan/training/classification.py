@@ -35,7 +35,7 @@ class Classification:
         self.batches = self._batches(train)
 
     def _learner(self, train: Labelled) -> Learner[Discriminator]:
-        """D where it goes on, with its optimiser and average; else a fresh network, for all methods the same."""
+        """Return D where it goes on, with its optimiser and average; else a fresh network, for all methods the same."""
         settings = self.settings
         if settings.start == "warm":
             assert self.generation is not None
@@ -56,7 +56,7 @@ class Classification:
         )
 
     def _batches(self, train: Labelled) -> Batches:
-        """Batches of the training images, with the generated images among them where these are drawn offline."""
+        """Return batches of the training images, with the generated ones among them where these are drawn offline."""
         added = offline_per_class(self.config) if self.settings.generated == "offline" else 0
         if not added:
             return Batches(train, self.config, self.streams, "classification")
@@ -67,7 +67,7 @@ class Classification:
         return Batches(union, self.config, self.streams, "classification", real=len(train))
 
     def step(self, iteration: int) -> dict[str, Tensor]:
-        """One iteration, counted from 0. Eq. (6): each generated image counts as much as each real one."""
+        """Do one iteration, counted from 0. Eq. (6): each generated image counts as much as each real one."""
         settings, self.iteration = self.settings, iteration
         images, labels, real = self.batch(iteration)
         scores = self.scores(self.judged(images)[0])
@@ -85,7 +85,7 @@ class Classification:
         return detached(terms)
 
     def batch(self, iteration: int) -> tuple[Images, Labels, Tensor]:
-        """Real and generated images, their labels, and which of them are real."""
+        """Return real and generated images, their labels, and which of them are real."""
         batch, real = self.batches.next()
         online = self.settings.generated == "online"
         drawn = drawn_images(self.config, iteration) if online else 0
@@ -104,19 +104,19 @@ class Classification:
         return images, labels, torch.arange(len(labels), device=labels.device) < len(batch)
 
     def judged(self, images: Images) -> tuple[Logits, Features]:
-        """The classifier's logits and features, as in training: with noise and dropout."""
+        """Return the classifier's logits and features, as in training: with noise and dropout."""
         images = images.to(memory_format=MEMORY_FORMAT)
         with self.machine.autocast():
             logits, features = self.learner.network(images, random=self.streams["classification.noise"])
         return logits.float(), features.float()
 
     def scores(self, logits: Logits) -> ClassLogits:
-        """One score per class from the classifier's logits: the rule of training and of prediction alike."""
+        """Return one score per class from the classifier's logits: the rule of training and of prediction alike."""
         return self.trained.scores_of(logits)
 
     @torch.no_grad()
     def statistics(self) -> Statistics:
-        """What the averaged classifier must know to judge an image by itself; with batch norm, of images as it learns.
+        """Return the batch-norm statistics by which the averaged classifier judges an image by itself; else none.
 
         Real and generated ones in their shares: by the real ones alone `dagan` with `dcgan64` got 87 and 83 % of
         digits right, by these 97 and 97 (two seeds, 20 images per class).
@@ -135,7 +135,7 @@ class Classification:
             return network.statistics(images)
 
     def state(self) -> dict[str, Any]:
-        """Everything that `restore` needs to go on bit for bit, streams and a D that goes on apart."""
+        """Return everything that `restore` needs to go on bit for bit, streams and a D that goes on apart."""
         own = {} if self.settings.start == "warm" else {"classifier": self.learner.state()}
         return own | {"order": self.batches.order.waiting, "iteration": self.iteration}
 
@@ -148,5 +148,5 @@ class Classification:
 
 
 def mean_of(each: Tensor, chosen: Tensor) -> Tensor:
-    """The mean over the chosen ones; 0 where there are none, as can be in a batch of a union."""
+    """Return the mean over the chosen ones; 0 where there are none, as can be in a batch of a union."""
     return each.where(chosen, 0.0).sum() / chosen.sum().clamp(min=1)

@@ -54,7 +54,7 @@ def training_data(config: Config, device: torch.device) -> TrainingData:
 
 
 def training_images(config: Config, device: torch.device) -> Labelled:
-    """The subset of a config alone: no other image is opened.
+    """Read the subset of a config alone: no other image is opened.
 
     Raises:
         InvalidInput: files that are missing, are not images, or are too few.

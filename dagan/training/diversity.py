@@ -26,13 +26,13 @@ REAL = 64
 
 
 def spread(images: Images) -> Tensor:
-    """Mean Euclidean distance of two different images, in pixels. Two images or more."""
+    """Return the mean Euclidean distance of two different images, in pixels. Two images or more."""
     pixels = images.flatten(1).double()
     return torch.cdist(pixels, pixels).sum() / (len(pixels) * (len(pixels) - 1))
 
 
 def diversity(generated: Labelled, real: Labelled, classes: tuple[str, ...]) -> dict[str, float]:
-    """Per class, the spread of the generated images over that of the real ones.
+    """Return, per class, the spread of the generated images over that of the real ones.
 
     1: as unlike each other as real images are; 0: one image again and again. Classes with fewer than two real or
     generated images are left out: they have no pair.
@@ -47,7 +47,7 @@ def diversity(generated: Labelled, real: Labelled, classes: tuple[str, ...]) -> 
 
 
 def generated_diversity(generation: Generation, real: Labelled) -> dict[str, float]:
-    """The diversity of what a generator draws now, beside the images that it learns from.
+    """Return the diversity of what a generator draws now, beside the images that it learns from.
 
     Always from the same latents, of a stream of their own: looking changes nothing, and two looks can be compared.
     """
@@ -57,7 +57,7 @@ def generated_diversity(generation: Generation, real: Labelled) -> dict[str, flo
 
 
 def drawn(generation: Generation, labels: Labels, purpose: str) -> Labelled:
-    """One generated image for each of the given labels; equal weights, labels and purpose give equal images."""
+    """Draw one image for each of the given labels; equal weights, labels and purpose give equal images."""
     classes = len(generation.config.facts.classes)
     most = int(torch.bincount(labels).max())
     # From the beginning of the stream each time; classes come in turn, so the j-th of class k is image j·K + k.

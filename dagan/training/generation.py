@@ -1,4 +1,4 @@
-"""Stage 1, data generation: D and G in alternation, for DAGAN and its rivals. ALGORITHM §2, §4."""
+"""Stage 1, data generation: D and G in alternation, for DAGAN and its rivals."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from dagan.training import losses
 from dagan.training.augmentation import differentiably_augmented
 from dagan.training.batches import Batches, starting_images
 from dagan.training.dataset import Labelled
-from dagan.training.inference import TrainedGenerator, fresh_latents, generated, in_turn
+from dagan.training.inference import TrainedGenerator, fresh_latents, generated, label_batches
 from dagan.training.learner import Learner, detached, scheduled
 
 
@@ -52,7 +52,7 @@ class Generation:
         """What stage 2 and pictures are drawn from."""
 
     def step(self, iteration: int) -> dict[str, Tensor]:
-        """One iteration, counted from 0: the G steps and the D steps on one batch. Eq. (1)–(5).
+        """Do one iteration, counted from 0: the G steps and the D steps on one batch. Eq. (1)–(5).
 
         D looks at the real images once: for its own step and, before it, for the features that G is to match. So
         G's steps come first, and all of them see one D; over many iterations the alternation is the same.
@@ -82,11 +82,11 @@ class Generation:
         return detached(terms)
 
     def summed(self, loss: Scalar) -> Scalar:
-        """Of K networks side by side the sum of their losses: a mean over all images would be one K-th of that."""
+        """Turn the mean over a batch into the sum over the K per-class GANs."""
         return loss * self.groups
 
     def generator_losses(self, labels: Labels, matched: Features) -> dict[str, Scalar]:
-        """The terms of eq. (4) on fresh images; feature matching, eq. (5), only where it counts."""
+        """Return the terms of eq. (4) on fresh images; feature matching, eq. (5), only where it counts."""
         gan = self.gan
         generated = self.draw(labels, "generation", graph=True)
         logits, features = self.judged(generated.images, labels)
@@ -98,7 +98,7 @@ class Generation:
         return terms
 
     def judged(self, images: Images, labels: Labels) -> tuple[Logits, Features]:
-        """D's logits and features, as in training: with DiffAugment, noise and dropout."""
+        """Return D's logits and features, as in training: with DiffAugment, noise and dropout."""
         if self.gan.differentiable_augmentation != "none":
             random = self.streams["generation.differentiable_augmentation"]
             images = differentiably_augmented(images, self.gan.differentiable_augmentation, random)
@@ -108,7 +108,7 @@ class Generation:
         return logits.float(), features.float()
 
     def draw(self, labels: Labels, purpose: str, *, graph: bool = False) -> Labelled:
-        """Fresh generated images, from the latents of a purpose's own stream.
+        """Draw generated images, from the latents of a purpose's own stream.
 
         Of the given classes; where each class has its own GAN, of all classes in turn, as many as given or a few
         more. With `graph`, G as it trains; else what stage 2 and pictures get: its average, where it has one.
@@ -123,24 +123,24 @@ class Generation:
 
     @torch.no_grad()
     def sampled(self, per_class: int, random: torch.Generator) -> Labelled:
-        """So many images of each class, the classes in turn, drawn in batches like those of stage 1."""
+        """Draw so many images of each class, the classes in turn, in batches like those of stage 1."""
         average = self.generator.average
         parts = [
             Labelled(self.images_of(average, self.latents(len(labels), random), labels)[:left], labels[:left])
-            for labels, left in in_turn(self.config, per_class, self.machine.device)
+            for labels, left in label_batches(self.config, per_class, self.machine.device)
         ]
         return Labelled(torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts]))
 
     def images_of(self, network: Generator, latents: Latents, labels: Labels) -> Images:
-        """G(z, y)."""
+        """Return G(z, y)."""
         return generated(network, latents, labels, self.machine)
 
     def latents(self, count: int, random: torch.Generator) -> Latents:
-        """z, shape (count, latent_size)."""
+        """Draw z, shape (count, latent_size)."""
         return fresh_latents(self.gan, count, random)
 
     def state(self) -> dict[str, Any]:
-        """Everything that `restore` needs to go on bit for bit, streams apart."""
+        """Return everything that `restore` needs to go on bit for bit, streams apart."""
         return {
             "discriminator": self.discriminator.state(),
             "generator": self.generator.state(),

@@ -41,7 +41,7 @@ class TrainedClassifier:
 
     @torch.no_grad()
     def scores(self, images: Images) -> ClassLogits:
-        """One score per class: the logarithm of a probability, but for a constant.
+        """Return one score per class: the logarithm of a probability, but for a constant.
 
         Raises:
             InvalidInput: images of another size or number of channels.
@@ -60,11 +60,11 @@ class TrainedClassifier:
         return torch.cat(parts)
 
     def scores_of(self, logits: Logits) -> ClassLogits:
-        """One score per class from the network's logits."""
+        """Return one score per class from the network's logits."""
         return losses.CLASS_SCORES[self.form](logits)
 
     def predictions(self, images: Images) -> Labels:
-        """The classes of images."""
+        """Return the classes of images."""
         return self.scores(images).argmax(dim=1)
 
     def accuracy(self, images: Labelled) -> float:
@@ -72,14 +72,14 @@ class TrainedClassifier:
         return int((self.predictions(images.images) == images.labels).sum()) / len(images)
 
     def probabilities(self, images: Images) -> ClassLogits:
-        """p(class | image); the rows sum to 1."""
+        """Return p(class | image); the rows sum to 1."""
         return self.scores(images).softmax(dim=1)
 
 
 class TrainedGenerator:
     """G, or its average where it has one: latents in, images in [−1, 1] out.
 
-    G normalises by the batch at hand, so an image hangs on its batch too. Batches hold all classes alike, in turn;
+    G normalises by the batch at hand, so an image depends on its batch too. Batches hold all classes alike, in turn;
     where each class has its own GAN they have to (`dagan.networks.build`).
     """
 
@@ -92,35 +92,35 @@ class TrainedGenerator:
         return self.config.facts.classes
 
     def latents(self, count: int, random: torch.Generator) -> Latents:
-        """Fresh z, shape (count, latent_size), on the device of G."""
+        """Draw z, shape (count, latent_size), on the device of G."""
         assert self.config.gan is not None
         return fresh_latents(self.config.gan, count, random).to(self.machine.device)
 
     def images(self, latents: Latents, labels: Labels) -> Images:
-        """G(z, y), of whole batches: see the class."""
+        """Return G(z, y), of whole batches: see the class."""
         return generated(self.network, latents, labels, self.machine)
 
     def batches(self, per_class: int, random: torch.Generator) -> Iterator[Labelled]:
-        """So many images of each class, the classes in turn, drawn in batches like those of stage 1.
+        """Yield so many images of each class, the classes in turn, drawn in batches like those of stage 1.
 
         The first images of more are those of fewer.
         """
-        for labels, left in in_turn(self.config, per_class, self.machine.device):
+        for labels, left in label_batches(self.config, per_class, self.machine.device):
             with torch.no_grad():
                 images = self.images(self.latents(len(labels), random), labels)
             yield Labelled(images[:left], labels[:left])
 
     def sampled(self, per_class: int, random: torch.Generator) -> Labelled:
-        """All of `batches` at once."""
+        """Return all of `batches` at once."""
         parts = list(self.batches(per_class, random))
         return Labelled(torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts]))
 
     @torch.no_grad()
     def in_every_class(self, latents: Latents, seed: int = 0) -> PicturesOfLatents:
-        """Images of each z in every class, shape (latents, classes, channels, height, width).
+        """Draw images of each z in every class, shape (latents, classes, channels, height, width).
 
         Each z is drawn in a batch of its own, beside fresh latents that are the same for all of them: so its images
-        hang on itself and on the seed, not on which other latents are asked for.
+        depend on itself and the seed, not on which other latents are asked for.
         """
         classes = len(self.classes)
         turns = max(LEAST_TURNS, turns_of(self.config))
@@ -133,7 +133,7 @@ class TrainedGenerator:
         return torch.stack(rows)
 
     def path(self, points: Latents, steps: int) -> LatentPath:
-        """From point to point in so many steps each, all of the points exactly among them.
+        """Go from point to point in so many steps each, all of the points exactly among them.
 
         In a straight line where z is uniform. Where it is normal along the great circle, as the middle of a
         straight line is shorter than any z that G has learned on (White 2016, arXiv 1609.04468).
@@ -145,7 +145,7 @@ class TrainedGenerator:
 
 
 def form_of(config: Config) -> str:
-    """What the classifier's outputs stand for, as `losses.CLASS_SCORES` has it: K, K+1 or 2K of them."""
+    """Return what the classifier's outputs stand for, as a key of `losses.CLASS_SCORES`: K, K+1 or 2K of them."""
     classes, outputs = len(config.facts.classes), discriminator_layers(config)[-1].outputs
     if outputs == classes:
         return "plain"
@@ -153,25 +153,25 @@ def form_of(config: Config) -> str:
 
 
 def fresh_latents(gan: Gan, count: int, random: torch.Generator) -> Latents:
-    """z, shape (count, latent_size), drawn where the generator of random numbers is."""
+    """Draw z, shape (count, latent_size), on the device of the random generator."""
     z = torch.empty(count, gan.latent_size, device=random.device)
     return z.uniform_(generator=random) if gan.latent == "uniform" else z.normal_(generator=random)
 
 
 def generated(network: Generator, latents: Latents, labels: Labels, machine: Machine) -> Images:
-    """G(z, y), in the precision of the machine."""
+    """Return G(z, y), computed in the precision of the machine."""
     with machine.autocast():
         images: Images = network(latents, labels)
     return images.float()
 
 
 def turns_of(config: Config) -> int:
-    """Images of each class in a batch like those of stage 1."""
+    """Return how many images of each class a batch like those of stage 1 has."""
     return max(2, round(config.classifier.batch_size / len(config.facts.classes)))
 
 
-def in_turn(config: Config, per_class: int, device: torch.device) -> Iterator[tuple[Labels, int]]:
-    """The labels of each whole batch, the classes in turn, and how many of its images are still wanted."""
+def label_batches(config: Config, per_class: int, device: torch.device) -> Iterator[tuple[Labels, int]]:
+    """Yield the labels of each whole batch, the classes in turn, and how many of its images are still wanted."""
     classes = len(config.facts.classes)
     labels = torch.arange(classes, device=device).repeat(turns_of(config))
     for left in range(per_class * classes, 0, -len(labels)):
@@ -179,7 +179,7 @@ def in_turn(config: Config, per_class: int, device: torch.device) -> Iterator[tu
 
 
 def spherical(first: Tensor, second: Tensor, share: float) -> Tensor:
-    """The vector that lies a share of the way from one to another along the great circle."""
+    """Return the vector that lies a share of the way from one to another along the great circle."""
     cosine = torch.dot(first, second) / (first.norm() * second.norm())
     angle = cosine.clamp(-1, 1).acos()
     if angle.sin() < 1e-6:

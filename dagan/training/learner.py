@@ -45,7 +45,7 @@ class Learner(Generic[Network]):
             group |= {"betas": (beta1, 0.999)} if kind == "adam" else {"momentum": beta1}
 
     def update(self, loss: Scalar, learning_rate: float) -> None:
-        """One step down the gradient of a loss, of this network alone; the average follows."""
+        """Take one step down the gradient of a loss, of this network alone; the average follows."""
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         self.optimiser.zero_grad(set_to_none=True)
@@ -67,7 +67,7 @@ class Learner(Generic[Network]):
         return all(bool(parameter.isfinite().all()) for parameter in self.network.parameters())
 
     def state(self) -> dict[str, Any]:
-        """Everything that `restore` needs to go on bit for bit."""
+        """Return everything that `restore` needs to go on bit for bit."""
         return {
             "network": self.network.state_dict(),
             "average": self.average.state_dict() if self.average_decay else {},
@@ -87,11 +87,11 @@ class Learner(Generic[Network]):
 
 
 def scheduled(rate: float, schedule: Schedule, iteration: int, total: int) -> float:
-    """The learning rate of an iteration, counted from 0."""
+    """Return the learning rate of an iteration, counted from 0."""
     done = iteration / total
     return rate * {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[schedule]
 
 
 def detached(terms: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Loss terms without their graphs."""
+    """Return loss terms without their graphs."""
     return {name: term.detach() for name, term in terms.items()}

@@ -1,4 +1,4 @@
-"""The losses of DAGAN and its rivals, one function per equation, numbered as in the DAGAN paper. ALGORITHM §2, §4.
+"""The losses of DAGAN and its rivals, one function per equation, numbered as in the DAGAN paper.
 
 DAGAN's D has 2K outputs; l_i, i < K, speaks for "real and of class i" and l_{K+i} for "generated and of class i".
 `joint` is the paper: one softmax over all 2K. `pairwise` is the authors' released code: stage 1 is a two-way softmax
@@ -92,7 +92,7 @@ def class_feature_matching_loss(real: Features, generated: Features, labels: Lab
 
 
 def distance(difference: Float[Tensor, "*rows features"], norm: str) -> Float[Tensor, "*rows"]:
-    """Mean absolute (l1) or root mean square (l2) over the features, so that λ does not hang on their number."""
+    """Return the mean absolute (l1) or root mean square (l2) over the features: λ does not depend on their number."""
     if norm == "l1":
         return difference.abs().mean(dim=-1)
     # The root of an exact zero has no gradient.
@@ -106,7 +106,7 @@ def realness(logits: Logits, labels: Labels) -> Float[Tensor, " batch"]:
 
 
 def classes_of(logits: Logits) -> int:
-    """K, from 2K outputs."""
+    """Return K, from 2K outputs."""
     return logits.shape[1] // 2
 
 
