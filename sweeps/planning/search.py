@@ -7,6 +7,7 @@ outcome is a function of the study file alone, not of the number of workers, of 
 killed on the way. A suggestion that the ledger knows is taken from there; a finished study asks Optuna nothing.
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +23,7 @@ from sweeps.records.ledger import Entry, Ledger
 from sweeps.records.snapshot_store import SnapshotKey
 from sweeps.study.design import Point
 from sweeps.study.schema import Cell, Study
+from sweeps.study.space import Parameter
 
 
 class MethodSearch:
@@ -36,23 +38,13 @@ class MethodSearch:
         budget = study.search.budget
         self.closed = budget is None
         """Whether there will be no more suggestions."""
-        self.key = digest_of(self._decisive())
+        self.key = search_key(study, self._base_config, self.space)
         where = f"{cell.dataset.name}/{cell.samples_per_class}/{method}/{label}"
         self._sampler = Sampler(self.space, f"{study.seed}/{where}")
         self._budget = SearchBudget(budget.pflop) if budget and budget.pflop is not None else None
         self._ended = 0
         self._next: Suggestion | None = None
         """Asked for, but not yet known to be affordable."""
-
-    def _decisive(self) -> dict[str, Any]:
-        """Everything that decides the suggestions but earlier results: not the budget, which may be extended."""
-        search = self.study.search.model_dump(mode="json", exclude={"budget", "parameters"})
-        return {
-            "seed": self.study.seed,
-            "base": self._base_config.signature,
-            "space": {key: value.model_dump(mode="json") for key, value in self.space.items()},
-            **search,
-        }
 
     @cached_property
     def _base_config(self) -> Config:
@@ -182,6 +174,17 @@ class MethodSearch:
         return {key: flat[key] for key in self.space if fits(key, self.space[key], flat[key])}
 
     def _reused(self, number: int, known: list[Suggestion]) -> dict[str, Any]:
-        """With `reuse`, the best known settings of stage 1 for every second suggestion; else none."""
+        """The best known settings of stage 1, for every second suggestion of a search with `reuse`; else none."""
         best = best_of(known) if self.study.search.reuse and number % 2 else None
         return {key: value for key, value in best.settings.items() if affects_stage_1(key)} if best else {}
+
+
+def search_key(study: Study, base: Config, space: Mapping[str, Parameter]) -> str:
+    """Hash of everything that decides the suggestions but earlier results: not the budget, which may be extended."""
+    decisive = {
+        "seed": study.seed,
+        "base": base.signature,
+        "space": {key: value.model_dump(mode="json") for key, value in space.items()},
+        **study.search.model_dump(mode="json", exclude={"budget", "parameters"}),
+    }
+    return digest_of(decisive)

@@ -22,7 +22,7 @@ StageEnds = tuple[SnapshotKey, ...]
 
 @dataclass(frozen=True)
 class Start:
-    """From where a trial starts, and the snapshots that it writes on its way."""
+    """The snapshots that a trial starts from, and those that it writes on its way."""
 
     snapshots: tuple[SnapshotKey, ...]
     """Snapshots to go on from, the furthest first; if none is usable, from nothing."""

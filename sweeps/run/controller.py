@@ -23,8 +23,8 @@ MAX_LOSSES = 3
 
 
 @dataclass
-class Start:
-    """One start of a trial: it runs under one id of the executor."""
+class RunningTrial:
+    """A trial that runs under one id of the executor."""
 
     trial: Trial
     report: Report | None = None
@@ -56,7 +56,7 @@ class Controller:
     listeners: Sequence[Listener] = ()
     failure: Exception | None = None
     """What ends the run before its time."""
-    running: dict[str, Start] = field(default_factory=dict)
+    running: dict[str, RunningTrial] = field(default_factory=dict)
     """By the executor's id."""
     histories: dict[str, History] = field(default_factory=dict)
     """By signature."""
@@ -71,7 +71,7 @@ class Controller:
         """Return the next trial, which runs under this id from now on; None if none can start now."""
         trial = self.again.pop(0) if self.again else self.plan.next()
         if trial:
-            self.running[run_id] = Start(trial)
+            self.running[run_id] = RunningTrial(trial)
             self.history(trial).starts += 1
             for listener in self.listeners:
                 listener.started(trial)
@@ -144,7 +144,10 @@ class Controller:
         if self._goes_on(run, lost=lost):
             self.again.append(run.trial)
             return
-        entry = self._entry(run, lost=lost)
+        if run.outcome and run.outcome.refused:
+            self.failure = InvalidInput([Problem(run.trial.name, run.outcome.error or "")])
+            raise self.failure
+        entry = entry_of(run, self.plan.study.name, starts=self.history(run.trial).starts, lost=lost)
         if entry is None:
             return
         try:
@@ -161,7 +164,7 @@ class Controller:
         for listener in self.listeners:
             listener.noticed(trial, text, again=again)
 
-    def _goes_on(self, run: Start, *, lost: bool) -> bool:
+    def _goes_on(self, run: RunningTrial, *, lost: bool) -> bool:
         """Whether a trial that has ended starts again: after its first lack of memory, or not too many losses."""
         history = self.history(run.trial)
         if run.outcome:
@@ -182,40 +185,38 @@ class Controller:
             self.notice(run.trial, "its worker was lost; it goes on elsewhere", again=True)
         return again
 
-    def _entry(self, run: Start, *, lost: bool) -> Entry | None:
-        """The ledger entry of a trial that has ended; None if it was interrupted."""
-        report, outcome = run.report, run.outcome
-        if outcome and outcome.refused:
-            self.failure = InvalidInput([Problem(run.trial.name, outcome.error or "")])
-            raise self.failure
-        if outcome is None:
-            if run.stopping and report:
-                outcome = Outcome("stopped", validation_accuracy=report.validation_accuracy)
-            elif lost:
-                outcome = Outcome("failed", error=f"its worker process was lost {MAX_LOSSES + 1} times")
-            else:
-                return None
-        last = outcome if outcome.curve is not None else report
-        spent = outcome.spent or (report.spent if report else Spent())
-        provenance = outcome.provenance or (report.provenance if report else {})
-        return Entry(
-            **run.trial.identity(self.plan.study.name),
-            **vars(spent),
-            status=outcome.status,
-            validation_accuracy=outcome.validation_accuracy,
-            test_accuracy=outcome.test_accuracy,
-            error=outcome.error,
-            warning=outcome.warning,
-            quality=outcome.quality,
-            curve=(last.curve if last else None) or [],
-            provenance=provenance | {"starts": self.history(run.trial).starts},
-        )
-
     def _delete(self, keys: Iterable[SnapshotKey]) -> None:
         for key in keys:
             # What cannot be removed now is in nobody's way.
             with contextlib.suppress(Exception):
                 self.store.delete(key.name)
+
+
+def entry_of(run: RunningTrial, study: str, *, starts: int, lost: bool) -> Entry | None:
+    """The ledger entry of a trial that has ended; None if it was interrupted."""
+    report, outcome = run.report, run.outcome
+    if outcome is None:
+        if run.stopping and report:
+            outcome = Outcome("stopped", validation_accuracy=report.validation_accuracy)
+        elif lost:
+            outcome = Outcome("failed", error=f"its worker process was lost {MAX_LOSSES + 1} times")
+        else:
+            return None
+    last = outcome if outcome.curve is not None else report
+    spent = outcome.spent or (report.spent if report else Spent())
+    provenance = outcome.provenance or (report.provenance if report else {})
+    return Entry(
+        **run.trial.identity(study),
+        **vars(spent),
+        status=outcome.status,
+        validation_accuracy=outcome.validation_accuracy,
+        test_accuracy=outcome.test_accuracy,
+        error=outcome.error,
+        warning=outcome.warning,
+        quality=outcome.quality,
+        curve=(last.curve if last else None) or [],
+        provenance=provenance | {"starts": starts},
+    )
 
 
 def pictures_of(trial: Trial) -> str:

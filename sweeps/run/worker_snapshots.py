@@ -22,7 +22,7 @@ class TrialSnapshots:
     """Reads and writes the snapshots of one trial. A store that cannot be written costs the snapshot, not the trial."""
 
     def __init__(self, store: SnapshotStore, config: Config, *, shared: bool) -> None:
-        """With `shared` false the snapshots are of this config alone, for its own crashes."""
+        """Set up for one config; with `shared` false its snapshots are for its own crashes alone."""
         self.store, self.config, self.shared = store, config, shared
         self.inherited = NOTHING
         """What other trials had done when this one began."""

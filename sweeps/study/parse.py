@@ -1,4 +1,4 @@
-"""From a nested mapping to a study: everything that is wrong with it is collected and said at once."""
+"""Parsing a study: a nested mapping becomes a Study, or everything that is wrong with it is said at once."""
 
 import copy
 import json

@@ -111,7 +111,7 @@ def require_common_view(study: Study, check: StorageCheck, nodes: Iterable[Mappi
 
 
 def paths_by_key(study: Study) -> dict[str, list[str]]:
-    """By the key of the study, the files and folders on this machine that its trials will read."""
+    """The files and folders on this machine that a study's trials will read, by the key of the study."""
     found: dict[str, set[Path]] = {"datasets": set(), "base.network.weights": set()}
     for config in configs_of(study):
         found["datasets"].update(image_files_of(config))

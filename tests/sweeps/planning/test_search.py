@@ -1,4 +1,4 @@
-"""The plan's decisions: the same whatever the workers do (DESIGN §4.6), played without Ray."""
+"""The plan's decisions: the same whatever the workers do, played without Ray."""
 
 import random
 from pathlib import Path
