@@ -10,11 +10,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from synthetic import METHODS, table
 
-from analysis import ResultsError, compare, explore, load, means
-from analysis.accounting.costs import costs
-from analysis.accounting.outcomes import counts
+from analysis import ResultsError, compare, explore, means
 from analysis.comparison.verdicts import ALPHA
-from analysis.search.suggestions import best_suggestions, search_progress
 from analysis.statistics.power import detectable_difference
 
 CLEAR = [0.80, 0.81, 0.79, 0.82, 0.78, 0.80, 0.83, 0.77, 0.80, 0.81, 0.79, 0.80]
@@ -198,64 +195,3 @@ def test_false_claims_stay_below_five_per_cent_of_families():
         rows = compare(table(noise), {"dagan_aug": ["c", "c_aug"], "dagan": ["c"]})
         claimed += rows["verdict"].str.contains("better|worse").any()
     assert claimed / 100 <= ALPHA + 3 * math.sqrt(ALPHA * (1 - ALPHA) / 100)
-
-
-def test_means_count_what_did_not_complete():
-    row = means(table({"c": [0.5, 0.7, None]})).iloc[0]
-    assert (row["n"], row["mean"], row["diverged"]) == (2, pytest.approx(0.6), 1)
-    only_failures = means(table({"c": [None]})).iloc[0]
-    assert only_failures["n"] == 0
-    assert math.isnan(only_failures["mean"])
-
-
-def test_means_leave_out_trials_that_were_stopped():
-    results = table({"c": [0.5, 0.9]})
-    results.loc[1, "status"] = "stopped"  # its accuracy is that of a shorter training
-    row = means(results).iloc[0]
-    assert (row["n"], row["mean"], row["stopped"]) == (1, 0.5, 1)
-
-
-def test_means_read_no_search_trial(make_study):
-    results = load(make_study())
-    confirm = results[results["phase"] == "confirm"]
-    expected = confirm.groupby(["samples_per_class", "method"])["test_accuracy"].mean()
-    for row in means(results).itertuples():
-        assert row.mean == pytest.approx(expected[row.samples_per_class, row.method])
-        assert row.n == 8
-
-
-def test_counts_against_a_plan(make_study):
-    results = load(make_study(sizes=(5,)))
-    plan = {"dataset": "digits", "samples_per_class": 5, "method": "c"}
-    planned = pd.DataFrame([plan | {"phase": "search", "trials": 8}, plan | {"phase": "confirm", "trials": 10}])
-    planned = pd.concat([planned, pd.DataFrame([plan | {"phase": "confirm", "method": "cgan", "trials": 4}])])
-    rows = counts(results, planned).set_index(["phase", "method"])
-    assert rows.loc[("search", "c"), ["planned", "completed", "stopped", "missing"]].tolist() == [8, 6, 2, 0]
-    assert rows.loc[("confirm", "c"), ["planned", "completed", "missing"]].tolist() == [10, 8, 2]
-    assert rows.loc[("confirm", "cgan"), ["planned", "completed", "missing"]].tolist() == [4, 0, 4]
-    assert counts(results)["missing"].isna().all()
-
-
-def test_a_surplus_in_one_cell_does_not_hide_what_another_lacks(make_study):
-    results = load(make_study(methods=("c",), seeds=8))
-    plan = [{"phase": "confirm", "dataset": "digits", "samples_per_class": n, "method": "c"} for n in (5, 20)]
-    planned = pd.DataFrame([plan[0] | {"trials": 4}, plan[1] | {"trials": 12}])
-    rows = counts(results, planned).set_index("phase")
-    assert rows.loc["confirm", "missing"] == 4
-
-
-def test_costs_include_every_outcome():
-    row = costs(table({"c": [0.5, None, 0.7]})).iloc[0]
-    assert (row["trials"], row["pflop"]) == (3, 1.5)
-
-
-def test_best_so_far_ignores_stopped_trials_and_averages_seeds():
-    results = table({"c": [None] * 5}, phase="search")
-    results["trial"] = pd.array([0, 0, 1, 2, 3], dtype="Int64")
-    results["validation_accuracy"] = [0.5, 0.7, 0.9, 0.65, 0.8]
-    results["status"] = ["completed", "completed", "stopped", "completed", "completed"]
-    progress = search_progress(results)
-    assert progress["best"].tolist() == pytest.approx([0.6, 0.6, 0.65, 0.8])
-    assert progress["tried"].tolist() == [1, 2, 3, 4]
-    assert progress["pflop_so_far"].tolist() == [1.0, 1.5, 2.0, 2.5]
-    assert best_suggestions(results)["trial"].tolist() == [3]

@@ -1,4 +1,4 @@
-"""What a search tells of its settings: importance, ends of the space, responses, shares of outcomes."""
+"""Parameters of a search: importance, ends of their ranges, responses."""
 
 import math
 
@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 from synthetic import PARAMETERS, table
 
-from analysis import ResultsError, edges, importance, outcome_shares, responses
+from analysis import ResultsError, edges, importance, responses
 from analysis.search.space import searched
-from analysis.search.suggestions import suggestions
 
 SPACE = {
     "gan.weight": {"distribution": "log_uniform_values", "min": 0.01, "max": 10.0},
@@ -114,16 +113,6 @@ def test_the_space_is_read_from_the_study(make_study):
         searched({"x": 3})
 
 
-def test_suggestions_average_their_seeds():
-    results = pd.concat([search(2), search(2).assign(seed=7)], ignore_index=True)
-    results["validation_accuracy"] = [0.5, 0.6, 0.7, 0.9]
-    results["status"] = ["completed", "stopped", "completed", "diverged"]
-    rows = suggestions(results)
-    assert rows["accuracy"].tolist() == pytest.approx([0.6, 0.6])
-    assert rows["completed"].tolist() == [True, False]
-    assert rows["stopped"].tolist() == [False, True]
-
-
 def test_responses_in_bins():
     rows = responses(search(), ["gan.weight", "gan.loss", "classifier.iterations", "classifier.decay"], bins=4)
     weight = rows[rows["parameter"] == "gan.weight"]
@@ -147,12 +136,3 @@ def test_responses_to_a_quotient_and_with_unfinished_suggestions():
     upper = results[(quotient > rows["to"].iloc[0]) & (results["status"] == "completed")]
     assert rows["mean"].iloc[1] == pytest.approx(upper["validation_accuracy"].mean())
     assert responses(results, ["nothing"]).empty
-
-
-def test_outcomes_that_did_not_occur_may_still():
-    results = search(8)
-    results.loc[:1, "status"] = "diverged"
-    rows = outcome_shares(results).set_index("outcome")
-    assert rows.loc["diverged", ["trials", "count", "share"]].tolist() == [8, 2, 0.25]
-    assert rows.loc["oom", "high"] == pytest.approx(1 - 0.025 ** (1 / 8))
-    assert rows["count"].sum() == 8
