@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from trainings import bits, in_stage_2, ran, stored
+from trainings import EACH_GAN, EACH_METHOD, bits, in_stage_2, ran, stored
 
 from dagan.methods import METHODS
 from dagan.training.training import Training, train
@@ -10,9 +10,7 @@ from dagan.training.training import Training, train
 GANS = [method for method, row in METHODS.items() if row.adversary]
 
 
-@pytest.mark.parametrize(
-    "method", [pytest.param(m, marks=[pytest.mark.slow] * row.augmented) for m, row in METHODS.items()]
-)
+@pytest.mark.parametrize("method", EACH_METHOD)
 def test_it_learns(make_config, method):
     settings = {"classifier.iterations": 60, "network.width": 0.5, "classifier.learning_rate": 3e-3}
     assert train(make_config(method, settings)).test_accuracy > 0.3  # chance: 0.1
@@ -126,7 +124,7 @@ SWITCHES = {
 }
 
 
-@pytest.mark.parametrize("method", GANS)
+@pytest.mark.parametrize("method", EACH_GAN)
 @pytest.mark.parametrize("stage_2", ["generated", "augmentation_schedule"])
 def test_resumed_equals_straight_through_with_every_switch_turned(make_config, method, stage_2):
     """Of what stage 2 does with generated images one or the other; where D can go on, it does in one of the two."""

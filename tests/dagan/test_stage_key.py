@@ -4,7 +4,7 @@ from functools import cache
 
 import pytest
 import torch
-from trainings import bits, outcome, stored
+from trainings import EACH_GAN, EACH_METHOD, bits, outcome, stored
 
 from dagan.config import Config
 from dagan.errors import InvalidInput
@@ -14,7 +14,6 @@ from dagan.stage_key import stage_key
 from dagan.training.progress import Checkpoint
 from dagan.training.training import Training
 
-GANS = [method for method, row in METHODS.items() if row.adversary]
 OF_STAGE_2_ALONE = {
     "classifier.iterations",
     "classifier.start",
@@ -80,7 +79,7 @@ def test_stage_1_is_the_same_to_the_bit_without_them(after_stage_1, other_values
     assert after_stage_1((key, other_values[key])) == after_stage_1()
 
 
-@pytest.mark.parametrize("method", GANS)
+@pytest.mark.parametrize("method", EACH_GAN)
 def test_another_kg_kc_and_ratio_go_on_from_a_shared_stage_1(make_config, method):
     """At a reported iteration, between two reports, and at the end of the stage that is left behind."""
     short = {"gan.iterations": 3, "classifier.iterations": 2}
@@ -95,7 +94,7 @@ def test_another_kg_kc_and_ratio_go_on_from_a_shared_stage_1(make_config, method
         assert gone_on(config, state) == other, place
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EACH_METHOD)
 def test_another_kc_goes_on_from_a_shared_stage_2(make_config, method):
     short = {"gan.iterations": 1} if METHODS[method].adversary else {}
     states, expected = states_of(

@@ -73,7 +73,7 @@ def refusal(config):
 
 
 @pytest.mark.parametrize("legacy", [True, False])
-@pytest.mark.parametrize("method", ["c", "dagan", "cgan", "vanilla_gan"])
+@pytest.mark.parametrize("method", ["c", "dagan", "cgan", pytest.param("vanilla_gan", marks=pytest.mark.slow)])
 def test_d_starts_from_the_file_that_is_given(config, state, publish, tmp_path, offline, method, legacy):
     file = tmp_path / "weights.pth"
     torch.save(state, file, _use_new_zipfile_serialization=not legacy)  # torchvision's file has the older form
