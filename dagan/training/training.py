@@ -142,22 +142,12 @@ class Training:
 
     def result(self) -> Result:
         """Return the outcome, once, after the training has ended: this is where test images are looked at."""
-        if (status := self.status) == "running":
+        if self.status == "running":
             raise RuntimeError("the training is still running; iterate `run` to its end first")
         if self._tested:
             raise RuntimeError("the result was already taken; test images are looked at once")
         self._tested = True
-        return Result(
-            status,
-            validation_accuracy=self.accuracy(self.data.validation) if status == "completed" else None,
-            test_accuracy=self.accuracy(self.data.test) if status == "completed" else None,
-            iterations=sum(self.iterations.values()),
-            pflop=sum(pflop(self.config, stage=stage, iterations=self.iterations[stage]) for stage in STAGES),
-            wall_seconds=self.wall_seconds,
-            error=self.error,
-            warning=self.warning,
-            curve=[asdict(progress) for progress in self.curve],
-        )
+        return outcome(self)
 
     def state(self) -> dict[str, Any]:
         """Return the complete state; every training with its stage key can `restore` it and go on bit for bit.
@@ -233,6 +223,22 @@ def report(training: Training) -> Iterator[Progress]:
     )
     history.report(progress)
     yield progress
+
+
+def outcome(training: Training) -> Result:
+    """Return what a training came to; one that diverged is not measured."""
+    config, completed = training.config, training.status == "completed"
+    return Result(
+        "completed" if completed else "diverged",
+        validation_accuracy=training.accuracy(training.data.validation) if completed else None,
+        test_accuracy=training.accuracy(training.data.test) if completed else None,
+        iterations=sum(training.iterations.values()),
+        pflop=sum(pflop(config, stage=stage, iterations=training.iterations[stage]) for stage in STAGES),
+        wall_seconds=training.wall_seconds,
+        error=training.error,
+        warning=training.warning,
+        curve=[asdict(progress) for progress in training.curve],
+    )
 
 
 def check_state(state: Mapping[str, Any], config: Config, precision: str) -> None:
