@@ -24,7 +24,7 @@ from safetensors.torch import save as as_safetensors
 from torch import Tensor, nn
 
 from dagan.compute.device import MEMORY_FORMAT, machine
-from dagan.compute.streams import Streams
+from dagan.compute.random_streams import Streams
 from dagan.config import Config, signature_of
 from dagan.data.facts import Facts
 from dagan.errors import InvalidInput, refuse

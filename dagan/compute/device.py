@@ -11,7 +11,7 @@ from dagan.errors import refuse
 MEMORY_FORMAT = torch.channels_last
 """Of images and weights. D's: 3 to 15 % faster steps than NCHW on one AVX-512 core, in float32 and in bfloat16.
 
-G's: up to 5 % with `dcgan64` on two, as fast elsewhere, and the gradients of `dagan.compute.transposed` need no copies.
+G's: up to 5 % with `dcgan64` on two, as fast elsewhere, and the gradients of `transposed_convolution` need no copies.
 """
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from dagan.compute.device import MEMORY_FORMAT, machine
-from dagan.compute.streams import Streams
+from dagan.compute.random_streams import Streams
 from dagan.config import Config
 from dagan.data.splits import capacity
 from dagan.errors import refuse

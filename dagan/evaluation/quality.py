@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 import torch
 
-from dagan.compute.streams import Streams
+from dagan.compute.random_streams import Streams
 from dagan.config import Config
 from dagan.defaults import reaches
 from dagan.errors import InvalidInput, Problem, refuse
-from dagan.evaluation.judge import Judge
-from dagan.evaluation.metrics import (
+from dagan.evaluation.image_metrics import (
     Cover,
     KernelDistance,
     Memorisation,
@@ -27,6 +26,7 @@ from dagan.evaluation.metrics import (
     kernel_distance,
     memorisation,
 )
+from dagan.evaluation.judge import Judge
 from dagan.nested import flatten, nest
 from dagan.shapes import GeneratedFeatures, Labels, RealFeatures
 from dagan.training.dataset import Labelled, TrainingData

@@ -6,10 +6,10 @@ from dagan.config import Config
 from dagan.networks.convolutional import ConvolutionalDiscriminator, ConvolutionalGenerator
 from dagan.networks.dcgan import DenseDiscriminator, UpwardGenerator
 from dagan.networks.flops import group_count
-from dagan.networks.imagenet import imagenet_weights
+from dagan.networks.imagenet_weights import imagenet_weights
 from dagan.networks.interfaces import Discriminator, Generator
+from dagan.networks.layer_tables import discriminator_layers, generator_layers
 from dagan.networks.layers import initialise
-from dagan.networks.tables import discriminator_layers, generator_layers
 from dagan.networks.vgg import Vgg
 from dagan.stages import Stage
 

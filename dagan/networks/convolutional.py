@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, one_hot
 
-from dagan.compute.noise import dropout, noisy
+from dagan.compute.random_numbers import dropout, noisy
 from dagan.networks.interfaces import Discriminator, Generator
+from dagan.networks.layer_tables import Layer
 from dagan.networks.layers import SLOPE, Weighted, grouped, rows, standardise, with_label
-from dagan.networks.tables import Layer
 from dagan.shapes import Features, Images, Labels, Latents, Logits
 
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, leaky_relu, leaky_relu_, one_hot
 
-from dagan.compute.noise import noisy
+from dagan.compute.random_numbers import noisy
 from dagan.networks.interfaces import Discriminator, Generator, Statistics
+from dagan.networks.layer_tables import Layer
 from dagan.networks.layers import SLOPE, Weighted, grouped, rows
-from dagan.networks.tables import Layer
 from dagan.shapes import Features, Images, Labels, Latents, Logits
 
 CHUNK = 500

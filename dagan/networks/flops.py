@@ -5,7 +5,7 @@ from collections import Counter
 
 from dagan.config import Config
 from dagan.data.splits import held_within
-from dagan.networks.tables import discriminator_layers, generator_layers
+from dagan.networks.layer_tables import discriminator_layers, generator_layers
 from dagan.stages import Stage
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
 
-from dagan.compute.transposed import transposed_convolution
-from dagan.networks.tables import Layer
+from dagan.compute.transposed_convolution import transposed_convolution
+from dagan.networks.layer_tables import Layer
 
 SLOPE = 0.2
 """Of every leaky ReLU."""

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, max_pool2d, one_hot, relu_
 
-from dagan.compute.noise import dropout, noisy
+from dagan.compute.random_numbers import dropout, noisy
 from dagan.networks.interfaces import Discriminator
+from dagan.networks.layer_tables import VGG_POOLED, Layer
 from dagan.networks.layers import INITIAL_STD, Weighted, grouped, rows, with_label
-from dagan.networks.tables import VGG_POOLED, Layer
 from dagan.shapes import Features, Images, Labels, Logits
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

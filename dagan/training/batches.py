@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from dagan.compute.streams import BatchOrder, Streams
+from dagan.compute.random_streams import BatchOrder, Streams
 from dagan.config import Config
 from dagan.networks.flops import group_count, stage_1_batch
 from dagan.stages import Stage

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dagan.compute.device import MEMORY_FORMAT, Machine
-from dagan.compute.streams import Streams
+from dagan.compute.random_streams import Streams
 from dagan.config import Config
 from dagan.networks import build as networks
 from dagan.networks.flops import drawn_images, offline_per_class, real_per_class

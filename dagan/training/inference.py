@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from dagan.compute.device import MEMORY_FORMAT, Machine
-from dagan.compute.streams import Streams
+from dagan.compute.random_streams import Streams
 from dagan.config import Config
 from dagan.errors import refuse
 from dagan.networks.interfaces import Discriminator, Generator, Statistics
-from dagan.networks.tables import discriminator_layers
+from dagan.networks.layer_tables import discriminator_layers
 from dagan.settings import Gan
 from dagan.shapes import ClassLogits, Images, Labels, LatentPath, Latents, Logits, PicturesOfLatents
 from dagan.training import losses

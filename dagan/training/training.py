@@ -17,7 +17,7 @@ import torch
 
 from dagan.compute.device import machine
 from dagan.compute.memory import keep_freed_memory
-from dagan.compute.streams import Streams
+from dagan.compute.random_streams import Streams
 from dagan.config import Config
 from dagan.errors import refuse
 from dagan.networks.flops import pflop

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from analysis.data.pictures import Pixels
 from analysis.plots.image_sheet import Panel, sheet
-from dagan.compute.streams import Streams
+from dagan.compute.random_streams import Streams
 from dagan.config import Config, facts_of
 from dagan.errors import InvalidInput, Problem, refuse
 from dagan.evaluation.pictures import pixels, real_grid

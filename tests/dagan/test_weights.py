@@ -9,7 +9,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from dagan.compute.streams import Streams
+from dagan.compute.random_streams import Streams
 from dagan.errors import InvalidInput
 from dagan.training.training import Training
 from dagan.weights import load, save

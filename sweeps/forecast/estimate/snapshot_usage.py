@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dagan.config import Config
 from dagan.networks.flops import group_count
-from dagan.networks.tables import Layer, discriminator_layers, generator_layers
+from dagan.networks.layer_tables import Layer, discriminator_layers, generator_layers
 from dagan.settings import Optimiser
 from dagan.stages import Stage, stages_of
 from sweeps.forecast.estimate.draft import Draft

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from dagan.errors import InvalidInput
+from dagan.evaluation.image_metrics import cover
 from dagan.evaluation.judge import judge_of
-from dagan.evaluation.metrics import cover
 from dagan.evaluation.quality import Quality, class_covers, plain, quality
 from dagan.training.dataset import Labelled, TrainingData, training_data
 from dagan.training.training import Training

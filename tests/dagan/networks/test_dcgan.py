@@ -13,7 +13,7 @@ from dagan.methods import METHODS
 from dagan.nested import merged
 from dagan.networks.build import discriminator, generator
 from dagan.networks.flops import pflop
-from dagan.networks.tables import discriminator_layers, generator_layers
+from dagan.networks.layer_tables import discriminator_layers, generator_layers
 from dagan.training.training import Training
 
 

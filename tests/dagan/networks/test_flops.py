@@ -12,7 +12,7 @@ from dagan.defaults import reaches
 from dagan.methods import METHODS
 from dagan.nested import merged, nest
 from dagan.networks.flops import pflop, stage_1_batch
-from dagan.networks.tables import discriminator_layers, generator_layers
+from dagan.networks.layer_tables import discriminator_layers, generator_layers
 from dagan.training.training import Training
 
 GANS = [method for method, row in METHODS.items() if row.adversary and not row.augmented]

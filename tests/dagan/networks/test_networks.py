@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch.nn.utils.parametrizations import weight_norm
 
-from dagan.compute.streams import Streams
+from dagan.compute.random_streams import Streams
 from dagan.config import Config
 from dagan.nested import merged
 from dagan.networks.build import discriminator, generator
+from dagan.networks.layer_tables import Layer, discriminator_layers, generator_layers
 from dagan.networks.layers import Weighted
-from dagan.networks.tables import Layer, discriminator_layers, generator_layers
 from dagan.training.training import Training
 
 

@@ -14,10 +14,10 @@ from dagan.errors import InvalidInput
 from dagan.methods import METHODS
 from dagan.nested import merged
 from dagan.networks import build as networks
-from dagan.networks import imagenet
+from dagan.networks import imagenet_weights
 from dagan.networks.build import discriminator, generator
 from dagan.networks.flops import pflop
-from dagan.networks.tables import discriminator_layers, generator_layers
+from dagan.networks.layer_tables import discriminator_layers, generator_layers
 from dagan.networks.vgg import IMAGENET_MEAN, IMAGENET_STD, Vgg
 from dagan.training.training import Training
 
@@ -260,7 +260,7 @@ def test_pflop_is_what_pytorch_counts_on_real_steps(pictures):
 def test_networks_whose_weights_come_from_a_file_do_not_look_for_imagenets(pictures, monkeypatch):
     config = pictures(network={"name": "vgg16", "pretrained": False, "width": 1 / 32})
     pretrained = config.model_copy(update={"network": config.network.model_copy(update={"pretrained": True})})
-    monkeypatch.setattr(imagenet, "imagenet_weights", lambda *args: pytest.fail("it was looked for"))
+    monkeypatch.setattr(imagenet_weights, "imagenet_weights", lambda *args: pytest.fail("it was looked for"))
     made = networks.discriminator(networks.unstarted(pretrained), torch.Generator().manual_seed(0))
     alike = networks.discriminator(config, torch.Generator().manual_seed(0))
     assert {k: v.shape for k, v in made.state_dict().items()} == {k: v.shape for k, v in alike.state_dict().items()}

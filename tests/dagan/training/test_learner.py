@@ -6,8 +6,8 @@ import pytest
 import torch
 from trainings import bits, stored
 
+from dagan.networks.layer_tables import Layer
 from dagan.networks.layers import Weighted
-from dagan.networks.tables import Layer
 from dagan.training.learner import Learner, scheduled
 
 

@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from dagan.compute import noise as draws
-from dagan.compute.noise import dropout, noisy, normal_like
+from dagan.compute.random_numbers import dropout, noisy, normal_like
 
 
 def random(seed=0):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagan.compute.streams import BatchOrder, Streams
+from dagan.compute.random_streams import BatchOrder, Streams
 from dagan.training.training import train
 
 CPU = torch.device("cpu")

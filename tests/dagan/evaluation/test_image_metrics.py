@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dagan.compute.streams import Streams
-from dagan.evaluation.metrics import (
+from dagan.compute.random_streams import Streams
+from dagan.evaluation.image_metrics import (
     cover,
     frechet_distance,
     kernel_distance,

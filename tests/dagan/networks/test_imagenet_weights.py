@@ -11,7 +11,7 @@ import torch
 from dagan.config import Config
 from dagan.errors import InvalidInput
 from dagan.nested import merged
-from dagan.networks import imagenet
+from dagan.networks import imagenet_weights
 from dagan.networks import tables as architecture
 from dagan.networks.build import discriminator
 from dagan.training.training import Training
@@ -46,7 +46,7 @@ def publish(monkeypatch):
     """A function that makes a file the published one, whatever it holds."""
 
     def make(file):
-        monkeypatch.setattr(imagenet, "SHA256_PREFIX", hashlib.sha256(file.read_bytes()).hexdigest()[:8])
+        monkeypatch.setattr(imagenet_weights, "SHA256_PREFIX", hashlib.sha256(file.read_bytes()).hexdigest()[:8])
         return file
 
     return make

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import conv_transpose2d
 
-from dagan.compute.transposed import ByMatrices, transposed_convolution
+from dagan.compute.transposed_convolution import ByMatrices, transposed_convolution
 from dagan.config import Config
 from dagan.networks.build import generator
 
