@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from dagan.compute import noise as draws
+from dagan.compute import random_numbers
 from dagan.compute.random_numbers import dropout, noisy, normal_like
 
 
@@ -46,7 +46,7 @@ def test_box_and_muller_by_hand(monkeypatch):
     """Uniform = 1/2 and an angle of 0, then of π/2; then the largest uniform, 1, of which nothing is left."""
     quarter = 2**30
     given = words((-1 << 8, 0), (-1 << 8, quarter), (2**31 - 1, quarter))
-    monkeypatch.setattr(draws, "bits", lambda count, generator: given)
+    monkeypatch.setattr(random_numbers, "bits", lambda count, generator: given)
     radius = (2 * math.log(2)) ** 0.5
     expected = torch.tensor([radius, 0, 0, 0, radius, 0])  # all cosines, then all sines
     assert torch.allclose(normal_like(torch.empty(6), random()), expected, atol=1e-6)
@@ -55,7 +55,7 @@ def test_box_and_muller_by_hand(monkeypatch):
 @pytest.mark.parametrize("of_radius", [-(2**31), -(2**31) + 255, -1, 0, 1, 2**31 - 256, 2**31 - 1])
 @pytest.mark.parametrize("of_angle", [-(2**31), -1, 0, 2**31 - 1])
 def test_no_word_gives_an_infinite_number(monkeypatch, of_radius, of_angle):
-    monkeypatch.setattr(draws, "bits", lambda count, generator: words((of_radius, of_angle)))
+    monkeypatch.setattr(random_numbers, "bits", lambda count, generator: words((of_radius, of_angle)))
     numbers = normal_like(torch.empty(2), random())
     assert numbers.isfinite().all()
     assert numbers.norm() <= (2 * 24 * math.log(2)) ** 0.5 + 1e-5  # from 24 bits: 5.77 at the most

@@ -11,8 +11,7 @@ import torch
 from dagan.config import Config
 from dagan.errors import InvalidInput
 from dagan.nested import merged
-from dagan.networks import imagenet_weights
-from dagan.networks import tables as architecture
+from dagan.networks import imagenet_weights, layer_tables
 from dagan.networks.build import discriminator
 from dagan.training.training import Training
 
@@ -22,8 +21,8 @@ NAME = "vgg16-397923af.pth"
 @pytest.fixture
 def config(ten_classes, monkeypatch):
     """A function from settings to a config of a pretrained `vgg16` whose published form has few maps."""
-    monkeypatch.setattr(architecture, "VGG_MAPS", ((2, 2), (4, 4), (4, 4, 4), (4, 4, 4), (4, 4, 4)))
-    monkeypatch.setattr(architecture, "VGG_UNITS", (16, 16))
+    monkeypatch.setattr(layer_tables, "VGG_MAPS", ((2, 2), (4, 4), (4, 4, 4), (4, 4, 4), (4, 4, 4)))
+    monkeypatch.setattr(layer_tables, "VGG_UNITS", (16, 16))
 
     def make(method="dagan", **changes):
         data = {"folder": str(ten_classes), "dataset": "pictures", "samples_per_class": 2}
