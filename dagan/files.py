@@ -51,14 +51,18 @@ def new_folder(folder: Path, where: str, *, last: str) -> Iterator[Path]:
         raise
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file, text as UTF-8, so that a reader, or a crash, sees the old one or the new one, never a part."""
+def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+    """Write a file, text as UTF-8, so that a reader sees the old one or the new one, never a part.
+
+    If `durable`, so it is after a crash of the machine, at the cost of waiting for the disk.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)

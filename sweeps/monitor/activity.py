@@ -18,7 +18,7 @@ from sweeps.run.listeners import Listener, TrialResources
 from sweeps.run.messages import Report
 
 SECONDS = 1.0
-"""Least time between two writes."""
+"""Least time between two writes, unless a trial starts."""
 EVENTS = 100
 """Number of events kept, the latest."""
 
@@ -41,7 +41,7 @@ class Activity(Listener):
     def started(self, trial: Trial) -> None:
         """Add a trial."""
         self.running[trial.signature] = {"name": trial.name, **identity(trial)}
-        self._write_in_time()
+        self._write()  # at once: a long trial may say nothing for a while
 
     def progressed(self, trial: Trial, report: Report) -> None:
         """Note how far a trial is."""
@@ -80,7 +80,7 @@ class Activity(Listener):
         at = datetime.now(UTC).isoformat(timespec="seconds")
         facts = {"at": at, "driver": driver, "running": list(self.running.values()), "events": list(self.events)}
         with contextlib.suppress(OSError):  # a full disk says so where something is lost by it
-            write_atomically(self.file, json.dumps(facts))
+            write_atomically(self.file, json.dumps(facts), durable=False)
 
 
 def identity(trial: Trial) -> dict[str, Any]:

@@ -85,20 +85,23 @@ def test_running_again_runs_nothing(ran, typed, there):
     assert {path: path.stat().st_mtime_ns for path in (there / "results/tiny/ledger").iterdir()} == before
 
 
-def test_kill_nine_half_way_without_ray_gives_the_same_numbers(ran, tmp_path):
+def test_kill_nine_half_way_without_ray_gives_the_same_numbers(ran, tmp_path, typed):
     folder, _ = ran
     folder_of(tmp_path, tiny())
     ledger = tmp_path / "results/tiny/ledger"
     with started(tmp_path, command=INLINE) as driver:
         wait(driver, lambda: len(list(ledger.glob("*.json"))) >= PLANNED // 2)
+        second, _, said = typed("run", "study.yaml", "--wandb", "off")
+        assert second == 2
+        assert "is being run by another driver" in said
         os.kill(driver.pid, signal.SIGKILL)
     finished = {path: path.stat().st_mtime_ns for path in ledger.glob("*.json")}
     assert PLANNED // 2 <= len(finished) < PLANNED
 
-    answer = run(tmp_path, command=INLINE)
-    assert answer.returncode == 0, answer.stderr
-    assert f"{len(finished)} of them done before" in answer.stderr
-    assert "1 at a time" in answer.stderr
+    code, _, said = typed("run", "study.yaml", "--wandb", "off", "--executor", "inline")
+    assert code == 0, said
+    assert f"{len(finished)} of them done before" in said
+    assert "1 at a time" in said
     assert all(path.stat().st_mtime_ns == time_written for path, time_written in finished.items())
     assert numbers(ledger) == numbers(folder / "results/tiny/ledger")
 
@@ -130,9 +133,6 @@ def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, sen
     ledger = tmp_path / "results/tiny/ledger"
     with started(tmp_path, command=command) as driver:
         wait(driver, lambda: list(ledger.glob("*.json")))
-        second = run(tmp_path)
-        assert second.returncode == 2
-        assert "is being run by another driver" in second.stderr
         driver.send_signal(sent)
         _, errors = driver.communicate(timeout=60)
     assert driver.returncode == 130, errors
