@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -47,8 +48,7 @@ def choose_resources(study: Study, at_once: int, measure: Measure = peak_memory)
         raise refuse("resources", f"one trial takes {asked}, but no node has that: {held}.")
     if gpu == "auto" and usual["GPU"]:
         gpus = max(1.0, sum(node.get("GPU", 0) for node in nodes))
-        most = min(MOST, math.ceil(at_once / gpus))
-        usual["GPU"] = 1 / (most if most < 2 else min(most, trials_per_gpu(study, measure)))
+        usual["GPU"] = 1 / gpu_parts(at_once, gpus, lambda: trials_per_gpu(study, measure))
     if usual["GPU"]:
         return ResourceChoice(usual, usual | {"GPU": max(1.0, usual["GPU"])})
     return ResourceChoice(usual, usual | {"CPU": max(node.get("CPU", 0.0) for node in nodes)})
@@ -60,6 +60,17 @@ def least_resources(study: Study, nodes: list[TrialResources]) -> TrialResources
     if gpu == "auto":
         gpu = 1 / MOST if any(node.get("GPU", 0) for node in nodes) else 0.0
     return {"CPU": float(study.resources.cpu), "GPU": gpu}
+
+
+def gpu_parts(at_once: int, gpus: float, fitting: Callable[[], int]) -> int:
+    """Into how many parts to divide each GPU: no more than fit on one, and than keeps every GPU busy."""
+    most = min(MOST, math.ceil(at_once / gpus))
+    return most if most < 2 else min(most, fitting())
+
+
+def fitting_on_each(memories: Iterable[Memory]) -> int:
+    """How many trials fit on every one of these GPUs, at least one: what is wrong with it, its trials will tell."""
+    return max(1, min(int(USABLE * memory.total / memory.peak) for memory in memories))
 
 
 def trials_per_gpu(study: Study, measure: Measure) -> int:
@@ -75,7 +86,7 @@ def trials_per_gpu(study: Study, measure: Measure) -> int:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         print(f"it cannot be measured ({reason}): one trial per GPU", file=sys.stderr, flush=True)
         return 1
-    return max(1, min(int(USABLE * memory.total / memory.peak) for memory in found))
+    return fitting_on_each(found)
 
 
 def measured_memory(measure: Measure, configs: list[dict[str, Any]]) -> list[Memory]:

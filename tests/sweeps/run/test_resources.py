@@ -11,7 +11,7 @@ from dagan.config import Config
 from dagan.errors import InvalidInput
 from sweeps.forecast.estimate.draft import drafts
 from sweeps.run.tune.memory import Memory, heaviest, train_briefly
-from sweeps.run.tune.resources import choose_resources, described, slots_on
+from sweeps.run.tune.resources import choose_resources, described, fitting_on_each, gpu_parts, slots_on
 from sweeps.study.parse import study_of
 
 
@@ -82,21 +82,34 @@ def measuring(answers):
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "share"),
+    ("first", "second", "trials"),
     [
-        (Memory(30, 100), Memory(30, 100), 1 / 3),
-        (Memory(30, 100), Memory(30, 300), 1 / 3),
-        (Memory(30, 300), Memory(30, 65), 1.0),
-        (Memory(30, 100), Memory(45, 100), 1 / 2),
-        (Memory(1, 100), Memory(1, 300), 1 / 8),
-        (Memory(120, 100), Memory(30, 100), 1.0),
+        (Memory(30, 100), Memory(30, 100), 3),
+        (Memory(30, 100), Memory(30, 300), 3),
+        (Memory(30, 300), Memory(30, 65), 1),
+        (Memory(30, 100), Memory(45, 100), 2),
+        (Memory(1, 100), Memory(1, 300), 90),
+        (Memory(120, 100), Memory(30, 100), 1),
     ],
     ids=str,
 )
-def test_auto_gives_a_trial_what_it_needs_of_the_smallest_gpu(nodes, first, second, share):
-    answers = dict(zip(nodes, (first, second), strict=True))
+def test_the_smallest_gpu_decides_how_many_trials_fit(first, second, trials):
+    assert fitting_on_each([first, second]) == trials
+
+
+@pytest.mark.parametrize(("at_once", "parts"), [(1, 1), (3, 1), (4, 2), (6, 2), (7, 3), (99, 8)])
+def test_no_gpu_is_divided_while_another_would_be_idle(at_once, parts):
+    assert gpu_parts(at_once, 3, lambda: 90) == parts
+
+
+def test_what_divides_no_gpu_is_not_measured():
+    assert gpu_parts(2, 3, lambda: pytest.fail("it was measured")) == 1
+
+
+def test_auto_gives_a_trial_what_it_needs_of_the_smallest_gpu(nodes):
+    answers = dict(zip(nodes, (Memory(30, 100), Memory(45, 100)), strict=True))
     shares = choose_resources(study_of(tiny()), 100, measuring(answers))
-    assert shares.usual == {"CPU": 1.0, "GPU": share}
+    assert shares.usual == {"CPU": 1.0, "GPU": 1 / 2}
     assert shares.larger == {"CPU": 1.0, "GPU": 1.0}
 
 
@@ -107,12 +120,6 @@ def test_where_one_gpu_does_not_say_each_trial_gets_a_whole_one_and_the_user_is_
     assert (
         "it cannot be measured (RuntimeError: CUDA error: out of memory): one trial per GPU" in capfd.readouterr().err
     )
-
-
-@pytest.mark.parametrize(("at_once", "share"), [(1, 1.0), (3, 1.0), (4, 1 / 2), (6, 1 / 2), (7, 1 / 3), (99, 1 / 8)])
-def test_no_gpu_is_divided_while_another_would_be_idle(nodes, at_once, share):
-    answers = dict.fromkeys(nodes, Memory(1, 100))
-    assert choose_resources(study_of(tiny()), at_once, measuring(answers)).usual["GPU"] == share
 
 
 def test_what_a_study_says_is_not_measured(nodes, tmp_path):

@@ -122,10 +122,10 @@ def test_kill_nine_half_way_on_ray_gives_the_same_numbers(ran, tmp_path):
 @pytest.mark.parametrize(
     ("sent", "command"),
     [
-        (signal.SIGTERM, COMMAND),
         (signal.SIGINT, INLINE),
+        (signal.SIGTERM, INLINE),
         pytest.param(signal.SIGINT, COMMAND, marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, INLINE, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, COMMAND, marks=pytest.mark.slow),
     ],
 )
 def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, sent, command):

@@ -138,8 +138,8 @@ def test_a_training_is_heard_of_after_every_iteration_however_far_apart_its_repo
 
 
 def test_time_that_a_heartbeat_takes_is_no_training(tmp_path):
-    *_, last = messages(order_of(tmp_path), lambda: time.sleep(0.05))
-    assert last.spent.wall_seconds < 0.05 * last.spent.iterations
+    *_, last = messages(order_of(tmp_path), lambda: time.sleep(0.02))
+    assert last.spent.wall_seconds < 0.02 * last.spent.iterations
 
 
 def test_search_sees_no_test_images(tmp_path):
