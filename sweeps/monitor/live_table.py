@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from sweeps.forecast.estimate.detectable import evidence, sentence
+from sweeps.forecast.estimate.detectable import detectable
 from sweeps.monitor.displays import Display, display_on
 from sweeps.planning.branch import GroupKey, group_of
 from sweeps.planning.plan import Group, Plan
@@ -92,9 +92,9 @@ class LiveTable(Listener):
         )
         for path in plan.ledger.damaged:
             self.console.print(f"damaged ledger file, set aside as {path.name}; its trial runs again", markup=False)
-        reach = evidence(plan.study)
-        if reach["comparisons"] and not reach["enough"]:
-            self.console.print(f"Note: {sentence(reach)}")
+        found = detectable(plan.study)
+        if found.comparisons and not found.enough:
+            self.console.print(f"Note: {found.sentence}")
         self._display = display_on(self.console)
         self._refreshed = 0.0
         self._show()

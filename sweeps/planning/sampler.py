@@ -124,8 +124,4 @@ def distribution(key: str, parameter: Parameter) -> BaseDistribution:
 
 def fits(key: str, parameter: Parameter, value: Any) -> bool:
     """Whether a value could have been suggested."""
-    found = distribution(key, parameter)
-    try:
-        return bool(found._contains(found.to_internal_repr(value)))
-    except (TypeError, ValueError):
-        return False
+    return value in parameter.domain(whole=is_whole(key))

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from dagan.methods import METHODS
-from sweeps.forecast.estimate.detectable import evidence
+from sweeps.forecast.estimate.detectable import Detectable, detectable
 from sweeps.forecast.estimate.draft import Draft, drafts
 from sweeps.forecast.estimate.snapshot_usage import SnapshotUsage, snapshot_usage
 from sweeps.forecast.estimate.stage_tree import Tree, roots, trees
@@ -66,7 +66,7 @@ class Estimate:
     storage: SnapshotUsage
     parameters: dict[str, list[str]]
     """Searched settings of each method."""
-    evidence: dict[str, Any]
+    detectable: Detectable
 
 
 def estimate(study: Study, entries: Iterable[Entry] = ()) -> Estimate:
@@ -91,25 +91,25 @@ def estimate(study: Study, entries: Iterable[Entry] = ()) -> Estimate:
         hours=[pflop * 1e6 / rate / cores / 3600 for rate in CORE_GFLOPS],
         storage=scaled(snapshot_usage(plan, window=study.search.window), plan),
         parameters={method: list(study.space(method)) for method in study.methods},
-        evidence=evidence(study, entries),
+        detectable=detectable(study, entries),
     )
 
 
 def costs(plan: list[Draft]) -> list[MethodCost]:
     """The cost of each method of a cell, in the order of the plan."""
-    account, begun = FlopBudget(), set[str]()
+    budget, begun = FlopBudget(), set[str]()
     groups = groupby(plan, key=lambda draft: (draft.cell.dataset.name, draft.cell.samples_per_class, draft.method))
-    return [method_cost(list(branches), account, begun) for _, branches in groups]
+    return [method_cost(list(branches), budget, begun) for _, branches in groups]
 
 
-def method_cost(branches: list[Draft], account: FlopBudget, begun: set[str]) -> MethodCost:
+def method_cost(branches: list[Draft], budget: FlopBudget, begun: set[str]) -> MethodCost:
     """The cost of one method in one cell; what is charged, and which stage 1 have begun, carries over to the next."""
     first = branches[0]
     shared = unshared = 0.0
     for branch in branches:
         for trial in branch.trials:
             weight = branch.scale if trial.phase == "search" else 1.0
-            shared += weight * account.charge(trial)
+            shared += weight * budget.charge(trial)
             unshared += weight * FlopBudget().charge(trial)
     tree = roots(trial for branch in branches for trial in branch.trials)
     generating = {key for key, root in tree.items() if root.generates}

@@ -1,13 +1,13 @@
-"""What the planned seeds can show: the smallest p, and the smallest difference that is likely to be found."""
+"""The detectable difference: what the planned seeds can show of the declared comparisons."""
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import product
 from statistics import mean
-from typing import Any
 
 from analysis.statistics.power import detectable_difference, fewest_pairs
-from analysis.statistics.sign_flips import smallest_attainable_p
+from analysis.statistics.sign_flips import EXACT_LIMIT, smallest_attainable_p
 from sweeps.records.ledger import Entry
 from sweeps.study.schema import Study
 
@@ -16,8 +16,58 @@ ASSUMED_POINTS = 1.5
 with 20 digits per class), 1.6 and 1.2 (`dagan_aug` − `c_aug`) in the study `digits`."""
 
 
-def evidence(study: Study, entries: Iterable[Entry] = ()) -> dict[str, Any]:
-    """What the declared comparisons can reach with the planned seeds; with a ledger's entries, by what these vary.
+@dataclass(frozen=True)
+class Detectable:
+    """What the declared comparisons can show with the planned seeds."""
+
+    confirm_seeds: int
+    comparisons: int
+    smallest_p: float
+    """The smallest p that the sign-flip test can give."""
+    seeds_needed: int | None
+    """The fewest seeds with which a p can pass Holm's correction at 0.05; None if no number can."""
+    enough: bool
+    """Whether the planned seeds are as many."""
+    detectable_deviations: float | None
+    """Smallest detectable difference, in standard deviations of the paired differences; None if there is none."""
+    deviation_points: float
+    """That standard deviation, in percentage points."""
+    deviation_measured: bool
+    """Whether a ledger says so; else it is assumed."""
+    detectable_points: float | None
+    """Smallest detectable difference, in percentage points."""
+
+    @property
+    def sentence(self) -> str:
+        """Whether the planned seeds are enough to show anything."""
+        if not self.comparisons:
+            return "No comparisons are declared (`compare:`), so the report will test none."
+        test = "exact test" if self.confirm_seeds <= EXACT_LIMIT else "sampled test"
+        start = (
+            f"Confirm seeds: {self.confirm_seeds}; declared comparisons: {self.comparisons};"
+            f" the smallest p that the {test} can give is {self.smallest_p:.2g}"
+        )
+        if self.enough:
+            return f"{start}, enough after Holm."
+        could = f"{self.seeds_needed} seeds could" if self.seeds_needed else "no number of seeds could"
+        return f"{start}. That cannot pass Holm's correction at 0.05, whatever is measured; {could}."
+
+    @property
+    def difference_sentence(self) -> str:
+        """The smallest difference that is likely to be found."""
+        if self.detectable_deviations is None:
+            return "So many seeds detect no difference, however large."
+        known = "as measured so far" if self.deviation_measured else "assumed"
+        corrected = f", corrected for {self.comparisons} comparisons" if self.comparisons > 1 else ""
+        return (
+            f"Smallest detectable difference (power 80 %, p < 0.05{corrected}): {self.detectable_deviations:.2f}"
+            f" standard deviations of the paired differences, {self.detectable_points:.1f} points at {known}"
+            f" {self.deviation_points:.1f}."
+        )
+
+
+def detectable(study: Study, entries: Iterable[Entry] = ()) -> Detectable:
+    """Find what a study's comparisons can show; the entries of a ledger say how much paired differences vary.
 
     The sign-flip test of n paired seeds cannot give a p below 2/2^n; Holm multiplies the smallest of m by m.
     """
@@ -28,17 +78,17 @@ def evidence(study: Study, entries: Iterable[Entry] = ()) -> dict[str, Any]:
     deviations = detectable_difference(1.0, seeds, alpha=alpha, test="sign_flip") if seeds > 1 else math.inf
     measured = spread(study, entries)
     points = ASSUMED_POINTS if measured is None else measured
-    return {
-        "confirm_seeds": seeds,
-        "comparisons": comparisons,
-        "smallest_p": smallest_attainable_p(seeds),
-        "seeds_needed": int(needed) if math.isfinite(needed) else None,
-        "enough": seeds >= needed,
-        "detectable_deviations": deviations if math.isfinite(deviations) else None,
-        "deviation_points": points,
-        "deviation_measured": measured is not None,
-        "detectable_points": deviations * points if math.isfinite(deviations) else None,
-    }
+    return Detectable(
+        confirm_seeds=seeds,
+        comparisons=comparisons,
+        smallest_p=smallest_attainable_p(seeds),
+        seeds_needed=int(needed) if math.isfinite(needed) else None,
+        enough=seeds >= needed,
+        detectable_deviations=deviations if math.isfinite(deviations) else None,
+        deviation_points=points,
+        deviation_measured=measured is not None,
+        detectable_points=deviations * points if math.isfinite(deviations) else None,
+    )
 
 
 def spread(study: Study, entries: Iterable[Entry]) -> float | None:
@@ -61,30 +111,3 @@ def spread(study: Study, entries: Iterable[Entry]) -> float | None:
                 middle = mean(pairs)
                 variances.append(sum((pair - middle) ** 2 for pair in pairs) / (len(pairs) - 1))
     return math.sqrt(mean(variances)) if variances else None
-
-
-def sentence(found: dict[str, Any]) -> str:
-    """What the planned seeds can show, in words."""
-    if not found["comparisons"]:
-        return "No comparisons are declared (`compare:`), so the report will test none."
-    start = f"Confirm seeds: {found['confirm_seeds']}; declared comparisons: {found['comparisons']}; "
-    if found["enough"]:
-        return start + f"the smallest p that the exact test can give is {found['smallest_p']:.2g}, enough after Holm."
-    could = f"{found['seeds_needed']} seeds could" if found["seeds_needed"] else "no number of seeds could"
-    return (
-        start + f"the smallest p that the exact test can give is {found['smallest_p']:.2g}. That cannot pass Holm's"
-        f" correction at 0.05, whatever is measured; {could}."
-    )
-
-
-def detectable(found: dict[str, Any]) -> str:
-    """The smallest difference that is likely to be found, in words."""
-    if found["detectable_deviations"] is None:
-        return "So many seeds detect no difference, however large."
-    known = "as measured so far" if found["deviation_measured"] else "assumed"
-    corrected = f", corrected for {found['comparisons']} comparisons" if found["comparisons"] > 1 else ""
-    return (
-        f"Smallest detectable difference (power 80 %, p < 0.05{corrected}): {found['detectable_deviations']:.2f}"
-        f" standard deviations of the paired differences, {found['detectable_points']:.1f} points at {known}"
-        f" {found['deviation_points']:.1f}."
-    )

@@ -17,7 +17,6 @@ from sweeps.planning.budget import FlopBudget
 from sweeps.planning.trial import Trial
 from sweeps.study.design import Point, label
 from sweeps.study.schema import REPEATED, Cell, Study
-from sweeps.study.space import Parameter
 
 MAX_SUGGESTIONS = 256
 """Suggestions drawn per search; a longer search is taken to go on like these."""
@@ -120,7 +119,9 @@ class BranchDraft:
         if not self.suggestions:
             config = self.study.config(self.cell, self.method, seed=0, phase="search", settings=self.point)
             base = flatten(config.model_dump(mode="json"))
-            return settings | {key: base[key] for key in self.space if within(self.space[key], base[key])}
+            return settings | {
+                key: base[key] for key in self.space if base[key] in self.space[key].domain(whole=is_whole(key))
+            }
         known = self.suggestions[: max(0, len(self.suggestions) - self.study.search.window + 1)]
         if self.study.search.reuse and len(self.suggestions) % 2 and known:
             kept = self.rng.choice(known).settings
@@ -132,11 +133,3 @@ class BranchDraft:
         before = [suggestion.settings for suggestion in self.suggestions]
         recent = range(max(0, len(before) - REPEATED), len(before))
         return len(before) > REPEATED and all(before[index] in before[:index] for index in recent)
-
-
-def within(parameter: Parameter, value: Any) -> bool:
-    """Whether the search could have chosen a value."""
-    if parameter.kind in ("categorical", "constant"):
-        return value in parameter.extremes
-    low, high = parameter.extremes
-    return isinstance(value, int | float) and float(low) <= value <= float(high)

@@ -3,7 +3,6 @@
 from typing import Any
 
 from sweeps.forecast.estimate.costs import Estimate, MethodCost
-from sweeps.forecast.estimate.detectable import detectable, sentence
 from sweeps.forecast.estimate.snapshot_usage import SnapshotUsage
 
 WIDTH = 120
@@ -26,9 +25,9 @@ def print_estimate(found: Estimate, *, predicted: str | None = None) -> None:
     for method, keys in found.parameters.items():
         if any(found.parameters.values()):
             console.print(f"{method} searches: {', '.join(keys) or 'nothing'}", markup=False)
-    console.print(sentence(found.evidence))
-    if found.evidence["comparisons"] or found.exact:
-        console.print(detectable(found.evidence))
+    console.print(found.detectable.sentence)
+    if found.detectable.comparisons or found.exact:
+        console.print(found.detectable.difference_sentence)
 
 
 def cost_table(found: Estimate) -> Any:

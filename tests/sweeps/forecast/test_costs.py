@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -11,7 +12,7 @@ from analysis import detectable_difference
 from dagan.networks.flops import pflop
 from dagan.training.progress import Checkpoint
 from sweeps.forecast.estimate.costs import estimate
-from sweeps.forecast.estimate.detectable import evidence, sentence, spread
+from sweeps.forecast.estimate.detectable import detectable, spread
 from sweeps.forecast.estimate.snapshot_usage import snapshot_bytes
 from sweeps.forecast.estimate.stage_tree import Snapshot, Stage2, Tree
 from sweeps.forecast.estimate.text import print_estimate
@@ -140,15 +141,15 @@ def test_the_storage_of_a_small_grid_by_hand(grid):
 
 
 def test_the_seeds_of_a_study_detect_what_the_report_would_say():
-    found = evidence(load("digits"))
-    assert found["detectable_deviations"] == detectable_difference(1.0, 8, alpha=0.05 / 4, test="sign_flip")
-    assert found["smallest_p"] == 2 / 2**8
-    assert (found["seeds_needed"], found["enough"]) == (8, True)
+    found = detectable(load("digits"))
+    assert found.detectable_deviations == detectable_difference(1.0, 8, alpha=0.05 / 4, test="sign_flip")
+    assert found.smallest_p == 2 / 2**8
+    assert (found.seeds_needed, found.enough) == (8, True)
 
 
 def test_a_family_too_large_for_any_number_of_seeds_is_told():
-    found = evidence(study_of(tiny())) | {"comparisons": 6000, "enough": False, "seeds_needed": None}
-    assert "no number of seeds could" in sentence(found)
+    found = replace(detectable(study_of(tiny())), comparisons=6000, enough=False, seeds_needed=None)
+    assert "no number of seeds could" in found.sentence
 
 
 def test_what_a_ledger_says_of_the_spread(tmp_path):
@@ -160,8 +161,8 @@ def test_what_a_ledger_says_of_the_spread(tmp_path):
     expected = math.sqrt(sum((one - middle) ** 2 for one in differences) / 2)
     assert spread(study, entries) == pytest.approx(expected)
     assert spread(study, []) is None
-    assert evidence(study, entries)["deviation_measured"]
-    assert not evidence(study)["deviation_measured"]
+    assert detectable(study, entries).deviation_measured
+    assert not detectable(study).deviation_measured
 
 
 @cache
