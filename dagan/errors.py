@@ -50,6 +50,16 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
+def in_one_line(error: BaseException) -> str:
+    """Return the type of an error and the first line of its message."""
+    return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
+
+
+def last_line(error: BaseException) -> str:
+    """Return the last line of an error's message, where Ray puts the cause, or the name of its type."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+
+
 @cache
 def warn_once(message: str) -> None:
     """Log a warning, the same one only once per process: every training of a sweep would repeat it."""

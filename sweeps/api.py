@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     from sweeps.monitor.wandb_runs import Mode
     from sweeps.planning.plan import Plan
+    from sweeps.records.run_folder import RunFolder
     from sweeps.run.experiment import Executor, Storage
+    from sweeps.run.listeners import Listener
     from sweeps.run.tune.session import Cluster
     from sweeps.study.schema import Study
 
@@ -39,12 +41,12 @@ def run_study(
     from rich.console import Console
 
     from dagan.errors import refuse
-    from sweeps.monitor.activity import Activity
-    from sweeps.monitor.live_table import LiveTable
-    from sweeps.monitor.wandb_runs import WandbRuns, require_login
+    from sweeps.monitor.wandb_runs import require_login
     from sweeps.records.run_folder import RunFolder
     from sweeps.run import experiment
 
+    if overrides and not isinstance(study, str):
+        raise refuse("overrides", "are for a study by name or path; a Study is taken as it is.")
     chosen = load(study, overrides) if isinstance(study, str) else study
     if executor == "inline" and cluster and (cluster.address or (cluster.workers or 1) > 1):
         raise refuse("--executor", "must be ray with --address, or more than one of --workers, but is inline.")
@@ -53,8 +55,17 @@ def run_study(
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
     check_images(chosen, console)
     folder = RunFolder(Path(out), chosen.name)
-    listeners = [LiveTable(console), Activity(folder), WandbRuns(folder.wandb, wandb, console)]
+    listeners = listeners_of(folder, wandb, console)
     return experiment.run(chosen, folder, executor=executor, cluster=cluster, storage=storage, listeners=listeners)
+
+
+def listeners_of(folder: "RunFolder", wandb: "Mode", console: "Console") -> "list[Listener]":
+    """Everything that watches a run: the live table, the activity file for `sweeps status`, W&B."""
+    from sweeps.monitor.activity import Activity
+    from sweeps.monitor.live_table import LiveTable
+    from sweeps.monitor.wandb_runs import WandbRuns
+
+    return [LiveTable(console), Activity(folder), WandbRuns(folder.wandb, wandb, console)]
 
 
 def check_images(study: "Study", console: "Console") -> None:

@@ -14,8 +14,9 @@ from sweeps.planning.plan import Plan
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry
 from sweeps.records.run_folder import RunFolder
-from sweeps.run.listeners import Listener, TrialResources
+from sweeps.run.listeners import Listener
 from sweeps.run.messages import Report
+from sweeps.run.trial_resources import TrialResources
 
 SECONDS = 1.0
 """Least time between two writes, unless a trial starts."""

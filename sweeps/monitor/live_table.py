@@ -14,12 +14,10 @@ from sweeps.planning.branch import GroupKey, group_of
 from sweeps.planning.plan import Group, Plan
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry
-from sweeps.run.listeners import Listener, TrialResources
+from sweeps.run.listeners import Listener
 from sweeps.run.messages import Report
-from sweeps.run.tune.resources import described
+from sweeps.run.trial_resources import TrialResources, described
 
-WARNINGS = 20
-"""So many warnings are shown, and no more: a full disk has one for each snapshot."""
 UNUSUAL = ("stopped", "diverged", "oom", "failed")
 
 
@@ -78,7 +76,6 @@ class LiveTable(Listener):
         self.console = console
         self.running: dict[str, GroupKey] = {}
         """Groups of the trials at work, by signature."""
-        self._warned: set[str] = set()
         self._display: Display | None = None
 
     def opened(self, plan: Plan, slots: int, resources: TrialResources) -> None:
@@ -105,11 +102,7 @@ class LiveTable(Listener):
         self._show()
 
     def progressed(self, trial: Trial, report: Report) -> None:
-        """Print what went wrong with its snapshots, each warning once."""
-        warning = report.snapshots.warning
-        if warning and warning not in self._warned and len(self._warned) < WARNINGS:
-            self._warned.add(warning)
-            self.console.print(f"{trial.name}: {warning}", markup=False)
+        """Redraw the table."""
         self._show()
 
     def noticed(self, trial: Trial, text: str, *, again: bool = False) -> None:

@@ -1,6 +1,6 @@
 """Weights & Biases: one run per trial, written by the driver; offline unless asked otherwise.
 
-Whatever goes wrong with W&B, training and ledger go on: one notice, and no more logging.
+Whatever goes wrong with W&B, training and ledger go on: one warning, and no more logging.
 """
 
 import netrc
@@ -13,24 +13,26 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from analysis.data.columns import SUMMARY
-from dagan.errors import refuse
+from dagan.errors import in_one_line, refuse
 from dagan.nested import flatten
+from dagan.stages import length
 from sweeps.planning.plan import Plan
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry
-from sweeps.run.listeners import Listener, TrialResources
-from sweeps.run.messages import Point, Report
+from sweeps.run.listeners import Listener
+from sweeps.run.messages import CurvePoint, Report
+from sweeps.run.trial_resources import TrialResources
 
 Mode = Literal["offline", "online", "off"]
 PATIENCE_SECONDS = 120
 """How long the end of a run waits for what W&B has yet to take in."""
 
 
-class Pending(NamedTuple):
+class Unlogged(NamedTuple):
     """What W&B has yet to be told of a trial: its curve so far and, once it has ended, its entry."""
 
     trial: Trial
-    curve: list[Point]
+    curve: list[CurvePoint]
     entry: Entry | None
 
 
@@ -48,7 +50,7 @@ class WandbRuns(Listener):
         self.steps: dict[str, int] = {}
         """Points logged, by signature."""
         self.broken = mode == "off"
-        self._waiting: dict[str, Pending] = {}
+        self._waiting: dict[str, Unlogged] = {}
         """What is yet to be logged, by signature."""
         self._over = False
         self._news = threading.Condition()
@@ -62,11 +64,11 @@ class WandbRuns(Listener):
 
     def progressed(self, trial: Trial, report: Report) -> None:
         """Log the curve so far."""
-        self._put(Pending(trial, report.curve, None))
+        self._put(Unlogged(trial, report.curve, None))
 
     def ended(self, trial: Trial, entry: Entry) -> None:
         """Log the whole curve and the summary."""
-        self._put(Pending(trial, entry.curve, entry))
+        self._put(Unlogged(trial, entry.curve, entry))
 
     def closed(self) -> None:
         """Log what is left, and close the runs of trials that were interrupted."""
@@ -83,19 +85,19 @@ class WandbRuns(Listener):
             missing = f"{len(self._waiting)} trials are not in W&B"
             self.console.print(f"W&B took too long (more than {PATIENCE_SECONDS:g} s): {missing}; the ledger has all.")
 
-    def _put(self, pending: Pending) -> None:
+    def _put(self, unlogged: Unlogged) -> None:
         if self.broken:
             return
         with self._news:
             # To the end of the queue: the trial that has waited longest comes first.
-            self._waiting.pop(pending.trial.signature, None)
-            self._waiting[pending.trial.signature] = pending
+            self._waiting.pop(unlogged.trial.signature, None)
+            self._waiting[unlogged.trial.signature] = unlogged
             self._news.notify()
 
     def _work(self) -> None:
-        while not self.broken and (pending := self._next()):
+        while not self.broken and (unlogged := self._next()):
             try:
-                self._log(*pending)
+                self._log(*unlogged)
             except Exception as error:
                 self._give_up(error)
         for run in self.runs.values():
@@ -104,13 +106,13 @@ class WandbRuns(Listener):
             except Exception as error:
                 self._give_up(error)
 
-    def _next(self) -> Pending | None:
+    def _next(self) -> Unlogged | None:
         """Wait for what has waited longest; None when the study is over and nothing is left."""
         with self._news:
             self._news.wait_for(lambda: self._waiting or self._over)
             return self._waiting.pop(next(iter(self._waiting))) if self._waiting else None
 
-    def _log(self, trial: Trial, curve: list[Point], entry: Entry | None) -> None:
+    def _log(self, trial: Trial, curve: list[CurvePoint], entry: Entry | None) -> None:
         if trial.signature not in self.runs:
             self.runs[trial.signature] = self._open(trial)
             self.steps[trial.signature] = 0
@@ -118,7 +120,9 @@ class WandbRuns(Listener):
         for point in curve[self.steps[trial.signature] :]:
             # After a crash the curve begins before this run did: it is logged from its start.
             self.steps[trial.signature] += 1
-            run.log(point_values(point, self._offset(trial, point)), step=self.steps[trial.signature])
+            # Stage 2 counts on where stage 1 ended, so that a run has one axis.
+            offset = length(trial.config, "generation") if point["stage"] == "classification" else 0
+            run.log(point_values(point, offset), step=self.steps[trial.signature])
         if entry is None:
             return
         run.summary.update(entry.model_dump(mode="json", include=set(SUMMARY), exclude_none=True))
@@ -161,17 +165,9 @@ class WandbRuns(Listener):
         run.define_metric("*", step_metric="iteration")
         return run
 
-    def _offset(self, trial: Trial, point: dict[str, Any]) -> int:
-        """Iterations before a stage: stage 2 counts on where stage 1 ended, so that a run has one axis."""
-        gan = trial.config.gan
-        return gan.iterations if gan and point["stage"] == "classification" else 0
-
     def _give_up(self, error: Exception) -> None:
         if not self.broken:
-            reason = (str(error).strip().splitlines() or [""])[0]
-            self.console.print(
-                f"W&B logging has stopped ({type(error).__name__}: {reason}); the study goes on without it."
-            )
+            self.console.print(f"W&B logging has stopped ({in_one_line(error)}); the study goes on without it.")
         self.broken = True
 
 

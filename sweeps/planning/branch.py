@@ -87,7 +87,7 @@ class Branch:
             first = self._firsts.setdefault(trial.signature, trial)
             entry = self._known(first)
             if entry:
-                self._place(trial, entry)
+                self._enter(trial, entry)
                 waiting.extend(self._startable())
             elif trial is first:
                 found.append(trial)
@@ -98,9 +98,9 @@ class Branch:
     def record(self, trial: Trial, entry: Entry) -> None:
         """Record how a trial ended, and with it the duplicates of its config."""
         for one in (trial, *self._duplicates.pop(trial.signature, [])):
-            self._place(one, entry)
+            self._enter(one, entry)
 
-    def _place(self, trial: Trial, entry: Entry) -> None:
+    def _enter(self, trial: Trial, entry: Entry) -> None:
         # Two suggestions can be the same setting: one training, one file, but each keeps its number.
         entry = entry.model_copy(update={"trial": trial.number})
         self.entries[trial.phase, trial.number, trial.seed] = entry

@@ -46,7 +46,7 @@ class Entry(BaseModel):
 
     @property
     def finished(self) -> bool:
-        """Whether the trial need not run again. A failure is no finish: the next run tries it once more."""
+        """Whether the trial need not run again; one that failed is tried once more by the next run."""
         return self.status not in ("failed", "oom")
 
 

@@ -1,4 +1,4 @@
-"""Where a number comes from: commit, versions, device. Every entry of the ledger carries it (DESIGN §4.7)."""
+"""Where a number comes from: commit, versions, device. Every entry of the ledger carries it."""
 
 import platform
 import subprocess
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dagan.compute.device import Machine
 
+SOURCES = ("dagan", "sweeps", "analysis")
+"""Folders of this source tree whose changes are changes of the code."""
 PACKAGES = ("dagan-sweeps", "torch", "numpy", "optuna", "ray")
 
 
@@ -21,7 +23,7 @@ def commit() -> str:
     try:
         answer = [
             subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True, timeout=10).stdout
-            for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--", "."))
+            for words in (("rev-parse", "--short=12", "HEAD"), ("status", "--porcelain", "--", *SOURCES))
         ]
     except (OSError, subprocess.SubprocessError):
         return ""

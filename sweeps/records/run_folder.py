@@ -1,4 +1,4 @@
-"""The run folder `DIR/<study>/`: where a study keeps everything. Only ledger and snapshots cannot be rebuilt."""
+"""The run folder `DIR/<study>/`: where a study keeps everything. The ledger is what cannot be made again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

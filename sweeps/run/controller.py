@@ -6,7 +6,7 @@ trials ended; all decisions are the plan's.
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dagan.errors import InvalidInput, Problem
 from sweeps.planning.plan import Plan
@@ -18,6 +18,8 @@ from sweeps.run.heartbeat import HeartbeatMonitor
 from sweeps.run.listeners import Listener
 from sweeps.run.messages import Heartbeat, Message, Outcome, Report, Spent, TrialOrder
 
+WARNINGS = 20
+"""The most warnings of workers that are passed on, each text once: a full disk gives one for every snapshot."""
 MAX_LOSSES = 3
 """How often in a row a trial that loses its worker is started again without getting further than before."""
 
@@ -35,8 +37,8 @@ class RunningTrial:
 
 
 @dataclass
-class History:
-    """What has happened to a trial over all its starts."""
+class Attempts:
+    """The attempts at a trial so far."""
 
     starts: int = 0
     losses: int = 0
@@ -47,24 +49,21 @@ class History:
     """It ran out of memory once, and gets the larger resources."""
 
 
-@dataclass
 class Controller:
     """Hands out the plan's trials, takes in what workers say, and records how trials end."""
 
-    plan: Plan
-    store: SnapshotStore
-    listeners: Sequence[Listener] = ()
-    failure: Exception | None = None
-    """What ends the run before its time."""
-    running: dict[str, RunningTrial] = field(default_factory=dict)
-    """By the executor's id."""
-    histories: dict[str, History] = field(default_factory=dict)
-    """By signature."""
-    again: list[Trial] = field(default_factory=list)
-    """Trials to be handed out once more, before any other."""
-
-    def __post_init__(self) -> None:
-        self.heartbeats = HeartbeatMonitor(self.plan.study.resources.silence)
+    def __init__(self, plan: Plan, store: SnapshotStore, listeners: Sequence[Listener] = ()) -> None:
+        self.plan, self.store, self.listeners = plan, store, listeners
+        self.failure: Exception | None = None
+        """What ends the run before its time."""
+        self.running: dict[str, RunningTrial] = {}
+        """By the executor's id."""
+        self.again: list[Trial] = []
+        """Trials to be handed out once more, before any other."""
+        self.heartbeats = HeartbeatMonitor(plan.study.resources.silence)
+        self._attempts: dict[str, Attempts] = {}
+        """By signature."""
+        self._warned: set[str] = set()
         self._commit = commit()
 
     def start(self, run_id: str) -> Trial | None:
@@ -72,16 +71,16 @@ class Controller:
         trial = self.again.pop(0) if self.again else self.plan.next()
         if trial:
             self.running[run_id] = RunningTrial(trial)
-            self.history(trial).starts += 1
+            self.attempts(trial).starts += 1
             for listener in self.listeners:
                 listener.started(trial)
         elif not self.running:
             self.failure = RuntimeError("the plan has trials left, but none that could start")
         return trial
 
-    def history(self, trial: Trial) -> History:
-        """What has happened to a trial so far."""
-        return self.histories.setdefault(trial.signature, History())
+    def attempts(self, trial: Trial) -> Attempts:
+        """The attempts at a trial so far."""
+        return self._attempts.setdefault(trial.signature, Attempts())
 
     def order(self, trial: Trial) -> TrialOrder:
         """What the worker of a trial that starts now is told."""
@@ -93,7 +92,7 @@ class Controller:
             commit=self._commit,
             store=self.store.url,
             shared=self.plan.sharing.shared,
-            starts=start.snapshots,
+            snapshots=start.snapshots,
             checkpoints=start.checkpoints,
             pictures=pictures_of(trial) if confirm else "",
             quality=self.plan.study.confirm.quality and confirm,
@@ -122,8 +121,10 @@ class Controller:
             self.plan.sharing.forget(key)
         for key, size in message.snapshots.written:
             self._delete(self.plan.written(trial, key, size))
-        if isinstance(message, Outcome):
-            for text in filter(None, (message.snapshots.warning, message.notice)):
+        missing = message.missing if isinstance(message, Outcome) else ""
+        for text in filter(None, (message.snapshots.warning, missing)):
+            if text not in self._warned and len(self._warned) < WARNINGS:
+                self._warned.add(text)
                 self.notice(trial, text)
 
     def give_up_silent(self, at_work: Iterable[str]) -> list[str]:
@@ -147,7 +148,7 @@ class Controller:
         if run.outcome and run.outcome.refused:
             self.failure = InvalidInput([Problem(run.trial.name, run.outcome.error or "")])
             raise self.failure
-        entry = entry_of(run, self.plan.study.name, starts=self.history(run.trial).starts, lost=lost)
+        entry = entry_of(run, self.plan.study.name, starts=self.attempts(run.trial).starts, lost=lost)
         if entry is None:
             return
         try:
@@ -156,8 +157,9 @@ class Controller:
             self.failure = error
             raise
         finally:
-            for listener in self.listeners:
-                listener.ended(run.trial, entry)
+            if self.plan.ledger.entries.get(entry.signature) is entry:
+                for listener in self.listeners:
+                    listener.ended(run.trial, entry)
 
     def notice(self, trial: Trial, text: str, *, again: bool = False) -> None:
         """Tell the listeners what has happened to a trial; `again`: it waits to be started once more."""
@@ -166,21 +168,21 @@ class Controller:
 
     def _goes_on(self, run: RunningTrial, *, lost: bool) -> bool:
         """Whether a trial that has ended starts again: after its first lack of memory, or not too many losses."""
-        history = self.history(run.trial)
+        attempts = self.attempts(run.trial)
         if run.outcome:
-            again = run.outcome.status == "oom" and not history.needs_more
+            again = run.outcome.status == "oom" and not attempts.needs_more
             if again:
-                history.needs_more = True
-                what = f"out of memory ({run.outcome.error}); it runs once more, with a larger share"
+                attempts.needs_more = True
+                what = f"out of memory ({run.outcome.error}); it runs once more, with more memory where there is more"
                 self.notice(run.trial, what, again=True)
             return again
         if not lost or run.stopping:
             return False
         reached = run.report.spent.iterations if run.report else 0
-        if reached > history.furthest:
-            history.furthest, history.losses = reached, 0
-        history.losses += 1
-        again = history.losses <= MAX_LOSSES
+        if reached > attempts.furthest:
+            attempts.furthest, attempts.losses = reached, 0
+        attempts.losses += 1
+        again = attempts.losses <= MAX_LOSSES
         if again:
             self.notice(run.trial, "its worker was lost; it goes on elsewhere", again=True)
         return again

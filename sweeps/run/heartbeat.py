@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 SECONDS = 900.0
-"""Silence that is too long, as long as trials are heard of more often than ten times within it."""
+"""Least allowed silence, seconds."""
 TIMES = 10
-"""So many times the longest pause seen so far is too long."""
+"""Allowed silence in multiples of the longest pause seen so far."""
 
 
 class HeartbeatMonitor:

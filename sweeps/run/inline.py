@@ -8,23 +8,21 @@ from itertools import count
 
 from sweeps.run.controller import Controller
 from sweeps.run.interrupts import terminating_gently
+from sweeps.run.listeners import open_listeners
 from sweeps.run.worker import messages
 
 
 def run_inline(controller: Controller) -> None:
     """Run the controller's plan until it is finished, or interrupted by Ctrl-C."""
-    for listener in controller.listeners:
-        listener.opened(controller.plan, 1, {"CPU": float(controller.plan.study.resources.cpu), "GPU": 0.0})
-    try:
-        with terminating_gently():
+    plan = controller.plan
+    resources = {"CPU": float(plan.study.resources.cpu), "GPU": 0.0}
+    with terminating_gently(), open_listeners(controller.listeners, plan, 1, resources):
+        try:
             for number in count():
-                if controller.failure or controller.plan.finished or not _run_next(controller, f"inline-{number}"):
+                if controller.failure or plan.finished or not _run_next(controller, f"inline-{number}"):
                     break
-    except KeyboardInterrupt:
-        pass  # what has ended is kept, and the plan is not finished: the caller says how to go on
-    finally:
-        for listener in controller.listeners:
-            listener.closed()
+        except KeyboardInterrupt:
+            pass  # what has ended is kept, and the plan is not finished: the caller says how to go on
 
 
 def _run_next(controller: Controller, run_id: str) -> bool:

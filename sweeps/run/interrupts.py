@@ -19,6 +19,9 @@ def terminating_gently() -> Iterator[None]:
         print("terminated; what has finished is kept, and the same command goes on", file=sys.stderr, flush=True)
         os._exit(128 + signal.SIGTERM)
 
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread alone, and only there may a handler be set
+        return
     last_resort = threading.Timer(GRACE_SECONDS, leave)
     last_resort.daemon = True
 

@@ -1,14 +1,14 @@
 """Whoever watches a run: the live table, the activity file, W&B, the collector of pictures."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from sweeps.planning.plan import Plan
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry
 from sweeps.run.messages import Report
-
-TrialResources = dict[str, float]
-"""What one trial takes, by Ray's names: CPU, GPU."""
+from sweeps.run.trial_resources import TrialResources
 
 
 class Listener(Protocol):
@@ -37,3 +37,14 @@ class Listener(Protocol):
     def closed(self) -> None:
         """The run is over, finished or interrupted."""
         return
+
+
+@contextmanager
+def open_listeners(listeners: Sequence[Listener], plan: Plan, slots: int, resources: TrialResources) -> Iterator[None]:
+    """Tell listeners that a run begins and, whatever happens in it and in any of them, that it is over."""
+    with ExitStack() as stack:
+        for listener in reversed(listeners):
+            stack.callback(listener.closed)
+        for listener in listeners:
+            listener.opened(plan, slots, resources)
+        yield

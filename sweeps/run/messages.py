@@ -14,7 +14,7 @@ from dagan.stages import Stage
 from sweeps.records.ledger import Status
 from sweeps.records.snapshot_store import SnapshotKey
 
-Point = dict[str, Any]
+CurvePoint = dict[str, Any]
 """One point of a training's curve: a `dagan.Progress` as a mapping."""
 
 
@@ -34,7 +34,7 @@ class TrialOrder:
     """URL of the snapshot store."""
     shared: bool
     """Whether snapshots are shared with other trials."""
-    starts: tuple[SnapshotKey, ...]
+    snapshots: tuple[SnapshotKey, ...]
     """Snapshots to go on from, the furthest first."""
     checkpoints: tuple[tuple[int, ...], ...]
     """For each stage of the trial, the iterations at which others want a snapshot."""
@@ -51,11 +51,11 @@ class Spent:
     iterations: int = 0
     """Batches of both stages, inherited ones included."""
     pflop: float = 0.0
-    """Operations of its own, 1e15."""
+    """Operations without what it inherited, 1e15."""
     pflop_unshared: float = 0.0
     """Operations as if trained from scratch, 1e15."""
     wall_seconds: float = 0.0
-    """Training time of its own."""
+    """Training time without what it inherited, evaluation not counted."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Report:
     iteration: int
     total: int
     validation_accuracy: float | None
-    curve: list[Point]
+    curve: list[CurvePoint]
     """All points so far."""
     spent: Spent
     provenance: dict[str, Any]
@@ -106,12 +106,12 @@ class Outcome:
     quality: dict[str, float] = field(default_factory=dict)
     spent: Spent | None = None
     """None: as in the last report."""
-    curve: list[Point] | None = None
+    curve: list[CurvePoint] | None = None
     """None: as in the last report."""
     provenance: dict[str, Any] | None = None
     """None: as in the last report."""
     snapshots: SnapshotNews = SnapshotNews()
-    notice: str = ""
+    missing: str = ""
     """What is missing though the training is complete, such as pictures that could not be kept."""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dagan.compute.memory import keep_freed_memory
 from dagan.config import Config
 from sweeps.records.snapshot_store import SNAPSHOT_SECONDS, SnapshotStore
-from sweeps.run.messages import Message, Outcome, Point, Report, TrialOrder
+from sweeps.run.messages import CurvePoint, Message, Outcome, Report, TrialOrder
 
 # Ray runs a trial in a thread of its own, and where a thread's memory comes from is decided as it starts.
 keep_freed_memory()
@@ -37,9 +37,9 @@ def messages(order: TrialOrder, heartbeat: Callable[[], None] = lambda: None) ->
     """Train one trial, going on from a snapshot where there is one; yield its reports and last its `Outcome`.
 
     `heartbeat` is called after every iteration, and while images are judged. A failure of the training is an outcome
-    too, so that a bug is told at once and not tried again and again; only a worker that dies is started anew.
+    too, so that a bug is seen at once and not tried again and again; only a worker that dies is started anew.
     """
-    from dagan.errors import InvalidInput
+    from dagan.errors import InvalidInput, in_one_line
 
     try:
         yield from _train(order, heartbeat)
@@ -57,11 +57,6 @@ def out_of_memory(error: Exception) -> bool:
     return plain or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
-def in_one_line(error: Exception) -> str:
-    """The type of an exception and the first line of its message."""
-    return f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
-
-
 def _train(order: TrialOrder, heartbeat: Callable[[], None]) -> Iterator[Message]:
     from dagan.training.progress import Checkpoint, Progress, Step
     from sweeps.records.provenance import of_training
@@ -69,10 +64,10 @@ def _train(order: TrialOrder, heartbeat: Callable[[], None]) -> Iterator[Message
 
     config = Config.of(order.config)
     snapshots = TrialSnapshots(SnapshotStore(order.store), config, shared=order.shared)
-    training = snapshots.restored(order.starts)
+    training = snapshots.restored(order.snapshots)
     provenance = of_training(training.machine, threads=config.compute.threads, commit=order.commit)
     yield from _inherited_rungs(training, snapshots, order, provenance)
-    saved = told = time.monotonic()
+    saved = reported = time.monotonic()
     checkpoints = snapshots.by_stage(order.checkpoints)
     for event in training.events(every=order.report_every, also=order.rungs, checkpoints=checkpoints):
         if isinstance(event, Step):
@@ -84,7 +79,7 @@ def _train(order: TrialOrder, heartbeat: Callable[[], None]) -> Iterator[Message
                 snapshots.write_for_a_crash()
                 saved = time.monotonic()
             at_rung = event.stage == "classification" and event.iteration in order.rungs
-            if at_rung or snapshots.news or time.monotonic() - told >= REPORT_SECONDS:
+            if at_rung or snapshots.news or time.monotonic() - reported >= REPORT_SECONDS:
                 yield Report(
                     event.stage,
                     event.iteration,
@@ -95,7 +90,7 @@ def _train(order: TrialOrder, heartbeat: Callable[[], None]) -> Iterator[Message
                     provenance,
                     snapshots.take_news(),
                 )
-                told = time.monotonic()
+                reported = time.monotonic()
     if training.status == "diverged":
         snapshots.write_divergence()
     yield _outcome(training, snapshots, order, provenance, heartbeat)
@@ -131,18 +126,20 @@ def _outcome(
     heartbeat: Callable[[], None],
 ) -> Outcome:
     """Test the trained classifier and, where asked for, keep pictures and judge the generated images."""
-    result, notice, quality = training.result(), "", dict[str, float]()
+    from dagan.errors import in_one_line
+
+    result, missing, quality = training.result(), "", dict[str, float]()
     if training.generation and result.status == "completed":
         try:
             if order.pictures:
                 SnapshotStore(order.store).put(order.pictures, pictures(training))
         except Exception as error:  # fsspec's systems have no error in common
-            notice = f"its pictures could not be kept ({error}); the trial is none the worse"
+            missing = f"its pictures could not be kept ({error}); the trial is none the worse"
         try:
             if order.quality:
                 quality = quality_of(training, heartbeat)
         except Exception as error:  # a finished training is not to be lost by a look at its images
-            notice = f"its images could not be judged ({in_one_line(error)}); the trial is none the worse"
+            missing = f"its images could not be judged ({in_one_line(error)}); the trial is none the worse"
     return Outcome(
         result.status,
         error=result.error,
@@ -154,11 +151,11 @@ def _outcome(
         curve=result.curve,
         provenance=provenance,
         snapshots=snapshots.take_news(),
-        notice=notice,
+        missing=missing,
     )
 
 
-def curve_of(training: "Training", points: int | None = None) -> list[Point]:
+def curve_of(training: "Training", points: int | None = None) -> list[CurvePoint]:
     """The first points of a training's curve, or all, in JSON types."""
     return [asdict(point) for point in training.curve[:points]]
 

@@ -70,8 +70,8 @@ def entry(
 ) -> dict[str, Any]:
     seed = trial if phase == "search" else 1000 + trial
     random = np.random.default_rng([size, trial, len(method), phase == "search"])
-    luck = np.random.default_rng([size, seed]).normal(0, 0.02)  # the same for every method
-    accuracy = float(np.clip(level + 0.1 * np.log10(size) + luck + random.normal(0, 0.008), 0, 1))
+    rng = np.random.default_rng([size, seed]).normal(0, 0.02)  # the same for every method
+    accuracy = float(np.clip(level + 0.1 * np.log10(size) + rng + random.normal(0, 0.008), 0, 1))
     search, generator = phase == "search", "gan" in method
     status = "completed" if not search or trial % 4 else "stopped"
     config = {"method": method, "seed": seed, "data": {"dataset": dataset}}

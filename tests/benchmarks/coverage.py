@@ -28,10 +28,10 @@ Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
 # Accuracies as they come: around 70 %, with a tail of bad luck below, close to 100 %, with an odd seed now and then.
 POPULATIONS: dict[str, tuple[Draw, float]] = {
-    "normal, 70 ± 3": (lambda luck, shape: luck.normal(0.70, 0.03, shape), 0.70),
-    "skewed, 90 − Γ(1.5)": (lambda luck, shape: 0.90 - luck.gamma(1.5, 0.03, shape), 0.855),
-    "bounded, β(20, 1)": (lambda luck, shape: luck.beta(20, 1, shape), 20 / 21),
-    "heavy tails, t with 3": (lambda luck, shape: 0.70 + 0.02 * luck.standard_t(3, shape), 0.70),
+    "normal, 70 ± 3": (lambda rng, shape: rng.normal(0.70, 0.03, shape), 0.70),
+    "skewed, 90 − Γ(1.5)": (lambda rng, shape: 0.90 - rng.gamma(1.5, 0.03, shape), 0.855),
+    "bounded, β(20, 1)": (lambda rng, shape: rng.beta(20, 1, shape), 20 / 21),
+    "heavy tails, t with 3": (lambda rng, shape: 0.70 + 0.02 * rng.standard_t(3, shape), 0.70),
 }
 
 
@@ -59,8 +59,8 @@ def false_claims(repetitions: int, families: tuple[tuple[int, int], ...] = FAMIL
     rows = []
     for name, draw in NULLS.items():
         for comparisons, n in families:
-            luck = np.random.default_rng(comparisons * 100 + n)
-            verdicts = _verdicts([draw(luck, comparisons, n) for _ in range(repetitions)])
+            rng = np.random.default_rng(comparisons * 100 + n)
+            verdicts = _verdicts([draw(rng, comparisons, n) for _ in range(repetitions)])
             claim = np.mean([any(word.startswith(("better", "worse")) for word in family) for family in verdicts])
             worth = np.mean([any(word in ("better", "worse") for word in family) for family in verdicts])
             rows.append([name, comparisons, n, claim, worth])
@@ -68,12 +68,12 @@ def false_claims(repetitions: int, families: tuple[tuple[int, int], ...] = FAMIL
 
 
 def _shared(noise: Draw) -> Callable[[np.random.Generator, int, int], np.ndarray]:
-    return lambda luck, comparisons, n: (lambda runs: runs[1:] - runs[0])(noise(luck, (comparisons + 1, n)))
+    return lambda rng, comparisons, n: (lambda runs: runs[1:] - runs[0])(noise(rng, (comparisons + 1, n)))
 
 
 def _skewed(skewness: float) -> Callable[[np.random.Generator, int, int], np.ndarray]:
     shape = 4 / skewness**2  # of a gamma distribution, negative side up: a few seeds lose much
-    return lambda luck, comparisons, n: 0.02 * (shape - luck.gamma(shape, 1, (comparisons, n))) / math.sqrt(shape)
+    return lambda rng, comparisons, n: 0.02 * (shape - rng.gamma(shape, 1, (comparisons, n))) / math.sqrt(shape)
 
 
 NULLS = {
@@ -102,16 +102,16 @@ def budget_coverage(repetitions: int, sizes: tuple[int, ...] = (16, 32, 64)) -> 
     rows = []
     for name, (draw, _) in POPULATIONS.items():
         for n in sizes:
-            luck = np.random.default_rng(n)
+            rng = np.random.default_rng(n)
             tried = np.array([1, n // 8, n // 4, n // 2, n])
-            truth = np.array([draw(luck, (20_000, k)).max(axis=1).mean() for k in tried])
+            truth = np.array([draw(rng, (20_000, k)).max(axis=1).mean() for k in tried])
             # The expected best is linear in the ordered values: differences of steps give their weights.
             steps = np.array([expected_best((np.arange(n) >= i).astype(float), tried)[0] for i in range(n)])
             highest = steps - np.vstack([steps[1:], np.zeros(len(tried))])
-            drawn = np.sort(luck.integers(0, n, (500, n)), axis=1)
+            drawn = np.sort(rng.integers(0, n, (500, n)), axis=1)
             jackknife, bootstrap = np.zeros(len(tried)), np.zeros(len(tried))
             for _ in range(repetitions):
-                accuracy = np.sort(draw(luck, (n,)))
+                accuracy = np.sort(draw(rng, (n,)))
                 best, error, _none = expected_best(accuracy, tried)
                 half = stats.t.ppf(0.975, n - 1) * error
                 jackknife += np.where(np.isnan(half), math.nan, np.abs(best - truth) <= half)
@@ -132,15 +132,15 @@ def cell_coverage(repetitions: int, seeds: int = 8, cells: int = 4) -> pd.DataFr
     level = np.linspace(0.5, 0.8, cells)
     for name, share in (("own luck in each cell", 0.0), ("half of the luck shared", 0.5)):
 
-        def draw(luck: np.random.Generator, n: int, share: float = share) -> np.ndarray:
-            common, own = luck.normal(0, 1, (n, 1)), luck.normal(0, 1, (n, cells))
+        def draw(rng: np.random.Generator, n: int, share: float = share) -> np.ndarray:
+            common, own = rng.normal(0, 1, (n, 1)), rng.normal(0, 1, (n, cells))
             return level + 0.03 * (math.sqrt(share) * common + math.sqrt(1 - share) * own)
 
-        luck = np.random.default_rng(0)
-        truth = {"iqm": float(stats.trim_mean(draw(luck, 200_000).ravel(), 0.25)), "mean": float(level.mean())}
+        rng = np.random.default_rng(0)
+        truth = {"iqm": float(stats.trim_mean(draw(rng, 200_000).ravel(), 0.25)), "mean": float(level.mean())}
         covered = {(kind, shared): 0.0 for kind in truth for shared in (False, True)}
         for _ in range(repetitions):
-            results = results_of(draw(luck, seeds))
+            results = results_of(draw(rng, seeds))
             for shared in (False, True):
                 row = aggregate(results, shared_seeds=shared).iloc[0]
                 for kind, value in truth.items():
@@ -175,8 +175,8 @@ def correlation_coverage(repetitions: int, sizes: tuple[int, ...] = (8, 12, 30))
     for r in (0.0, 0.5, 0.8):
         truth = {"spearman": 6 / math.pi * math.asin(r / 2), "kendall": 2 / math.pi * math.asin(r)}
         for n in sizes:
-            luck = np.random.default_rng(n)
-            first, other = luck.normal(size=(2, repetitions * n))
+            rng = np.random.default_rng(n)
+            first, other = rng.normal(size=(2, repetitions * n))
             second = r * first + math.sqrt(1 - r**2) * other
             table = pd.DataFrame({"a": first, "b": second, "group": np.repeat(np.arange(repetitions), n)})
             found = rank_correlations(table, "a", "b", ["group"])

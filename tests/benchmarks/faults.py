@@ -81,10 +81,10 @@ class Drill:
 class Raylets:
     """A cluster of our own: a head without CPUs, and nodes of one CPU each."""
 
-    def __init__(self, nodes: int, luck: random.Random) -> None:
+    def __init__(self, nodes: int, rng: random.Random) -> None:
         from ray.cluster_utils import Cluster
 
-        self.luck = luck
+        self.rng = rng
         flags = {"object_store_memory": 100_000_000, "include_dashboard": False}
         self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **flags})
         self.flags = {"num_cpus": 1, "object_store_memory": 100_000_000}
@@ -98,7 +98,7 @@ class Raylets:
         """SIGKILL to a process that trains a trial; whether there was one."""
         workers = self.workers
         if workers:
-            os.kill(self.luck.choice(workers), signal.SIGKILL)
+            os.kill(self.rng.choice(workers), signal.SIGKILL)
         return bool(workers)
 
     @property
@@ -108,7 +108,7 @@ class Raylets:
 
     def kill_node(self) -> bool:
         """SIGKILL to a raylet and all below it; another node joins in its place."""
-        node = self.nodes.pop(self.luck.randrange(len(self.nodes)))
+        node = self.nodes.pop(self.rng.randrange(len(self.nodes)))
         for pid in [raylet(node).pid, *below(raylet(node).pid)]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -176,11 +176,11 @@ def timeless(value: Any) -> Any:
 
 def round_under_fire(folder: Path, raylets: Raylets, drill: Drill, wanted: int) -> None:
     """Run the study to its end, killing on the way until `wanted` kills are done."""
-    luck = raylets.luck
+    rng = raylets.rng
     driver = start_driver(folder, raylets.address)
     seen: dict[Path, tuple[int, int]] = {}
     progress = time.monotonic()
-    target = luck.randint(0, MOST_BETWEEN)
+    target = rng.randint(0, MOST_BETWEEN)
     while True:
         now = time.monotonic()
         current = entries(folder)
@@ -196,7 +196,7 @@ def round_under_fire(folder: Path, raylets: Raylets, drill: Drill, wanted: int) 
         if now - progress > PATIENCE:
             raise SystemExit(f"nothing finished in {PATIENCE} s:\n{(folder / 'driver.log').read_text()}")
         if drill.kills.total() < wanted and len(current) >= target and raylets.workers:
-            time.sleep(luck.uniform(0, 1))
+            time.sleep(rng.uniform(0, 1))
             kind = drill.kinds[drill.kills.total()]
             if kind == "driver":
                 driver.kill()
@@ -207,23 +207,23 @@ def round_under_fire(folder: Path, raylets: Raylets, drill: Drill, wanted: int) 
             elif not raylets.kill_worker():
                 continue
             drill.kills[kind] += 1
-            target = len(current) + luck.randint(0, MOST_BETWEEN)
+            target = len(current) + rng.randint(0, MOST_BETWEEN)
             print(f"killed a {kind}; {len(current)} trials had finished", file=sys.stderr, flush=True)
         time.sleep(0.05)
 
 
-def kinds_of(kills: int, luck: random.Random) -> list[str]:
+def kinds_of(kills: int, rng: random.Random) -> list[str]:
     """Who dies, in order: one of each kind at first."""
     kinds = ["driver", "worker", "node"]
-    luck.shuffle(kinds)
-    return [*kinds, *luck.choices(["driver", "worker", "node"], [3, 5, 2], k=kills)][:kills]
+    rng.shuffle(kinds)
+    return [*kinds, *rng.choices(["driver", "worker", "node"], [3, 5, 2], k=kills)][:kills]
 
 
 def drill_of(kills: int, seeds: int, seed: int, place: Path) -> Drill:
     """The whole of it."""
-    begun, luck = time.monotonic(), random.Random(seed)
-    drill = Drill(kinds_of(kills, luck))
-    raylets = Raylets(2, luck)
+    begun, rng = time.monotonic(), random.Random(seed)
+    drill = Drill(kinds_of(kills, rng))
+    raylets = Raylets(2, rng)
     try:
         study = STUDY.replace("SEEDS", str(seeds))
         calm = folder_for(place / "calm", study)

@@ -59,19 +59,19 @@ def tree(trials: int, *, designed: bool) -> dict[str, Any]:
     return study | {"search": {"parameters": parameters, "budget": {"trials": budget}}}
 
 
-def entry_of(trial: Trial, luck: random.Random) -> Entry:
+def entry_of(trial: Trial, rng: random.Random) -> Entry:
     """A made-up end of a trial, as large as a real one."""
-    accuracy = luck.random()
+    accuracy = rng.random()
     stages = [("generation", ("discriminator", "generator", "feature matching"))] * bool(trial.config.gan)
     curve = [
         {
             "stage": stage,
             "iteration": 50 * step,
             "total": 300,
-            "validation_accuracy": luck.random() if stage == "classification" else None,
-            "losses": {name: luck.random() for name in names},
-            "images_per_second": 1e4 * luck.random(),
-            "diversity": {str(digit): luck.random() for digit in range(10)} if stage == "generation" else None,
+            "validation_accuracy": rng.random() if stage == "classification" else None,
+            "losses": {name: rng.random() for name in names},
+            "images_per_second": 1e4 * rng.random(),
+            "diversity": {str(digit): rng.random() for digit in range(10)} if stage == "generation" else None,
         }
         for stage, names in [*stages, ("classification", ("real", "generated"))]
         for step in range(1, 7)
@@ -83,9 +83,9 @@ def entry_of(trial: Trial, luck: random.Random) -> Entry:
         validation_accuracy=accuracy if trial.phase == "search" else None,
         test_accuracy=accuracy if trial.phase == "confirm" else None,
         iterations=600,
-        pflop=luck.random(),
-        pflop_unshared=luck.random(),
-        wall_seconds=luck.random(),
+        pflop=rng.random(),
+        pflop_unshared=rng.random(),
+        wall_seconds=rng.random(),
         provenance=packages | {"commit": "0123456789ab", "host": "somewhere", "device": "AVX512 CPU", "threads": 1},
         curve=curve,
     )
@@ -104,17 +104,17 @@ class Unwritten(Ledger):
 
 def make(study: Study, folder: Path) -> None:
     """Make a study's ledger up: suggestions drawn at random, since asking Optuna for 10,000 takes minutes."""
-    ledger, luck = Unwritten(folder), random.Random(0)
+    ledger, rng = Unwritten(folder), random.Random(0)
     for search in (branch.search for branch in Plan(study, ledger).branches):
         for number in range(search.planned):
-            settings = {key: value.draw(luck, whole=is_whole(key)) for key, value in search.space.items()}
+            settings = {key: value.draw(rng, whole=is_whole(key)) for key, value in search.space.items()}
             config = study.config(search.cell, search.method, seed=0, phase="search", settings=settings)
             trial = Trial(search.cell, search.method, "search", number, config, search=search.key)
-            ledger.write(entry_of(trial, luck))
+            ledger.write(entry_of(trial, rng))
     plan = Plan(study, ledger, sharing=Sharing(shared=False))
     while trial := plan.next():
         plan.start(trial)
-        plan.record(trial, entry_of(trial, luck))
+        plan.record(trial, entry_of(trial, rng))
     last = {branch.method: list(branch.entries.values())[-1].signature for branch in plan.branches}
     for signature in last.values():
         (folder / f"{signature}.json").unlink()

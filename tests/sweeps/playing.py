@@ -62,8 +62,8 @@ def plain(**changes: Any) -> dict[str, Any]:
 
 def accuracy_of(trial: Trial, iteration: int) -> float:
     """A stand-in for training: an accuracy that hangs on the config and the iteration alone."""
-    luck = random.Random(trial.signature)
-    return round(0.5 + 0.4 * luck.random() * iteration / (iteration + 20), 6)
+    rng = random.Random(trial.signature)
+    return round(0.5 + 0.4 * rng.random() * iteration / (iteration + 20), 6)
 
 
 def played_entry(plan: Plan, trial: Trial) -> Entry:
@@ -91,7 +91,7 @@ def played_entry(plan: Plan, trial: Trial) -> Entry:
     )
 
 
-def play(study: Study, folder: Path, *, workers: int, luck: random.Random, kill_after: int | None = None) -> Plan:
+def play(study: Study, folder: Path, *, workers: int, rng: random.Random, kill_after: int | None = None) -> Plan:
     """Run a plan with the stand-in training: trials end in a random order; `kill_after` so many ends it drops dead."""
     plan = Plan(study, Ledger(folder))
     running: list[Trial] = []
@@ -101,7 +101,7 @@ def play(study: Study, folder: Path, *, workers: int, luck: random.Random, kill_
             plan.start(trial)
             running.append(trial)
         assert running, "trials are left, but none could start"
-        trial = running.pop(luck.randrange(len(running)))
+        trial = running.pop(rng.randrange(len(running)))
         plan.record(trial, played_entry(plan, trial))
         ended += 1
         if ended == kill_after:
@@ -133,9 +133,9 @@ class Run:
 class Player:
     """Workers that train as they are told, in random order, with accidents."""
 
-    def __init__(self, plan: Plan, luck: random.Random, *, workers: int, accidents: float = 0.0) -> None:
+    def __init__(self, plan: Plan, rng: random.Random, *, workers: int, accidents: float = 0.0) -> None:
         """`accidents`: how likely a worker is lost, a trial diverges or a snapshot goes, at every step."""
-        self.plan, self.luck, self.workers, self.accidents = plan, luck, workers, accidents
+        self.plan, self.rng, self.workers, self.accidents = plan, rng, workers, accidents
         self.kept: set[SnapshotKey] = set()
         self.running: list[Run] = []
         self.lost: list[Trial] = []
@@ -151,9 +151,9 @@ class Player:
             while len(self.running) < self.workers and self.start():
                 pass
             assert self.running, "trials are left, but none could start"
-            run = self.luck.choice(self.running)
-            if self.luck.random() < self.accidents:
-                self.luck.choice([self.lose, self.fail, self.remove])(run)
+            run = self.rng.choice(self.running)
+            if self.rng.random() < self.accidents:
+                self.rng.choice([self.lose, self.fail, self.remove])(run)
             else:
                 self.go_on(run)
         raise AssertionError("no end")
@@ -181,7 +181,7 @@ class Player:
         if run.checkpoints:
             self.train(run, run.checkpoints.pop(0))
             self.keep(run)
-            if self.accidents and self.luck.random() < 0.3:
+            if self.accidents and self.rng.random() < 0.3:
                 self.keep(run)
         else:
             self.train(run, (len(run.trial.stage_ends) - 1, run.trial.stage_ends[-1].iteration))
@@ -202,7 +202,7 @@ class Player:
         """Leave a snapshot."""
         key = SnapshotKey(run.trial.stage_ends[run.at[0]].stage_key, run.at[1])
         self.kept.add(key)
-        self.kept -= set(self.plan.written(run.trial, key, self.luck.randint(1, 10)))
+        self.kept -= set(self.plan.written(run.trial, key, self.rng.randint(1, 10)))
         assert self.plan.sharing.bytes <= self.plan.sharing.limit
 
     def end(self, run: Run, status: str = "") -> None:
@@ -225,7 +225,7 @@ class Player:
     def remove(self, _: Run) -> None:
         """A snapshot is damaged, or somebody has removed it."""
         if self.kept:
-            self.kept.remove(self.luck.choice(sorted(self.kept)))
+            self.kept.remove(self.rng.choice(sorted(self.kept)))
 
 
 def numbers(folder: Path) -> dict[str, tuple[Any, ...]]:

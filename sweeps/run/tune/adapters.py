@@ -13,8 +13,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from sweeps.run.controller import Controller
-from sweeps.run.listeners import TrialResources
 from sweeps.run.messages import Heartbeat, Message, decode, encode
+from sweeps.run.trial_resources import TrialResources
 from sweeps.run.tune.resources import nodes_alive, slots_on
 from sweeps.run.worker import messages
 
@@ -23,7 +23,7 @@ HEARTBEAT_SECONDS = 10
 CHECK_SECONDS = 1.0
 """How often silent workers are looked for."""
 IDLE_SECONDS = 60.0
-"""After so long without any trial at work, and after each such time again, it is said what is waited for."""
+"""Seconds without a trial at work after which, again and again, the user is told why."""
 
 
 def train_trial(config: dict[str, Any]) -> None:
@@ -64,10 +64,10 @@ class PlanSearcher(Searcher):
         if trial is None:
             return None
         order = encode(self.controller.order(trial))
-        return {"order": order, "needs_more": self.controller.history(trial).needs_more}
+        return {"order": order, "needs_more": self.controller.attempts(trial).needs_more}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tell the controller; an interrupted trial is not told."""
+        """Pass the end of a trial on; Tune does not report that of an interrupted one."""
         self.controller.end(trial_id, lost=error)
 
     def save(self, checkpoint_path: str) -> None:

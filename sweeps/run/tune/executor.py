@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps.records.run_folder import RunFolder
 from sweeps.run.interrupts import terminating_gently
+from sweeps.run.listeners import open_listeners
 from sweeps.run.tune.preflight import StorageCheck, require_common_view
 from sweeps.run.tune.resources import (
     ResourceChoice,
@@ -40,17 +41,14 @@ def run_with_tune(controller: "Controller", folder: RunFolder, cluster: Cluster,
         resources = choose_resources(study, min(plan.at_once, cluster.workers or plan.at_once))
         slots = slots_on(nodes_alive(), resources.usual)
         slots = min(slots, cluster.workers or slots)
-        for listener in controller.listeners:
-            listener.opened(plan, slots, resources.usual)
-        try:
-            tuner_of(controller, folder, resources, slots).fit()
-        except Exception:
-            if controller.failure is None:
-                raise
-        finally:
-            for listener in controller.listeners:
-                listener.closed()
-            shutil.rmtree(folder.ray, ignore_errors=True)
+        with open_listeners(controller.listeners, plan, slots, resources.usual):
+            try:
+                tuner_of(controller, folder, resources, slots).fit()
+            except Exception:
+                if controller.failure is None:
+                    raise
+            finally:
+                shutil.rmtree(folder.ray, ignore_errors=True)
 
 
 def tuner_of(controller: "Controller", folder: RunFolder, resources: ResourceChoice, slots: int) -> Any:

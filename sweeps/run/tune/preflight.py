@@ -13,7 +13,7 @@ from typing import Any
 from dagan.config import Config
 from dagan.data.downloads import LAYOUTS, present
 from dagan.data.kdef import kdef_folder
-from dagan.errors import InvalidInput, Problem, refuse
+from dagan.errors import InvalidInput, Problem, last_line, refuse
 from sweeps.records.snapshot_store import SnapshotStore
 from sweeps.study.schema import Study
 
@@ -93,8 +93,8 @@ def require_common_view(study: Study, check: StorageCheck, nodes: Iterable[Mappi
     Raises:
         InvalidInput: a node that does not see what the driver sees, each with its address.
     """
-    places = paths_by_key(study)
-    views = views_of(check, [path for paths in places.values() for path in paths], nodes)
+    paths = paths_by_key(study)
+    views = views_of(check, [path for found in paths.values() for path in found], nodes)
     problems = []
     for address, view in sorted(views.items()):
         name = f"node {address}" + (f" ({view.host})" if view.host else "")
@@ -102,8 +102,8 @@ def require_common_view(study: Study, check: StorageCheck, nodes: Iterable[Mappi
             rule = f"{check.store.url} must be one place that all nodes see, but {name} {view.store}."
             remedy = "Mount it there under the same path (NFS, …), or give one that all see: --storage s3://…"
             problems.append(Problem(check.option, f"{rule} {remedy}"))
-        for where, paths in places.items():
-            for path in sorted(set(paths) & set(view.missing)):
+        for where, files in paths.items():
+            for path in sorted(set(files) & set(view.missing)):
                 rule = f"{path} must be there on every node, since trials read it, but is not on {name}."
                 problems.append(Problem(where, f"{rule} Mount or copy it there under the same path."))
     if problems:
@@ -162,7 +162,7 @@ def views_of(check: StorageCheck, paths: list[str], nodes: Iterable[Mapping[str,
         except Exception as error:
             if node_id not in {node["NodeID"] for node in ray.nodes() if node["Alive"]}:
                 continue
-            view = NodeView("", f"did not answer ({(str(error).strip().splitlines() or [type(error).__name__])[-1]})")
+            view = NodeView("", f"did not answer ({last_line(error)})")
         back = check.answer(node_id[:12])
         if not view.store and not back.seen:
             view = NodeView(view.host, "writes what is not seen here", view.missing)

@@ -4,13 +4,12 @@ import math
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-from dagan.errors import refuse
+from dagan.errors import last_line, refuse
 from sweeps.forecast.estimate.draft import drafts
 from sweeps.planning.trial import portable
-from sweeps.run.listeners import TrialResources
+from sweeps.run.trial_resources import TrialResources
 from sweeps.run.tune.memory import Measure, Memory, heaviest, peak_memory
 from sweeps.study.schema import Study
 
@@ -69,7 +68,7 @@ def gpu_parts(at_once: int, gpus: float, fitting: Callable[[], int]) -> int:
 
 
 def fitting_on_each(memories: Iterable[Memory]) -> int:
-    """How many trials fit on every one of these GPUs, at least one: what is wrong with it, its trials will tell."""
+    """How many trials fit on every one of these GPUs, at least one: if none fits, its trials will say so."""
     return max(1, min(int(USABLE * memory.total / memory.peak) for memory in memories))
 
 
@@ -83,8 +82,7 @@ def trials_per_gpu(study: Study, measure: Measure) -> int:
     try:
         found = measured_memory(measure, configs)
     except Exception as error:  # Ray's, and whatever a method's code raises
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        print(f"it cannot be measured ({reason}): one trial per GPU", file=sys.stderr, flush=True)
+        print(f"it cannot be measured ({last_line(error)}): one trial per GPU", file=sys.stderr, flush=True)
         return 1
     return fitting_on_each(found)
 
@@ -109,15 +107,6 @@ def measured_memory(measure: Measure, configs: list[dict[str, Any]]) -> list[Mem
     if late:
         raise TimeoutError(f"{len(late)} of {len(asked)} nodes with GPUs did not answer in {MEASURE_SECONDS} s")
     return [ray.get(answer) for answer in answered]
-
-
-def described(resources: TrialResources) -> str:
-    """Say what a trial takes: “1 core and 1/4 of a GPU”."""
-    cores, gpu = resources["CPU"], resources["GPU"]
-    words = "1 core" if cores == 1 else f"{cores:g} cores"
-    if 0 < gpu < 1:
-        return f"{words} and {Fraction(gpu).limit_denominator(100)} of a GPU"
-    return f"{words} and {gpu:g} GPU{'s' if gpu > 1 else ''}" if gpu else words
 
 
 def slots_on(nodes: list[TrialResources], resources: TrialResources) -> int:

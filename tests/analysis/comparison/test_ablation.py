@@ -17,12 +17,12 @@ EFFECTS = {"gan.loss": 0.01, "gan.ema": 0.03, "classifier.ratio": -0.02}
 
 
 def trials(settings: list[dict[str, object]], seeds: int = 8) -> pd.DataFrame:
-    luck = np.random.default_rng(0)
-    shared = luck.normal(0.6, 0.05, seeds)
+    rng = np.random.default_rng(0)
+    shared = rng.normal(0.6, 0.05, seeds)
     parts = []
     for setting in settings:
         gain = sum(EFFECTS[name] for name, value in setting.items() if value != BASE[name])
-        part = table({"dagan": list(shared + gain + luck.normal(0, 0.002, seeds))})
+        part = table({"dagan": list(shared + gain + rng.normal(0, 0.002, seeds))})
         parts.append(
             part.assign(
                 **{f"config.{name}": pd.array([value] * seeds, dtype=object) for name, value in setting.items()}

@@ -16,11 +16,11 @@ CELLS = (5, 20, 50)
 
 
 def study(seeds: int = 8, methods: tuple[str, ...] = ("c", "dagan"), gain: float = 0.02) -> pd.DataFrame:
-    luck = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     cells = []
     for place, size in enumerate(CELLS):
-        shared = luck.normal(0.5 + 0.1 * place, 0.03, seeds)
-        runs = {m: list(shared + gain * k + luck.normal(0, 0.01, seeds)) for k, m in enumerate(methods)}
+        shared = rng.normal(0.5 + 0.1 * place, 0.03, seeds)
+        runs = {m: list(shared + gain * k + rng.normal(0, 0.01, seeds)) for k, m in enumerate(methods)}
         cells.append(table(runs, size=size))
     return pd.concat(cells, ignore_index=True)
 
@@ -70,8 +70,8 @@ def test_gains_take_out_how_hard_a_cell_is():
 
 
 def test_shared_seeds_draws_whole_seeds():
-    luck = np.random.default_rng(0).normal(0, 0.03, 10)
-    results = pd.concat([table({"c": list(0.5 + luck)}, size=size) for size in CELLS])  # one luck in all cells
+    rng = np.random.default_rng(0).normal(0, 0.03, 10)
+    results = pd.concat([table({"c": list(0.5 + rng)}, size=size) for size in CELLS])  # one luck in all cells
     own, shared = aggregate(results).iloc[0], aggregate(results, shared_seeds=True).iloc[0]
     ratio = (shared["mean_high"] - shared["mean_low"]) / (own["mean_high"] - own["mean_low"])
     assert ratio == pytest.approx(math.sqrt(3), rel=0.1)

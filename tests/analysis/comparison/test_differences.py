@@ -157,8 +157,8 @@ def test_accuracies_near_the_top_have_intervals_that_end_there():
 
 
 def test_exploring_leaves_out_the_declared_pairs_and_claims_nothing():
-    luck = np.random.default_rng(1)
-    runs = {m: list(0.5 + 0.1 * (m == "dagan") + luck.normal(0, 0.01, 8)) for m in ("c", "c_aug", "dagan")}
+    rng = np.random.default_rng(1)
+    runs = {m: list(0.5 + 0.1 * (m == "dagan") + rng.normal(0, 0.01, 8)) for m in ("c", "c_aug", "dagan")}
     results = table(runs)
     found = explore(results, {"dagan": ["c"]}).set_index(["method", "baseline"])
     assert list(found.index) == [("c_aug", "c"), ("dagan", "c_aug")]
@@ -171,9 +171,9 @@ def test_exploring_leaves_out_the_declared_pairs_and_claims_nothing():
 
 
 def test_hundreds_of_methods_are_compared_in_a_moment():
-    luck = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     names = [f"m{k}" for k in range(300)]
-    results = pd.concat([table({m: list(luck.normal(0.5, 0.02, 8)) for m in names}, size=n) for n in (5, 20, 50)])
+    results = pd.concat([table({m: list(rng.normal(0.5, 0.02, 8)) for m in names}, size=n) for n in (5, 20, 50)])
     began = time.process_time()
     rows = compare(results, {m: ["m0"] for m in names[1:]})
     assert time.process_time() - began < 10  # one t interval, bootstrap and test at a time took a minute

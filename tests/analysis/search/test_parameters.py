@@ -21,14 +21,14 @@ SPACE = {
 
 def search(n: int = 40, status: str = "completed") -> pd.DataFrame:
     """A search in which the logarithm of gan.weight decides nearly everything."""
-    luck = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     results = table({"dagan": [None] * n}, phase="search")
-    results["config.gan.weight"] = 10 ** luck.uniform(-2, 1, n)
-    results["config.gan.iterations"] = pd.array(luck.integers(100, 1001, n), dtype="Int64")
-    results["config.gan.loss"] = pd.array(luck.choice(["joint", "pairwise"], n), dtype="string")
-    results["config.classifier.iterations"] = pd.array(luck.choice([500, 1000, 2000], n), dtype="Int64")
+    results["config.gan.weight"] = 10 ** rng.uniform(-2, 1, n)
+    results["config.gan.iterations"] = pd.array(rng.integers(100, 1001, n), dtype="Int64")
+    results["config.gan.loss"] = pd.array(rng.choice(["joint", "pairwise"], n), dtype="string")
+    results["config.classifier.iterations"] = pd.array(rng.choice([500, 1000, 2000], n), dtype="Int64")
     results["config.classifier.decay"] = 0.1
-    accuracy = 0.6 + 0.1 * np.log10(results["config.gan.weight"]) + luck.normal(0, 0.01, n)
+    accuracy = 0.6 + 0.1 * np.log10(results["config.gan.weight"]) + rng.normal(0, 0.01, n)
     return results.assign(validation_accuracy=accuracy, status=pd.array([status] * n, dtype="string"))
 
 

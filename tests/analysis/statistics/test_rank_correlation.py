@@ -11,9 +11,9 @@ from analysis import rank_correlations
 
 
 def test_correlations_equal_scipy_with_ties_and_gaps():
-    luck = np.random.default_rng(0)
-    x = luck.normal(size=20).round(1)
-    y = (x + luck.normal(size=20)).round(1)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=20).round(1)
+    y = (x + rng.normal(size=20)).round(1)
     rows = rank_correlations(pd.DataFrame({"x": [*x, 1.0], "y": [*y, math.nan], "g": "all"}), "x", "y", ["g"])
     row = rows.iloc[0]
     assert (row["n"], row["note"]) == (20, "")

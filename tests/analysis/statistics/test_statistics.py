@@ -190,9 +190,9 @@ def test_power_at_the_edges():
 @pytest.mark.parametrize("level", [0.9, 0.95])
 def test_bca_equals_scipy_draw_for_draw(n, level):
     values = 0.9 - np.random.default_rng(n).gamma(1.5, 0.03, n)
-    luck = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     theirs = stats.bootstrap(
-        (values,), np.mean, n_resamples=RESAMPLES, confidence_level=level, method="BCa", rng=luck
+        (values,), np.mean, n_resamples=RESAMPLES, confidence_level=level, method="BCa", rng=rng
     ).confidence_interval
     ours = bca_interval(values, level)
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=1e-9)

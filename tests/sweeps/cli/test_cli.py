@@ -212,7 +212,7 @@ def test_a_generator_that_collapsed_is_a_warning_of_train(tmp_path, monkeypatch,
 
 def test_status_tells_of_warnings(tmp_path, monkeypatch, capsys):
     study = study_of(plain())
-    plan = play(study, tmp_path / study.name / "ledger", workers=1, luck=random.Random(0))
+    plan = play(study, tmp_path / study.name / "ledger", workers=1, rng=random.Random(0))
     entry = plan.entries[0].model_copy(update={"warning": "the generator collapsed: diversity 0.04 in [3]."})
     plan.ledger.write(entry)
     place = RunFolder(tmp_path, study.name)

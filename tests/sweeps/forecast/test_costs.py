@@ -154,7 +154,7 @@ def test_a_family_too_large_for_any_number_of_seeds_is_told():
 
 def test_what_a_ledger_says_of_the_spread(tmp_path):
     study = study_of(tiny())
-    entries = play(study, tmp_path, workers=2, luck=random.Random(0)).entries
+    entries = play(study, tmp_path, workers=2, rng=random.Random(0)).entries
     tested = {(e.method, e.seed): 100 * e.test_accuracy for e in entries if e.test_accuracy is not None}
     differences = [tested["dagan_aug", seed] - tested["c", seed] for seed in study.confirm_seeds]
     middle = sum(differences) / 3

@@ -147,7 +147,7 @@ def test_decisions_are_the_real_ones(tmp_path, reuse):
     study = study_of(
         tiny(samples_per_class=[5, 10], search__budget={"trials": 12}, search__window=3, search__reuse=reuse)
     )
-    real = play(study, tmp_path, workers=3, luck=random.Random(0))
+    real = play(study, tmp_path, workers=3, rng=random.Random(0))
     expected = decisions(real.entries)
     assert {status for _, status, *_ in expected.values()} == {"completed", "stopped"}
     for slots in (1, 5, 50):
@@ -159,7 +159,7 @@ def test_decisions_are_the_real_ones(tmp_path, reuse):
 
 def test_a_recorded_study_is_replayed_as_it_was(tmp_path):
     study = study_of(tiny(search__budget={"trials": 10}))
-    real = play(study, tmp_path / "tiny" / "ledger", workers=3, luck=random.Random(0))
+    real = play(study, tmp_path / "tiny" / "ledger", workers=3, rng=random.Random(0))
     entries = entries_in(tmp_path / "tiny")
     simulation = Simulation(study, 2, assumed(1.0), Recorded(entries))
     simulation.run()
@@ -196,7 +196,7 @@ def test_steps_between_samples_are_on_a_line_and_beyond_in_proportion():
 
 def test_times_come_from_a_ledgers_curves(tmp_path):
     study = study_of(ALONE)
-    plan = play(study, tmp_path, workers=1, luck=random.Random(0))
+    plan = play(study, tmp_path, workers=1, rng=random.Random(0))
     entries = [
         entry.model_copy(update={"curve": [point | {"images_per_second": 40.0} for point in entry.curve]})
         for entry in plan.entries

@@ -3,6 +3,7 @@
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from playing import numbers, plain, played_entry
@@ -78,6 +79,22 @@ def test_a_slow_server_holds_up_no_trial_and_gets_the_latest_report_of_each(runs
     assert logged[-1] == (one.signature, len(entry.curve), entry), "the end, with the whole curve"
     assert [found for found in logged if found[0] == two.signature][-1] == (two.signature, 99, None)
     assert len(logged) <= 3, "what was taken at once, and the latest of each"
+
+
+def test_the_run_of_an_interrupted_trial_is_closed_as_failed(runs, monkeypatch):
+    class Run:
+        codes: ClassVar = []
+
+        def log(self, values, step):
+            pass
+
+        def finish(self, exit_code):
+            self.codes.append(exit_code)
+
+    monkeypatch.setattr(runs, "_open", lambda trial: Run())
+    runs.progressed(runs.plan.next(), report_of(0))
+    runs.closed()
+    assert Run.codes == [1]
 
 
 def test_the_end_does_not_wait_for_ever(runs, monkeypatch, capsys):

@@ -25,7 +25,7 @@ def study():
 def test_workers_and_order_change_nothing(study, tmp_path):
     runs = []
     for index, workers in enumerate((1, 2, 7, 40)):
-        plan = play(study, tmp_path / str(index), workers=workers, luck=random.Random(index))
+        plan = play(study, tmp_path / str(index), workers=workers, rng=random.Random(index))
         assert len(plan.entries) == plan.planned == 2 * 2 * (12 + 3)
         runs.append(numbers(tmp_path / str(index)))
     assert all(run == runs[0] for run in runs)
@@ -33,12 +33,12 @@ def test_workers_and_order_change_nothing(study, tmp_path):
 
 
 def test_a_killed_run_goes_on_to_the_same_numbers(study, tmp_path):
-    play(study, tmp_path / "straight", workers=3, luck=random.Random(0))
-    luck = random.Random(1)
+    play(study, tmp_path / "straight", workers=3, rng=random.Random(0))
+    rng = random.Random(1)
     ended = []
     for kill_after in (5, 1, 17, 3, None):
         before = set(numbers(tmp_path / "killed"))
-        play(study, tmp_path / "killed", workers=3, luck=luck, kill_after=kill_after)
+        play(study, tmp_path / "killed", workers=3, rng=rng, kill_after=kill_after)
         ended.append(len(set(numbers(tmp_path / "killed")) - before))
     assert ended[:4] == [5, 1, 17, 3]
     assert sum(ended) == 60, "a trial that had ended ran again"
@@ -47,29 +47,29 @@ def test_a_killed_run_goes_on_to_the_same_numbers(study, tmp_path):
 
 def test_another_study_seed_searches_elsewhere(tmp_path):
     for seed in (0, 1):
-        play(study_of(tiny(seed=seed)), tmp_path / str(seed), workers=2, luck=random.Random(0))
+        play(study_of(tiny(seed=seed)), tmp_path / str(seed), workers=2, rng=random.Random(0))
     assert numbers(tmp_path / "0").keys() != numbers(tmp_path / "1").keys()
 
 
 def test_more_trials_and_seeds_extend_a_finished_study(tmp_path):
-    play(study_of(tiny()), tmp_path, workers=2, luck=random.Random(0))
+    play(study_of(tiny()), tmp_path, workers=2, rng=random.Random(0))
     before = numbers(tmp_path)
     more = study_of(tiny(confirm__seeds=5, methods=["c", "dagan_aug", "c_aug"]))
     plan = Plan(more, Ledger(tmp_path))
     assert plan.planned - len(plan.entries) == 2 * 2 + (5 + 5)
-    play(more, tmp_path, workers=2, luck=random.Random(0))
+    play(more, tmp_path, workers=2, rng=random.Random(0))
     assert before.items() <= numbers(tmp_path).items()
 
 
 def test_entries_that_the_study_no_longer_asks_for_stay_out(tmp_path):
-    play(study_of(tiny()), tmp_path, workers=2, luck=random.Random(0))
-    plan = play(study_of(tiny(confirm__seeds=2)), tmp_path, workers=2, luck=random.Random(0))
+    play(study_of(tiny()), tmp_path, workers=2, rng=random.Random(0))
+    plan = play(study_of(tiny(confirm__seeds=2)), tmp_path, workers=2, rng=random.Random(0))
     assert len(plan.entries) == plan.planned == 2 * (5 + 2)
     assert len(numbers(tmp_path)) == 2 * (5 + 3)
 
 
 def test_trials_of_another_version_of_the_study_are_said_to_be_there(tmp_path):
-    play(study_of(tiny()), tmp_path, workers=2, luck=random.Random(0))
+    play(study_of(tiny()), tmp_path, workers=2, rng=random.Random(0))
     with pytest.raises(InvalidInput, match=r"the 16 trials in .* are of another version of the study"):
         Plan(study_of(tiny(seed=9, base={"network": {"width": 0.5}})), Ledger(tmp_path)).require_results()
 
@@ -157,13 +157,13 @@ def test_a_rung_looks_at_predecessors_up_to_i_minus_w():
 
 
 def test_a_stopped_entry_counts_only_while_the_rule_stops_it(study, tmp_path):
-    play(study, tmp_path, workers=2, luck=random.Random(0))
+    play(study, tmp_path, workers=2, rng=random.Random(0))
     stopped = [row for row in numbers(tmp_path).values() if row[5] == "stopped"]
     assert stopped
     lenient = study_of(
         tiny(samples_per_class=[5, 10], search__budget={"trials": 12}, search__window=3, search__early_stopping=None)
     )
-    play(lenient, tmp_path, workers=2, luck=random.Random(0))
+    play(lenient, tmp_path, workers=2, rng=random.Random(0))
     assert not [row for row in numbers(tmp_path).values() if row[5] == "stopped" and row[0] == "confirm"]
     again = Plan(lenient, Ledger(tmp_path))
     assert {entry.status for entry in again.entries} == {"completed"}
@@ -171,7 +171,7 @@ def test_a_stopped_entry_counts_only_while_the_rule_stops_it(study, tmp_path):
 
 def test_the_best_has_all_seeds_completed_and_comes_first_of_equals(tmp_path):
     study = study_of(tiny(search__seeds=2, search__budget={"trials": 8}, search__early_stopping=None))
-    plan = play(study, tmp_path, workers=2, luck=random.Random(0))
+    plan = play(study, tmp_path, workers=2, rng=random.Random(0))
     for branch in plan.branches:
         scores = {
             item.number: sum(accuracy_of(t, t.config.classifier.iterations) for t in item.trials) / 2
@@ -206,7 +206,7 @@ def test_the_choice_by_hand(tmp_path, accuracies, best):
 
 def test_two_suggestions_of_one_setting_are_one_training(tmp_path):
     study = study_of(plain(search__parameters={"classifier.iterations": {"values": [40]}}))
-    plan = play(study, tmp_path, workers=3, luck=random.Random(0))
+    plan = play(study, tmp_path, workers=3, rng=random.Random(0))
     assert plan.finished
     assert len(numbers(tmp_path)) == 1 + 3
     assert sorted(entry.trial for entry in plan.entries if entry.phase == "search") == [0, 1, 2, 3, 4]
@@ -270,7 +270,7 @@ def test_twins_end_as_their_first_whoever_ran_when(tmp_path):
         runs = []
         for workers in (1, 3, 9):
             folder = tmp_path / f"{seed}-{workers}"
-            plan = play(study, folder, workers=workers, luck=random.Random(workers))
+            plan = play(study, folder, workers=workers, rng=random.Random(workers))
             runs.append(sorted((e.phase, e.trial, e.signature, e.status) for e in plan.entries))
             assert Plan(study, Ledger(folder)).finished
         assert runs[0] == runs[1] == runs[2]
@@ -295,7 +295,7 @@ def in_operations(trials, **changes):
 @pytest.mark.parametrize("stopping", [None, {"type": "hyperband", "min_iter": 20, "eta": 2}])
 def test_a_budget_in_operations_is_used_and_never_exceeded(tmp_path, stopping):
     study, longest = in_operations(5, search__early_stopping=stopping, search__seeds=2)
-    plan = play(study, tmp_path, workers=3, luck=random.Random(0))
+    plan = play(study, tmp_path, workers=3, rng=random.Random(0))
     for branch in plan.branches:
         budget = study.search.budget.pflop
         assert budget - 2 * longest < spent(branch.search) <= budget
@@ -308,20 +308,20 @@ def test_a_budget_in_operations_repeats_whatever_the_workers_do(tmp_path):
     study, _ = in_operations(6, search__window=3)
     runs = []
     for index, workers in enumerate((1, 2, 7, 40)):
-        play(study, tmp_path / str(index), workers=workers, luck=random.Random(index))
+        play(study, tmp_path / str(index), workers=workers, rng=random.Random(index))
         runs.append(numbers(tmp_path / str(index)))
     assert all(run == runs[0] for run in runs)
     for kill_after in (5, 1, 7, None):
-        play(study, tmp_path / "killed", workers=3, luck=random.Random(kill_after), kill_after=kill_after)
+        play(study, tmp_path / "killed", workers=3, rng=random.Random(kill_after), kill_after=kill_after)
     assert numbers(tmp_path / "killed") == runs[0]
 
 
 def test_more_operations_extend_a_finished_study(tmp_path):
     few, _ = in_operations(3)
     many, _ = in_operations(7)
-    play(few, tmp_path, workers=2, luck=random.Random(0))
+    play(few, tmp_path, workers=2, rng=random.Random(0))
     before = {key for key, row in numbers(tmp_path).items() if row[0] == "search"}
-    play(many, tmp_path, workers=2, luck=random.Random(1))
+    play(many, tmp_path, workers=2, rng=random.Random(1))
     after = {key for key, row in numbers(tmp_path).items() if row[0] == "search"}
     assert before < after
 
@@ -330,7 +330,7 @@ def test_a_budget_in_operations_ends_where_the_space_repeats_itself(tmp_path):
     study = study_of(
         plain(search__budget={"pflop": 1e6}, search__parameters={"classifier.iterations": {"values": [40, 80]}})
     )
-    plan = play(study, tmp_path, workers=3, luck=random.Random(0))
+    plan = play(study, tmp_path, workers=3, rng=random.Random(0))
     assert plan.finished
     assert len(plan.branches[0].search.suggestions) <= 2 + 2 * REPEATED
     assert len([row for row in numbers(tmp_path).values() if row[0] == "search"]) == 2
@@ -361,7 +361,7 @@ REUSING = {"search__reuse": True, "search__budget": {"trials": 12}, "search__win
 
 
 def test_with_reuse_every_second_suggestion_keeps_the_best_stage_1(tmp_path):
-    plan = play(study_of(tiny(**REUSING)), tmp_path, workers=3, luck=random.Random(0))
+    plan = play(study_of(tiny(**REUSING)), tmp_path, workers=3, rng=random.Random(0))
     search = next(branch.search for branch in plan.branches if branch.method == "dagan_aug")
     for item in search.suggestions:
         known = [one for one in search.suggestions[: max(0, item.number - 2)] if one.score is not None]
@@ -375,7 +375,7 @@ def test_with_reuse_every_second_suggestion_keeps_the_best_stage_1(tmp_path):
 def test_reuse_repeats_whatever_the_workers_do(tmp_path):
     runs = []
     for index, workers in enumerate((1, 3, 9)):
-        play(study_of(tiny(**REUSING)), tmp_path / str(index), workers=workers, luck=random.Random(index))
+        play(study_of(tiny(**REUSING)), tmp_path / str(index), workers=workers, rng=random.Random(index))
         runs.append(numbers(tmp_path / str(index)))
     assert runs[0] == runs[1] == runs[2]
 
@@ -390,7 +390,7 @@ def test_what_is_reused_was_kept(workers):
 
 
 def test_trials_that_ended_before_the_study_wanted_them_judged_are_counted(tmp_path):
-    play(study_of(tiny()), tmp_path, workers=2, luck=random.Random(0))
+    play(study_of(tiny()), tmp_path, workers=2, rng=random.Random(0))
     assert not unjudged(Plan(study_of(tiny()), Ledger(tmp_path)))
     later = Plan(study_of(tiny(confirm__quality=True)), Ledger(tmp_path))
     assert later.finished

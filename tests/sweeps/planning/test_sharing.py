@@ -210,10 +210,10 @@ lucks = st.integers(0, 2**32).map(random.Random)
 
 
 @settings(max_examples=40, deadline=None)
-@given(choices=grids, workers=st.integers(1, 9), luck=lucks)
-def test_without_accidents_nothing_is_trained_twice(choices, workers, luck):
+@given(choices=grids, workers=st.integers(1, 9), rng=lucks)
+def test_without_accidents_nothing_is_trained_twice(choices, workers, rng):
     plan, trials = planned(grid(**choices))
-    player = Player(plan, luck, workers=workers).play()
+    player = Player(plan, rng, workers=workers).play()
     assert set(player.trained.values()) == {1}
     assert player.work == pytest.approx(FlopBudget().estimate(trials))
     assert not player.kept, "what nobody needs any more is removed"
@@ -224,21 +224,21 @@ def test_without_accidents_nothing_is_trained_twice(choices, workers, luck):
 @given(
     choices=grids,
     workers=st.integers(1, 9),
-    luck=lucks,
+    rng=lucks,
     accidents=st.floats(0.0, 0.4),
     limit=st.sampled_from([0, 5, 20, float("inf")]),
 )
-def test_whatever_happens_every_trial_ends(choices, workers, luck, accidents, limit):
+def test_whatever_happens_every_trial_ends(choices, workers, rng, accidents, limit):
     plan, trials = planned(grid(**choices), limit=limit)
-    player = Player(plan, luck, workers=workers, accidents=accidents).play()
+    player = Player(plan, rng, workers=workers, accidents=accidents).play()
     assert len(plan.entries) == len(trials) == plan.planned
     assert not player.kept
     assert not plan.sharing.families
 
 
 @settings(max_examples=15, deadline=None)
-@given(choices=grids, workers=st.integers(1, 9), luck=lucks)
-def test_unshared_each_does_all_its_work(choices, workers, luck):
+@given(choices=grids, workers=st.integers(1, 9), rng=lucks)
+def test_unshared_each_does_all_its_work(choices, workers, rng):
     plan, trials = planned(grid(**choices), shared=False)
-    player = Player(plan, luck, workers=workers).play()
+    player = Player(plan, rng, workers=workers).play()
     assert player.work == pytest.approx(sum(FlopBudget().charge(trial) for trial in trials))

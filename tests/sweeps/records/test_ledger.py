@@ -19,7 +19,7 @@ def study():
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe", b'{"signature": "else"}'])
 def test_a_damaged_file_is_named_set_aside_and_its_work_done_again(study, tmp_path, damage):
-    play(study, tmp_path, workers=2, luck=random.Random(0))
+    play(study, tmp_path, workers=2, rng=random.Random(0))
     whole = numbers(tmp_path)
     victim = sorted(tmp_path.glob("*.json"))[3]
     victim.write_bytes(damage)
@@ -29,12 +29,12 @@ def test_a_damaged_file_is_named_set_aside_and_its_work_done_again(study, tmp_pa
     assert victim.with_suffix(".damaged").read_bytes() == damage
     plan = Plan(study, ledger)
     assert not plan.finished
-    play(study, tmp_path, workers=2, luck=random.Random(1))
+    play(study, tmp_path, workers=2, rng=random.Random(1))
     assert numbers(tmp_path) == whole
 
 
 def test_an_entry_under_another_name_is_damage(study, tmp_path):
-    play(study, tmp_path, workers=2, luck=random.Random(0))
+    play(study, tmp_path, workers=2, rng=random.Random(0))
     first, second, *_ = sorted(tmp_path.glob("*.json"))
     second.write_bytes(first.read_bytes())
     assert [path.stem for path in Ledger(tmp_path).damaged] == [second.stem]

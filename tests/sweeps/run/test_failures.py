@@ -84,7 +84,7 @@ def test_out_of_memory_runs_once_more_with_a_larger_share_and_is_then_recorded(u
     }
     assert {seed: entry.provenance["starts"] for seed, entry in ended.items()} == {1000: 1, 1001: 2, 1002: 2, 1003: 1}
     assert ended[1002].error == "MemoryError: no room"
-    assert answer.stderr.count("it runs once more, with a larger share") == 2
+    assert answer.stderr.count("it runs once more, with more memory") == 2
     assert "1 confirm trials failed: MemoryError: no room" in answer.stderr
     good = {key: row for key, row in undisturbed.items() if row[3] != 1002}
     found = numbers(folder / "results/tiny/ledger")

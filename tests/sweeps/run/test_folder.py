@@ -16,12 +16,12 @@ CLASSES = ("red bars", "grüne Punkte", "青")
 
 def paint(folder, *, per_class=40):
     """Three classes of noisy images, of different sizes and modes, that a small network can tell apart."""
-    luck = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for label, name in enumerate(CLASSES):
         (folder / name).mkdir(parents=True)
         for index in range(per_class):
             size = (30 + index % 7, 28 + index % 5)
-            pixels = luck.normal(90, 40, (*size[::-1], 3))
+            pixels = rng.normal(90, 40, (*size[::-1], 3))
             pixels[:: 3 + label, :, label] += 110
             image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
             image.convert("L" if index % 9 == 0 else "RGB").save(folder / name / f"{index:03d}.jpg", quality=80)

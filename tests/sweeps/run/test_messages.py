@@ -27,7 +27,7 @@ def test_every_message_survives(message):
 
 
 def test_snapshot_keys_come_back_as_keys():
-    assert decode(encode(ORDER)).starts[0].name == SnapshotKey("k", 5).name
+    assert decode(encode(ORDER)).snapshots[0].name == SnapshotKey("k", 5).name
 
 
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False))

@@ -10,8 +10,9 @@ from playing import tiny
 from dagan.config import Config
 from dagan.errors import InvalidInput
 from sweeps.forecast.estimate.draft import drafts
+from sweeps.run.trial_resources import described
 from sweeps.run.tune.memory import Memory, heaviest, train_briefly
-from sweeps.run.tune.resources import choose_resources, described, fitting_on_each, gpu_parts, slots_on
+from sweeps.run.tune.resources import choose_resources, fitting_on_each, gpu_parts, slots_on
 from sweeps.study.parse import study_of
 
 
@@ -120,6 +121,11 @@ def test_where_one_gpu_does_not_say_each_trial_gets_a_whole_one_and_the_user_is_
     assert (
         "it cannot be measured (RuntimeError: CUDA error: out of memory): one trial per GPU" in capfd.readouterr().err
     )
+
+
+def test_the_gpus_of_all_nodes_count(nodes):
+    answers = dict.fromkeys(nodes, Memory(1, 100))
+    assert choose_resources(study_of(tiny()), 4, measuring(answers)).usual["GPU"] == 1 / 2
 
 
 def test_what_a_study_says_is_not_measured(nodes, tmp_path):
