@@ -32,8 +32,9 @@ def run_study(
     """Run a study, or go on with it, and show how it goes; return its plan, finished unless it was interrupted.
 
     `study` is a Study, the name of a shipped one, or the path of a YAML file, which `overrides` (`key=value`) change.
-    Results lie in `out`/<study>. Here trials run in this process, one at a time, unless `executor` is `ray`. Progress
-    goes to the console, by default stderr: a live table on a terminal and in a notebook, lines elsewhere.
+    Results lie in `out`/<study>; `sweeps report`, or `analysis.write_report`, makes a report of them. Here trials run
+    in this process, one at a time, unless `executor` is `ray`. Progress goes to the console, by default stderr: a live
+    table on a terminal and in a notebook, lines elsewhere.
 
     Raises:
         InvalidInput: everything that is wrong with the study, its images or the options, before anything runs.
@@ -82,8 +83,8 @@ def check_images(study: "Study", console: "Console") -> None:
     for dataset in study.cell_datasets:
         root = dataset.root or Data().root
         if dataset.folder:
-            console.print(f"checking the images in {shown(dataset.folder)} …")
+            console.print(f"checking the images in {shown(dataset.folder)} …", markup=False)
             images.check_images(dataset.folder)
         elif dataset.name == "kdef":
-            console.print(f"checking the images of kdef in {shown(root)} …")
+            console.print(f"checking the images of kdef in {shown(root)} …", markup=False)
             check_portraits(root)

@@ -91,6 +91,11 @@ class Evidence:
         return int(self.results.attrs.get("repeated", 0))
 
     @property
+    def left_out(self) -> int:
+        """Finished trials of the ledger that the study as it is now does not ask for."""
+        return int(self.results.attrs.get("left_out", 0))
+
+    @property
     def superseded(self) -> int:
         """Confirm trials of an earlier choice, kept in the tables but not in the means."""
         return int((of_reference(self.results)["phase"] == "confirm").sum()) - len(confirmed(self.results))
@@ -104,8 +109,9 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Col
     study, results = load_study(directory), load(directory)
     if signatures is not None:
         attributes = results.attrs
-        results = results[results["signature"].isin(signatures)].reset_index(drop=True)
-        results.attrs |= attributes
+        asked = results["signature"].isin(signatures)
+        results = results[asked].reset_index(drop=True)
+        results.attrs |= attributes | {"left_out": int((~asked).sum())}
     # Of a hundred thousand trials the curves of few are drawn, and only those are read.
     searched = _chosen(of_reference(results))
     drawn = {*searched["signature"], *_of_first_seeds(_completed(results))["signature"]}

@@ -99,7 +99,7 @@ def finish(plan: "Plan", folder: "RunFolder", wandb: str, console: Any) -> None:
 
     if not plan.finished:
         done = f"{len(plan.entries)} of {plan.planned} trials are kept"
-        console.print(f"Interrupted; {done}. To go on, give the same command again:\n  {this_command()}")
+        console.print(f"Interrupted; {done}. To go on, give the same command again:\n  {this_command()}", markup=False)
         raise typer.Exit(130)
     conclude(plan, folder, wandb)
     if lacking := shortcomings(plan.branches):
@@ -125,7 +125,9 @@ def conclude(plan: "Plan", folder: "RunFolder", wandb: str) -> None:
         print(f"Generated images not judged: those of {len(left)} confirm trials; {why}.")
     if wandb == "offline" and folder.wandb.is_dir():
         print(f"W&B runs: {shown(folder.wandb)} (offline). Upload: wandb sync {shown(folder.wandb)}/offline-run-*")
-    print(f"Ledger: {shown(folder.ledger)} ({len(plan.entries)} trials)")
+    others = len(plan.ledger.entries) - len({entry.signature for entry in plan.entries})
+    left_out = f"; {others} more that this study does not ask for are left out" if others else ""
+    print(f"Ledger: {shown(folder.ledger)} ({len(plan.entries)} trials{left_out})")
 
 
 def this_command() -> str:

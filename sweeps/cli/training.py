@@ -47,7 +47,7 @@ def sample(
         Path | None,
         typer.Option("--to", metavar="FOLDER", help="Instead of pictures write a data set: a new image folder."),
     ] = None,
-    per_class: Annotated[int | None, typer.Option(min=1, help="Images of each class in --to; 100.")] = None,
+    per_class: Annotated[int | None, typer.Option(min=1, help="Images of each class in --to; by default 100.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the latents: the same seed, the same images.")] = 0,
     columns: Annotated[int, typer.Option(min=1, max=64, help="Images of each class on a picture.")] = 8,
     latents: Annotated[int, typer.Option(min=2, max=16, help="Latents that the interpolation passes.")] = 2,

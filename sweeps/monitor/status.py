@@ -68,7 +68,7 @@ def print_activity(now: dict[str, Any], console: Console) -> None:
     """The trials at work, and what happened to trials in this run."""
     driver = f"process {now['driver']['pid']} on {now['driver']['host']}"
     if now["alive"]:
-        console.print(f"Driven by {driver}, {now['driver']['slots']} trials at a time:")
+        console.print(f"Driven by {driver}, {counted(now['driver']['slots'], 'trial')} at a time:")
     else:
         died = f"Its driver, {driver}, has died; `sweeps run` goes on."
         unknown = f"Whether its driver, {driver}, is still there is not to be seen from here."

@@ -29,6 +29,8 @@ def terminating_gently() -> Iterator[None]:
         if not last_resort.is_alive():
             print("terminating …", file=sys.stderr, flush=True)
             last_resort.start()
+            if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts jobs in the background
+                signal.signal(signal.SIGINT, signal.default_int_handler)
             os.kill(os.getpid(), signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, interrupt)

@@ -57,8 +57,13 @@ def setting_problems(where: str, key: str, study: Study) -> list[Problem]:
     if key not in keys:
         return [Problem(where, unknown("setting", key, keys))]
     if not any(reaches(key, method) for method in study.methods if method in METHODS):
-        return [Problem(where, f"reaches none of the methods {', '.join(study.methods)}.")]
+        return [Problem(where, unreached(study))]
     return []
+
+
+def unreached(study: "Study") -> str:
+    """What to say of a setting that no method has."""
+    return f"reaches none of the methods {', '.join(study.methods)}. Remove it, or add a method that has it."
 
 
 def base_problems(study: Study) -> list[Problem]:
@@ -183,7 +188,7 @@ def parameter_problems(study: Study) -> list[Problem]:
     if study.search.parameters and study.search.budget is None:
         problems.append(Problem("search.budget", "is needed with `search.parameters`: {trials: N} or {pflop: X}."))
     problems += [
-        Problem(f"base.{key}", f"reaches none of the methods {', '.join(study.methods)}.")
+        Problem(f"base.{key}", unreached(study))
         for key in flatten(study.base)
         if not any(reaches(key, method) for method in study.methods if method in METHODS)
     ]

@@ -57,12 +57,12 @@ class Detectable:
         """The smallest difference that is likely to be found."""
         if self.detectable_deviations is None:
             return "So many seeds detect no difference, however large."
-        known = "as measured so far" if self.deviation_measured else "assumed"
+        known = "measured so far" if self.deviation_measured else "assumed"
         corrected = f", corrected for {self.comparisons} comparisons" if self.comparisons > 1 else ""
         return (
             f"Smallest detectable difference (power 80 %, p < 0.05{corrected}): {self.detectable_deviations:.2f}"
-            f" standard deviations of the paired differences, {self.detectable_points:.1f} points at {known}"
-            f" {self.deviation_points:.1f}."
+            f" standard deviations of the paired differences, {self.detectable_points:.1f} points where that is"
+            f" {self.deviation_points:.1f} points, as {known}."
         )
 
 

@@ -209,6 +209,16 @@ def test_warnings_of_a_collapse_are_counted(make_study):
 
 
 @words_alone
+def test_finished_trials_that_the_study_does_not_ask_for_are_counted(make_study):
+    directory = make_study()
+    known = set(load(directory)["signature"])
+    for asked, said in ((known, False), (known - set(sorted(known)[:2]), True)):
+        page, markdown = read(write_report(directory, signatures=asked))
+        words = "2 finished trials of the ledger left out: of other settings or an earlier choice"
+        assert (words in markdown) == (words in page.text) == said
+
+
+@words_alone
 def test_a_report_of_merged_tables(make_study, tmp_path):
     first = make_study(sizes=(5,), trials=2)
     second = make_study(name="other", dataset="mnist", sizes=(20,), trials=2)

@@ -120,24 +120,27 @@ def test_kill_nine_half_way_on_ray_gives_the_same_numbers(ran, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("sent", "command"),
+    ("sent", "command", "in_background"),
     [
-        (signal.SIGINT, INLINE),
-        (signal.SIGTERM, INLINE),
-        pytest.param(signal.SIGINT, COMMAND, marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, COMMAND, marks=pytest.mark.slow),
+        (signal.SIGINT, INLINE, False),
+        (signal.SIGTERM, INLINE, True),
+        pytest.param(signal.SIGINT, COMMAND, False, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, COMMAND, True, marks=pytest.mark.slow),
     ],
 )
-def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, sent, command):
+def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, sent, command, in_background):
+    """In the background of a script a command is started with SIGINT ignored."""
     folder_of(tmp_path, tiny())
     ledger = tmp_path / "results/tiny/ledger"
-    with started(tmp_path, command=command) as driver:
+    ignoring = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"] if in_background else []
+    with started(tmp_path, "--set", "datasets=[digits]", command=(*ignoring, *command)) as driver:
         wait(driver, lambda: list(ledger.glob("*.json")))
         driver.send_signal(sent)
         _, errors = driver.communicate(timeout=60)
     assert driver.returncode == 130, errors
     assert f"Interrupted; {len(list(ledger.glob('*.json')))} of 16 trials are kept." in errors
     assert "sweeps run study.yaml --wandb off" in errors
+    assert "--set 'datasets=[digits]'" in errors, "no markup of a console"
     assert "Traceback" not in errors
 
 
