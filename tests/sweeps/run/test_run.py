@@ -1,4 +1,7 @@
-"""A whole run on a real local Ray, driven from the command line as a user does, and the same numbers without Ray."""
+"""A whole run on a real local Ray, driven from the command line as a user does, and the same numbers without Ray.
+
+What kills of drivers, workers and nodes do to a run on Ray is the fault drill's, `tests/sweeps/cluster/test_drill.py`.
+"""
 
 import json
 import os
@@ -10,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from playing import numbers, tiny
-from processes import COMMAND, INLINE, folder_of, run, started, trainers, wait
+from processes import COMMAND, INLINE, folder_of, run, started, wait
 
 from sweeps.records.ledger import Ledger
 
@@ -106,19 +109,6 @@ def test_kill_nine_half_way_without_ray_gives_the_same_numbers(ran, tmp_path, ty
     assert numbers(ledger) == numbers(folder / "results/tiny/ledger")
 
 
-@pytest.mark.slow
-def test_kill_nine_half_way_on_ray_gives_the_same_numbers(ran, tmp_path):
-    folder, _ = ran
-    folder_of(tmp_path, tiny())
-    ledger = tmp_path / "results/tiny/ledger"
-    with started(tmp_path, "--workers", "1") as driver:
-        wait(driver, lambda: len(list(ledger.glob("*.json"))) >= PLANNED // 2)
-        os.kill(driver.pid, signal.SIGKILL)
-    answer = run(tmp_path, "--workers", "1")
-    assert answer.returncode == 0, answer.stderr
-    assert numbers(ledger) == numbers(folder / "results/tiny/ledger")
-
-
 @pytest.mark.parametrize(
     ("sent", "command", "in_background"),
     [
@@ -142,20 +132,6 @@ def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, sen
     assert "sweeps run study.yaml --wandb off" in errors
     assert "--set 'datasets=[digits]'" in errors, "no markup of a console"
     assert "Traceback" not in errors
-
-
-@pytest.mark.slow
-def test_a_killed_worker_is_replaced_and_changes_nothing(ran, tmp_path):
-    folder, _ = ran
-    folder_of(tmp_path, tiny())
-    ledger = tmp_path / "results/tiny/ledger"
-    with started(tmp_path, "--workers", "1") as driver:
-        wait(driver, lambda: len(list(ledger.glob("*.json"))) >= 3)
-        (worker,) = trainers(driver.pid, "ImplicitFunc")
-        os.kill(worker, signal.SIGKILL)
-        _, errors = driver.communicate(timeout=120)
-    assert driver.returncode == 0, errors
-    assert numbers(ledger) == numbers(folder / "results/tiny/ledger")
 
 
 def test_a_data_set_that_is_not_there_ends_the_run_at_once(tmp_path, typed):
