@@ -167,10 +167,10 @@ def test_train_from_a_file_written_by_hand(tmp_path, typed):
             }
         )
     )
-    answer = sweeps("train", path, folder=tmp_path)
-    assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.startswith("test accuracy 0.")
-    assert "recorded" not in answer.stdout
+    code, text, said = typed("train", path)
+    assert code == 0, said
+    assert text.startswith("test accuracy 0.")
+    assert "recorded" not in text
     record = json.loads(typed("train", path, "--set", "seed=3", "--json")[1])
     assert record["status"] == "completed"
     assert record["provenance"]["threads"] == 1

@@ -148,7 +148,11 @@ def fill(file):
 
 
 def test_storage_that_goes_away_costs_snapshots_not_trials(tmp_path, monkeypatch, capsys):
-    study = STUDY | {"methods": ["dagan"], "base": STUDY["base"] | {"gan": {"iterations": 40}}}
+    study = STUDY | {
+        "methods": ["dagan"],
+        "base": STUDY["base"] | {"gan": {"iterations": 40}},
+        "confirm": {"seeds": 2},
+    }
     numbered = []
     for name, away in (("calm", False), ("away", True)):
         folder = folder_of(tmp_path / name, study)
