@@ -99,7 +99,7 @@ class Unwritten(Ledger):
         self.folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(entry.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
         (self.folder / f"{entry.signature}.json").write_text(text)
-        self._note(entry)
+        self._add(entry)
 
 
 def make(study: Study, folder: Path) -> None:
