@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from dagan.data import facts as catalogue
 from dagan.data.facts import Facts
-from dagan.data.splits import capacity
+from dagan.data.splits import capacity, held_within
 from dagan.defaults import NETWORK_DEFAULTS, reaches, with_defaults
 from dagan.errors import InvalidInput, Problem, refuse, unknown
 from dagan.methods import METHODS, Method
@@ -28,6 +28,12 @@ EXECUTION_ONLY: dict[str, Any] = {
     "compute": {"device", "threads"},
 }
 """What says where and how fast a training runs, not what comes out of it; no part of the signature."""
+
+UNNAMED_FOLDER = "images"
+"""What a folder of images goes by where it is given no name."""
+
+IN_ITERATIONS = {"gan": {"epochs"}, "classifier": {"epochs"}}
+"""What says once more, in another unit, what other settings say; no part of the signature."""
 
 
 class Config(Section):
@@ -67,7 +73,8 @@ class Config(Section):
         except ValidationError as error:
             raise InvalidInput(problems + problems_of(error, cls, resolved)) from None
         if facts:
-            problems += config.mismatches(facts)
+            config, conflicts = with_iterations(config, facts, choices)
+            problems += conflicts + config.mismatches(facts)
         if problems:
             raise InvalidInput(problems)
         return config
@@ -129,6 +136,14 @@ class Config(Section):
                     "must be constant where images are generated offline, once for all of stage 2, but is linear.",
                 )
             )
+        if self.data.validation_images is not None and self.data.validation_images < len(facts.classes):
+            problems.append(
+                Problem(
+                    "data.validation_images",
+                    f"must be >= {len(facts.classes)}, one of each class of {facts.name},"
+                    f" but is {self.data.validation_images}.",
+                )
+            )
         for key, value in (("image_size", facts.image_size), ("channels", facts.channels)):
             if getattr(self.data, key) != value:
                 problems.append(Problem(f"data.{key}", f"is {value} for {facts.name} and cannot be chosen. Remove it."))
@@ -141,6 +156,33 @@ class Config(Section):
                 )
             )
         return problems
+
+
+def with_iterations(config: Config, facts: Facts, choices: Mapping[str, Any]) -> tuple[Config, list[Problem]]:
+    """Turn lengths in epochs, passes over the real images that are trained on, into iterations."""
+    sections: dict[str, Gan | Classifier] = {}
+    problems = []
+    for key, section in (("gan", config.gan), ("classifier", config.classifier)):
+        if section is None or section.epochs is None:
+            continue
+        iterations = max(1, round(section.epochs * iterations_per_epoch(config, facts)))
+        chosen = (choices.get(key) or {}).get("iterations")
+        if chosen not in (None, iterations):
+            rule = f"{section.epochs:g} epochs are {iterations} iterations, but `{key}.iterations` is {chosen}."
+            problems.append(Problem(f"{key}.epochs", f"{rule} Remove one of the two."))
+        sections[key] = section.model_copy(update={"iterations": iterations})
+    return config.model_copy(update=sections), problems
+
+
+def iterations_per_epoch(config: Config, facts: Facts) -> float:
+    """Return how many batches of real images make one pass over those that are trained on: K·n/B."""
+    return len(facts.classes) * trained_per_class(config.data) / config.classifier.batch_size
+
+
+def trained_per_class(data: Data) -> int:
+    """Return how many real images of each class are trained on: all that the seed draws, less those held back."""
+    held = held_within(data.samples_per_class, data.validation_fraction, data.phase)
+    return data.samples_per_class - (held if data.validation == "within" else 0)
 
 
 def network_problems(network: Network, facts: Facts) -> list[Problem]:
@@ -172,13 +214,23 @@ def signature_of(settings: Mapping[str, Any]) -> str:
 
 
 def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that decide what comes out of a training."""
-    return {
-        key: {inner: kept for inner, kept in value.items() if inner not in EXECUTION_ONLY[key]}
-        if key in EXECUTION_ONLY
-        else value
-        for key, value in settings.items()
-    }
+    """Return the settings that decide what comes out of a training.
+
+    Those that are off are left out, so that a setting that comes with a later version, and is off unless it is asked
+    for, leaves signatures as they are.
+    """
+    found = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            silent = EXECUTION_ONLY.get(key, set()) | IN_ITERATIONS.get(key, set())
+            found[key] = {inner: kept for inner, kept in value.items() if inner not in silent and kept not in OFF}
+        elif value not in OFF:
+            found[key] = value
+    return found
+
+
+OFF = (None, False, 0, "none")
+"""Values of settings that are not there, or not used; no setting means different things by two of them."""
 
 
 def digest_of(settings: Mapping[str, Any]) -> str:
@@ -190,7 +242,7 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
     """Return the facts of the data set that a `data` section names."""
     folder = data.get("folder")
     return catalogue.facts(
-        str(data.get("dataset", "digits")),
+        str(data.get("dataset") or (UNNAMED_FOLDER if folder else Data.model_fields["dataset"].default)),
         folder=Path(str(folder)) if folder else None,
         **{key: data[key] for key in ("image_size", "channels") if isinstance(data.get(key), int)},
     )
@@ -230,4 +282,4 @@ def is_whole(key: str) -> bool:
     for parent in parents:
         field = model.model_fields.get(parent) if model else None
         model = section_of(field.annotation) if field else None
-    return bool(model and leaf in model.model_fields and model.model_fields[leaf].annotation is int)
+    return bool(model and leaf in model.model_fields and model.model_fields[leaf].annotation in (int, int | None))

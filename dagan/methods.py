@@ -19,7 +19,7 @@ class Method:
     adversary: Adversary | None
     """None: no generated images, and no stage 1."""
     augmented: bool
-    """Classical augmentation of the real images, in both stages."""
+    """Classical augmentation of the real images."""
 
     @property
     def continues(self) -> bool:

@@ -39,6 +39,9 @@ class Data(Section):
         description="Validation images: the rest of the tuning half, or part of the n images themselves.",
     )
     validation_fraction: float = Field(0.25, gt=0, lt=1, description="Share of the n images held back by `within`.")
+    validation_images: int | None = Field(
+        None, ge=1, description="`held_out`: the most images to validate with, as many of each class."
+    )
 
 
 class Network(Section):
@@ -48,7 +51,6 @@ class Network(Section):
         description="Layer pattern: conv32 is the paper's Table 2, vgg16 its D for faces, dcgan64 the tutorials' GAN."
     )
     width: float = Field(1.0, gt=0, le=4, description="Multiplies every number of maps.")
-    noise: float = Field(ge=0, le=1, description="σ of D's input noise while training; released code: 0.2, 0 for _aug.")
     dropout: float = Field(
         0.5,
         ge=0,
@@ -69,6 +71,10 @@ class Gan(Section):
     """Stage 1, data generation: D and G in alternation."""
 
     iterations: int = Field(1000, ge=1, description="KG, batches of stage 1.")
+    epochs: float | None = Field(
+        None, gt=0, description="KG in passes over the real images, K·n/B batches each; paper: 200."
+    )
+    noise: float = Field(0.2, ge=0, le=1, description="σ of D's input noise in stage 1; released code: 0.2.")
     loss: Literal["joint", "pairwise"] | None = Field(
         "pairwise", description="`dagan` only; joint: paper; pairwise: released code."
     )
@@ -106,6 +112,14 @@ class Classifier(Section):
     """Stage 2, classification: only D, or a fresh network in its place, is updated."""
 
     iterations: int = Field(2000, ge=1, description="KC, batches of stage 2.")
+    epochs: float | None = Field(
+        None, gt=0, description="KC in passes over the real images, K·n/B batches each; paper: 500, and 600 for `c`."
+    )
+    noise: float = Field(
+        ge=0,
+        le=1,
+        description="σ of the classifier's input noise in stage 2; released code: 0.2, and 0 for `dagan_aug`.",
+    )
     start: Literal["warm", "fresh"] | None = Field(
         "warm",
         description="warm: D goes on as the classifier (paper); fresh: a new network, all that `cgan` and"
@@ -148,6 +162,7 @@ class Classifier(Section):
 class Augmentation(Section):
     """Classical augmentation of real images, drawn anew for each batch."""
 
+    stage_1: bool | None = Field(False, description="In stage 1 too; released code: in stage 2 alone.")
     rotation: float = Field(0.0, ge=0, le=180, description="Degrees, uniform in ±.")
     shift: float = Field(0.0, ge=0, le=0.5, description="Share of the image size, uniform in ±, per axis.")
     horizontal_flip: bool = Field(False, description="Mirror half of the images.")

@@ -2,7 +2,8 @@
 
 Two configs with one stage key go through the same states, bit for bit, as far as both go; so one of them can be trained
 from a snapshot of the other. Stage 1 knows nothing of KC, r, or how the classifier learns; KG and KC themselves only
-say how far a stage goes, unless a schedule runs over them.
+say how far a stage goes, unless a schedule runs over them. Where real images are augmented in stage 2 alone, a method
+and its `_aug` train one GAN.
 """
 
 from typing import Any
@@ -19,7 +20,7 @@ def stage_key(config: Config, stage: Stage) -> str:
 
 def generation_settings(config: Config, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that affect stage 1; of the method the adversary alone, as heads of stage 2 come later."""
-    gan = dict(settings["gan"] or {})
+    gan = dict(settings.get("gan", {}))
     if config.gan and config.gan.schedule == "constant":
         del gan["iterations"]
     # D's average is taken from stage 1 on, where D can become the classifier.
@@ -27,7 +28,8 @@ def generation_settings(config: Config, settings: dict[str, Any]) -> dict[str, A
     return {
         "stage": "generation",
         "adversary": config.row.adversary,
-        **{key: settings[key] for key in ("seed", "data", "network", "augmentation", "compute")},
+        "augmentation": settings.get("augmentation") if augmented_in_stage_1(config) else None,
+        **{key: settings.get(key) for key in ("seed", "data", "network", "compute")},
         "gan": gan,
         "classifier": {"batch_size": config.classifier.batch_size, **averaged},
     }
@@ -41,6 +43,13 @@ def without_kc(config: Config, settings: dict[str, Any]) -> dict[str, Any]:
     return {**settings, "stage": "classification", "classifier": classifier}
 
 
-def affects_stage_1(key: str) -> bool:
-    """Whether a setting, by dotted key, affects stage 1, if only how far it goes."""
+def augmented_in_stage_1(config: Config) -> bool:
+    """Whether stage 1 sees classically augmented images."""
+    return bool(config.augmentation and config.augmentation.stage_1)
+
+
+def affects_stage_1(key: str, config: Config) -> bool:
+    """Whether a setting of a config, by dotted key, affects its stage 1, if only how far it goes."""
+    if key.startswith("augmentation.") and key != "augmentation.stage_1":
+        return augmented_in_stage_1(config)
     return not key.startswith("classifier.") or key in ("classifier.batch_size", "classifier.average_decay")

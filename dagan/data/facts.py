@@ -26,6 +26,12 @@ class Facts:
     fingerprint: str | None = None
     """Folders only: a hash of the names and sizes of the files."""
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is one of the data sets known here, if only by its name and number of classes."""
+        known = BUILT_IN.get(self.name)
+        return known is not None and len(known.classes) == len(self.classes)
+
 
 DIGITS = Facts("digits", DIGIT_NAMES, 1, 8, (178, 182, 177, 183, 181, 182, 181, 179, 174, 180), False)
 MNIST = Facts("mnist", DIGIT_NAMES, 1, 28, (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949), True)
@@ -62,7 +68,8 @@ def facts(
         InvalidInput: an unknown name, or a folder that is not one sub-folder of images per class.
     """
     if folder is not None:
-        return folder_facts(dataset, Path(folder), image_size or FOLDER_SIZE, channels or FOLDER_CHANNELS)
+        known_size, known_channels = sizes(dataset)
+        return folder_facts(dataset, Path(folder), image_size or known_size, channels or known_channels)
     if dataset not in BUILT_IN:
         remedy = " For images of your own give `folder: PATH`."
         raise refuse("data.dataset", unknown("data set", dataset, BUILT_IN) + remedy)
@@ -70,6 +77,12 @@ def facts(
     if known == KDEF:  # photographs, resized as those of folders are
         return replace(KDEF, image_size=image_size or KDEF.image_size, channels=channels or KDEF.channels)
     return known
+
+
+def sizes(dataset: str) -> tuple[int, int]:
+    """Return pixels per side and channels of the images of a folder, by the name that it goes by."""
+    known = BUILT_IN.get(dataset)
+    return (known.image_size, known.channels) if known else (FOLDER_SIZE, FOLDER_CHANNELS)
 
 
 def folder_facts(name: str, folder: Path, image_size: int, channels: int) -> Facts:

@@ -64,12 +64,14 @@ def split(
     phase: Phase,
     validation: Literal["held_out", "within"] = "held_out",
     validation_fraction: float = 0.25,
+    validation_images: int | None = None,
     groups: Groups | None = None,
 ) -> Split:
     """Draw the subset of one seed, with its validation and test images.
 
     `held_out`: the pool of each class is cut once into a tuning half (search) and a final half (confirm);
-    the seed draws its subset from the half of its phase, and validation is the rest of the tuning half.
+    the seed draws its subset from the half of its phase, and validation is the rest of the tuning half, or
+    `validation_images` of it, as many of each class.
     `within`: for sets too small for that, the seed draws its subset from the whole pool, and search sets
     aside `validation_fraction` of the subset; confirm trains on all of it.
 
@@ -89,6 +91,7 @@ def split(
         phase=phase,
         validation=validation,
         validation_fraction=validation_fraction,
+        most_held=None if validation_images is None else validation_images // len(np.unique(labels)),
     )
     whole = None if groups is None else whole_groups(labels, groups, dataset)
     counts = np.bincount(labels).tolist() if whole is None else [len(whole)]
@@ -113,8 +116,12 @@ def dealt(
     phase: Phase,
     validation: str,
     validation_fraction: float,
+    most_held: int | None,
 ) -> tuple[Units, Units, Units]:
-    """Deal out the units of one class, or all groups: those to train on, to validate with and to test with."""
+    """Deal out the units of one class, or all groups: those to train on, to validate with and to test with.
+
+    `most_held`: of the rest of the tuning half, so many validate at most; None for all of it.
+    """
     pool = ranked(units, dataset, "split")
     test, pool = (pool[:0], pool) if has_test else np.split(pool, [len(pool) // TEST_SHARE])
     half = len(pool) // 2
@@ -126,7 +133,7 @@ def dealt(
         own = pool[:half] if phase == "search" else pool[half:]
         drawn = ranked(own, dataset, "subset", seed)
         chosen, held = drawn[:samples_per_class], drawn[samples_per_class:]
-        held = held if phase == "search" else held[:0]
+        held = held[:most_held] if phase == "search" else held[:0]
     return chosen, held, test if phase == "confirm" else test[:0]
 
 

@@ -24,7 +24,7 @@ def discriminator(config: Config, random: torch.Generator, stage: Stage = "class
     classes = len(config.facts.classes) if generation and config.row.adversary == "conditional" else None
     groups = group_count(config) if generation else 1
     if settings.name == "vgg16":
-        vgg = Vgg(layers, noise=settings.noise, dropout=settings.dropout, classes=classes, groups=groups)
+        vgg = Vgg(layers, dropout=settings.dropout, classes=classes, groups=groups)
         vgg.to(random.device)
         if settings.pretrained:
             vgg.adopt(imagenet_weights(settings.weights, vgg.imagenet_shapes()), random)
@@ -33,11 +33,10 @@ def discriminator(config: Config, random: torch.Generator, stage: Stage = "class
         return vgg
     network: Discriminator
     if settings.name == "dcgan64":
-        network = DenseDiscriminator(layers, noise=settings.noise, classes=classes, groups=groups)
+        network = DenseDiscriminator(layers, classes=classes, groups=groups)
     else:
         network = ConvolutionalDiscriminator(
             layers,
-            noise=settings.noise,
             dropout=settings.dropout,
             normalised=settings.weight_norm,
             classes=classes,

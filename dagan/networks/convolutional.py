@@ -1,18 +1,17 @@
 """The networks of `digits` and `conv32`: the DAGAN paper's Table 2, with what its released code adds.
 
 D is D(x, y) → (logits, features), where most do without y; G is G(z, y) → images in [−1, 1]. Randomness is passed
-in: D draws its noise and dropout masks from the generator that it is called with, and is deterministic when called
-with none.
+in: D draws its dropout masks from the generator that it is called with, and is deterministic when called with none.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, one_hot
 
-from dagan.compute.random_numbers import dropout, noisy
+from dagan.compute.random_numbers import dropout
 from dagan.networks.interfaces import Discriminator, Generator
 from dagan.networks.layer_tables import Layer
-from dagan.networks.layers import SLOPE, Weighted, grouped, rows, standardise, with_label
+from dagan.networks.layers import SLOPE, Weighted, grouped, in_float32, rows, standardise, with_label
 from dagan.shapes import Features, Images, Labels, Latents, Logits
 
 
@@ -23,7 +22,6 @@ class ConvolutionalDiscriminator(Discriminator):
         self,
         layers: list[Layer],
         *,
-        noise: float,
         dropout: float,
         normalised: bool,
         classes: int | None = None,
@@ -31,7 +29,7 @@ class ConvolutionalDiscriminator(Discriminator):
     ) -> None:
         """`classes`: how many, where D is conditioned on the label; `groups`: how many networks this one is."""
         super().__init__()
-        self.noise, self.dropout, self.classes, self.groups = noise, dropout, classes, groups
+        self.dropout, self.classes, self.groups = dropout, classes, groups
         self.convolutions = nn.ModuleList(Weighted(layer, groups) for layer in layers[:-1])
         self.head = Weighted(layers[-1], groups)
         if normalised:
@@ -42,14 +40,14 @@ class ConvolutionalDiscriminator(Discriminator):
     def forward(
         self, images: Images, labels: Labels | None = None, random: torch.Generator | None = None
     ) -> tuple[Logits, Features]:
-        """Logits and pooled features; with `random`, as in training: with noise and dropout."""
-        maps = self.conditioned(noisy(images, self.noise, random), labels)
+        """Logits and pooled features; with `random`, as in training: with dropout."""
+        maps = self.conditioned(images, labels)
         for layer in rows(self.convolutions):
             maps = leaky_relu(layer(maps), SLOPE)
             if layer.layer.dropout and random is not None and self.dropout:
                 maps = dropout(maps, self.dropout, random)
-        features = maps.mean(dim=(2, 3))
-        logits = self.head(features)
+        features = maps.float().mean(dim=(2, 3))
+        logits = in_float32(self.head, features)
         return logits.reshape(len(images), -1), features.reshape(len(images), -1)
 
     @torch.no_grad()
@@ -93,11 +91,6 @@ class ConvolutionalGenerator(Generator):
 
     def forward(self, latents: Latents, labels: Labels) -> Images:
         """Return images of the given classes."""
-        images = torch.tanh(rows(self.upward)[-1](self.before_last(latents, labels)))
-        return images.reshape(len(latents), -1, *images.shape[2:])
-
-    def before_last(self, latents: Latents, labels: Labels) -> Tensor:
-        """Return the input of the last layer."""
         # Networks of their own, one per class, need no label.
         label = one_hot(labels, self.classes).to(latents.dtype) if self.groups == 1 else None
         inputs = grouped(latents, self.groups) if label is None else torch.cat([latents, label], dim=1)
@@ -106,9 +99,5 @@ class ConvolutionalGenerator(Generator):
         maps = with_label(units.reshape(len(units), -1, self.size, self.size), label)
         for norm, layer in zip(norms, rows(self.upward)[:-1], strict=True):
             maps = with_label(torch.relu(norm(layer(maps))), label)
-        return maps
-
-    @torch.no_grad()
-    def fit_weight_norm(self, latents: Latents, labels: Labels) -> None:
-        """Set scale and bias of the last layer so that it starts with mean 0 and standard deviation 0.1."""
-        standardise(rows(self.upward)[-1], self.before_last(latents, labels), std=0.1)
+        images = torch.tanh(rows(self.upward)[-1](maps))
+        return images.reshape(len(latents), -1, *images.shape[2:])

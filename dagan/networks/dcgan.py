@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, leaky_relu, leaky_relu_, one_hot
 
-from dagan.compute.random_numbers import noisy
 from dagan.networks.interfaces import Discriminator, Generator, Statistics
 from dagan.networks.layer_tables import Layer
-from dagan.networks.layers import SLOPE, Weighted, grouped, rows
+from dagan.networks.layers import SLOPE, Weighted, grouped, in_float32, rows
 from dagan.shapes import Features, Images, Labels, Latents, Logits
 
 CHUNK = 500
@@ -24,10 +23,10 @@ class DenseDiscriminator(Discriminator):
 
     batch_norm = True
 
-    def __init__(self, layers: list[Layer], *, noise: float, classes: int | None = None, groups: int = 1) -> None:
+    def __init__(self, layers: list[Layer], *, classes: int | None = None, groups: int = 1) -> None:
         """`classes`: how many, where D is conditioned on the label; `groups`: how many networks this one is."""
         super().__init__()
-        self.noise, self.classes, self.groups = noise, classes, groups
+        self.classes, self.groups = classes, groups
         self.hidden = nn.ModuleList(Weighted(layer, groups) for layer in layers[:-1])
         self.norms = nn.ModuleList(
             nn.BatchNorm1d(groups * layer.outputs, track_running_stats=False) for layer in layers[:-1]
@@ -41,13 +40,16 @@ class DenseDiscriminator(Discriminator):
         random: torch.Generator | None = None,
         statistics: Statistics | None = None,
     ) -> tuple[Logits, Features]:
-        """Logits and the last hidden units; normalised by the batch at hand, unless statistics are given."""
-        units = self.flattened(noisy(images, self.noise, random), labels)
+        """Logits and the last hidden units; normalised by the batch at hand, unless statistics are given.
+
+        There is nothing random in it.
+        """
+        units = self.flattened(images, labels)
         for index, (layer, norm) in enumerate(zip(rows(self.hidden), self.norms, strict=True)):
             units = layer(units).float()
             units = norm(units) if statistics is None else normalised(units, statistics[index], norm)
             units = leaky_relu_(units, SLOPE)
-        logits = self.head(units)
+        logits = in_float32(self.head, units)
         return logits.reshape(len(images), -1), units.reshape(len(images), -1)
 
     @torch.no_grad()

@@ -3,8 +3,7 @@
 import math
 from collections import Counter
 
-from dagan.config import Config
-from dagan.data.splits import held_within
+from dagan.config import Config, trained_per_class
 from dagan.networks.layer_tables import discriminator_layers, generator_layers
 from dagan.stages import Stage
 
@@ -33,7 +32,7 @@ def classification_work(config: Config, discriminator: int, generator: int, iter
     """Count the multiply-adds of the first iterations of stage 2."""
     settings, batch = config.classifier, config.classifier.batch_size
     if settings.generated == "offline":
-        real = real_per_class(config)
+        real = trained_per_class(config.data)
         union = round(batch * (real + offline_per_class(config)) / real)
         made = made_offline(config) if iterations else 0
         return 3 * discriminator * union * iterations + generator * made
@@ -68,14 +67,7 @@ def made_offline(config: Config) -> int:
 
 def offline_per_class(config: Config) -> int:
     """Return how many generated images of each class join the training images once: round(r·n), of n trained on."""
-    return round(config.classifier.augmentation_ratio * real_per_class(config))
-
-
-def real_per_class(config: Config) -> int:
-    """Return how many real images of each class are trained on: all that the seed draws, less those held back."""
-    data = config.data
-    held = held_within(data.samples_per_class, data.validation_fraction, data.phase)
-    return data.samples_per_class - (held if data.validation == "within" else 0)
+    return round(config.classifier.augmentation_ratio * trained_per_class(config.data))
 
 
 def group_count(config: Config) -> int:

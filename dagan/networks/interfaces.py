@@ -18,7 +18,7 @@ class Discriminator(nn.Module):
     def forward(
         self, images: Images, labels: Labels | None = None, random: torch.Generator | None = None
     ) -> tuple[Logits, Features]:
-        """Logits and features; with `random`, as in training: with noise and dropout."""
+        """Logits and features; with `random`, as in training: with dropout."""
         raise NotImplementedError
 
     def fit_weight_norm(self, images: Images, labels: Labels) -> None:
@@ -40,8 +40,4 @@ class Generator(nn.Module):
 
     def forward(self, latents: Latents, labels: Labels) -> Images:
         """Return images of the given classes."""
-        raise NotImplementedError
-
-    def fit_weight_norm(self, latents: Latents, labels: Labels) -> None:
-        """Start from these latents, where `network.weight_norm` is on."""
         raise NotImplementedError

@@ -71,6 +71,13 @@ def rows(modules: nn.ModuleList) -> list[Weighted]:
     return [module for module in modules if isinstance(module, Weighted)]
 
 
+def in_float32(layer: nn.Module, inputs: Tensor) -> Tensor:
+    """Return a layer's output in float32, whatever the precision around it: a head's sums decide close calls."""
+    with torch.autocast(inputs.device.type, enabled=False):
+        outputs: Tensor = layer(inputs.float())
+    return outputs
+
+
 def grouped(images: Tensor, groups: int) -> Tensor:
     """Join images that come in turn, one of each group, to one image of `groups` times the channels."""
     return images if groups == 1 else images.reshape(len(images) // groups, -1, *images.shape[2:])

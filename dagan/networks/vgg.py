@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, max_pool2d, one_hot, relu_
 
-from dagan.compute.random_numbers import dropout, noisy
+from dagan.compute.random_numbers import dropout
 from dagan.networks.interfaces import Discriminator
 from dagan.networks.layer_tables import VGG_POOLED, Layer
-from dagan.networks.layers import INITIAL_STD, Weighted, grouped, rows, with_label
+from dagan.networks.layers import INITIAL_STD, Weighted, grouped, in_float32, rows, with_label
 from dagan.shapes import Features, Images, Labels, Logits
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -24,12 +24,10 @@ class Vgg(Discriminator):
     mean: Tensor
     std: Tensor
 
-    def __init__(
-        self, layers: list[Layer], *, noise: float, dropout: float, classes: int | None = None, groups: int = 1
-    ) -> None:
+    def __init__(self, layers: list[Layer], *, dropout: float, classes: int | None = None, groups: int = 1) -> None:
         """`classes`: how many, where D is conditioned on the label; `groups`: how many networks this one is."""
         super().__init__()
-        self.noise, self.dropout, self.classes, self.groups = noise, dropout, classes, groups
+        self.dropout, self.classes, self.groups = dropout, classes, groups
         *body, head = layers
         self.convolutions = nn.ModuleList(Weighted(layer, groups) for layer in body if layer.kind == "conv")
         self.hidden = nn.ModuleList(Weighted(layer, groups) for layer in body if layer.kind == "linear")
@@ -40,8 +38,8 @@ class Vgg(Discriminator):
     def forward(
         self, images: Images, labels: Labels | None = None, random: torch.Generator | None = None
     ) -> tuple[Logits, Features]:
-        """Logits and the second hidden layer; with `random`, as in training: with noise and dropout."""
-        maps = self.conditioned(noisy(images, self.noise, random), labels)
+        """Logits and the second hidden layer; with `random`, as in training: with dropout."""
+        maps = self.conditioned(images, labels)
         for layer in rows(self.convolutions):
             maps = relu_(layer(maps))
             if layer.layer.pooling:
@@ -51,7 +49,7 @@ class Vgg(Discriminator):
             units = features = relu_(layer(units))
             if random is not None and self.dropout:
                 units = dropout(units[:, :, None, None], self.dropout, random).flatten(1)
-        logits = self.head(units)
+        logits = in_float32(self.head, units)
         return logits.reshape(len(images), -1), features.reshape(len(images), -1)
 
     def conditioned(self, images: Images, labels: Labels | None) -> Tensor:

@@ -6,6 +6,7 @@ from torch import Tensor
 from dagan.compute.random_streams import BatchOrder, Streams
 from dagan.config import Config
 from dagan.networks.flops import group_count, stage_1_batch
+from dagan.stage_key import augmented_in_stage_1
 from dagan.stages import Stage
 from dagan.training.augmentation import augmented
 from dagan.training.dataset import Labelled
@@ -21,7 +22,9 @@ class Batches:
     def __init__(
         self, images: Labelled, config: Config, streams: Streams, stage: Stage, real: int | None = None
     ) -> None:
-        self.images, self.settings = images, config.augmentation
+        self.images = images
+        # In the released code stage 1 sees the images as they are.
+        self.settings = config.augmentation if stage == "classification" or augmented_in_stage_1(config) else None
         self.real = len(images) if real is None else real
         self.random = streams[f"{stage}.augmentation"]
         self.groups = group_count(config) if stage == "generation" else 1

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from dagan.compute.device import MEMORY_FORMAT, Machine
+from dagan.compute.random_numbers import noisy
 from dagan.compute.random_streams import Streams
-from dagan.config import Config
+from dagan.config import Config, trained_per_class
 from dagan.networks import build as networks
-from dagan.networks.flops import drawn_images, offline_per_class, real_per_class
+from dagan.networks.flops import drawn_images, offline_per_class
 from dagan.networks.interfaces import Discriminator, Statistics
 from dagan.shapes import ClassLogits, Features, Images, Labels, Logits
 from dagan.training import losses
@@ -105,9 +106,10 @@ class Classification:
 
     def judged(self, images: Images) -> tuple[Logits, Features]:
         """Return the classifier's logits and features, as in training: with noise and dropout."""
-        images = images.to(memory_format=MEMORY_FORMAT)
+        random = self.streams["classification.noise"]
+        images = noisy(images, self.settings.noise, random).to(memory_format=MEMORY_FORMAT)
         with self.machine.autocast():
-            logits, features = self.learner.network(images, random=self.streams["classification.noise"])
+            logits, features = self.learner.network(images, random=random)
         return logits.float(), features.float()
 
     def scores(self, logits: Logits) -> ClassLogits:
@@ -126,7 +128,7 @@ class Classification:
             return []
         images = self.batches.images.images
         drawn = drawn_images(self.config, self.iteration) if self.settings.generated == "online" else 0
-        per_class = round(drawn / self.settings.batch_size * real_per_class(self.config))
+        per_class = round(drawn / self.settings.batch_size * trained_per_class(self.config.data))
         if per_class:
             assert self.generation is not None
             made = self.generation.sampled(per_class, self.streams.fresh("statistics.latents"))

@@ -88,6 +88,7 @@ def divided(config: Config) -> tuple[Source, Split]:
             phase=data.phase,
             validation=data.validation,
             validation_fraction=data.validation_fraction,
+            validation_images=data.validation_images,
             groups=source.groups,
         )
     except InvalidInput as error:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from dagan.compute.device import MEMORY_FORMAT, Machine
+from dagan.compute.random_numbers import noisy
 from dagan.compute.random_streams import Streams
 from dagan.config import Config
 from dagan.networks import build as networks
@@ -36,7 +37,6 @@ class Generation:
         if config.network.weight_norm:
             some = starting_images(train, streams, self.groups)
             d.fit_weight_norm(some.images, some.labels)
-            g.fit_weight_norm(self.latents(len(some), streams.fresh("start.latents")), some.labels)
         for network in (d, g):
             network.to(memory_format=MEMORY_FORMAT)
         common = {"beta1": self.gan.beta1, "weight_decay": self.gan.weight_decay}
@@ -102,9 +102,10 @@ class Generation:
         if self.gan.differentiable_augmentation != "none":
             random = self.streams["generation.differentiable_augmentation"]
             images = differentiably_augmented(images, self.gan.differentiable_augmentation, random)
-        images = images.to(memory_format=MEMORY_FORMAT)
+        random = self.streams["generation.noise"]
+        images = noisy(images, self.gan.noise, random).to(memory_format=MEMORY_FORMAT)
         with self.machine.autocast():
-            logits, features = self.discriminator.network(images, labels, self.streams["generation.noise"])
+            logits, features = self.discriminator.network(images, labels, random)
         return logits.float(), features.float()
 
     def draw(self, labels: Labels, purpose: str, *, graph: bool = False) -> Labelled:

@@ -176,7 +176,10 @@ class MethodSearch:
     def _reused(self, number: int, known: list[Suggestion]) -> dict[str, Any]:
         """The best known settings of stage 1, for every second suggestion of a search with `reuse`; else none."""
         best = best_of(known) if self.study.search.reuse and number % 2 else None
-        return {key: value for key, value in best.settings.items() if affects_stage_1(key)} if best else {}
+        if best is None:
+            return {}
+        config = best.trials[0].config
+        return {key: value for key, value in best.settings.items() if affects_stage_1(key, config)}
 
 
 def search_key(study: Study, base: Config, space: Mapping[str, Parameter]) -> str:

@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dagan.config import EXECUTION_ONLY, Config, known_keys
+from dagan.config import EXECUTION_ONLY, Config, known_keys, signature_of
 from dagan.defaults import reaches
 from dagan.errors import InvalidInput
 from dagan.methods import METHODS
 from dagan.nested import flatten, merged, nest
+from dagan.stage_key import stage_key
+from dagan.stages import STAGES
 
 EXECUTION_KEYS = {f"{section}.{key}" for section, keys in EXECUTION_ONLY.items() for key in keys}
 
@@ -138,10 +140,95 @@ def test_a_whole_number_serves_where_a_number_is_asked_for():
     assert Config.of({"network": {"width": 1}}) == Config.of({"network": {"width": 1.0}})
 
 
+EPOCHS = [
+    # K·n/B batches make an epoch: 10 classes, B = 100.
+    ("cifar10", 50, 200, 1000),
+    ("cifar10", 1000, 200, 20_000),
+    ("svhn", 80, 0.5, 4),
+    ("digits", 1, 1, 1),  # a tenth of a batch
+]
+
+
+@pytest.mark.parametrize(("dataset", "n", "epochs", "iterations"), EPOCHS)
+def test_epochs_say_iterations(dataset, n, epochs, iterations):
+    data = {"dataset": dataset, "samples_per_class": n}
+    said = Config.of({"data": data, "gan": {"epochs": epochs}, "classifier": {"epochs": epochs}})
+    plain = Config.of({"data": data, "gan": {"iterations": iterations}, "classifier": {"iterations": iterations}})
+    assert said.gan.iterations == said.classifier.iterations == iterations
+    assert said.signature == plain.signature
+    assert Config.of(said.model_dump(mode="json")) == said
+    for stage in STAGES:
+        assert stage_key(said, stage) == stage_key(plain, stage)
+
+
+def test_an_epoch_is_of_the_images_that_are_trained_on():
+    data = {"samples_per_class": 40, "phase": "search", "validation": "within"}
+    config = Config.of({"data": data, "classifier": {"epochs": 10, "batch_size": 30}})
+    assert config.classifier.iterations == 10 * 10 * 30 / 30  # a quarter of the 40 is held back
+
+
+def test_epochs_and_iterations_that_differ_are_refused():
+    choices = {"data": {"samples_per_class": 50}, "gan": {"epochs": 200, "iterations": 1001}}
+    rule = "200 epochs are 1000 iterations, but `gan.iterations` is 1001. Remove one of the two."
+    assert problems(choices)["gan.epochs"] == rule
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"dataset": "cifar10", "samples_per_class": 50}, 500),  # as many as are trained on
+        ({"dataset": "cifar10", "samples_per_class": 1000}, 10_000),
+        ({"dataset": "digits", "samples_per_class": 5}, 500),  # and 500 at the least
+        ({"dataset": "cifar10", "samples_per_class": 50, "validation_images": 80}, 80),
+        ({"dataset": "cifar10", "samples_per_class": 50, "validation": "within"}, None),
+    ],
+)
+def test_validation_is_of_a_realistic_size_and_of_no_account_without_it(data, expected):
+    config = Config.of({"data": data | {"phase": "search"}})
+    assert config.data.validation_images == expected
+    confirm = Config.of({"data": data | {"phase": "confirm"}})
+    assert confirm.data.validation_images is None
+    assert confirm.signature == Config.of({"data": data | {"phase": "confirm", "validation_images": None}}).signature
+
+
+def test_fewer_validation_images_than_classes_are_refused():
+    message = problems({"data": {"validation_images": 9, "phase": "search"}})["data.validation_images"]
+    assert message == "must be >= 10, one of each class of digits, but is 9."
+
+
+def test_a_folder_under_the_name_of_a_data_set_takes_its_defaults(ten_classes, write_images, tmp_path):
+    built_in, folder = (
+        Config.of({"method": "dagan_aug", "data": {"dataset": "cifar10", "samples_per_class": 2} | place})
+        for place in ({}, {"folder": str(ten_classes)})
+    )
+    assert folder.augmentation == built_in.augmentation
+    assert folder.augmentation.rotation == 20
+    assert folder.augmentation.horizontal_flip
+    data = {"dataset": "mnist", "folder": str(ten_classes), "samples_per_class": 2}
+    grey = Config.of({"data": data})
+    assert (grey.network.name, grey.facts.image_size, grey.facts.channels) == ("digits", 28, 1)
+    assert Config.of({"data": data | {"image_size": 32}}).facts.image_size == 32
+    # One's own images may go by any name: other classes are other images.
+    two = write_images(tmp_path, {"cat": 8, "dog": 8})
+    data = {"dataset": "cifar10", "folder": str(two), "samples_per_class": 1}
+    own = Config.of({"method": "c_aug", "data": data})
+    assert (own.augmentation.rotation, own.augmentation.horizontal_flip) == (10, False)
+
+
+@pytest.mark.parametrize("off", [None, False, 0, 0.0, "none"])
+def test_a_setting_that_is_off_leaves_the_signature_as_it_is(off):
+    """So that a new setting, off unless it is asked for, does not make old results those of another training."""
+    settings = Config.of({}).model_dump(mode="json")
+    assert signature_of(settings | {"later": off}) == signature_of(settings)
+    assert signature_of(merged(settings, {"gan.later": off})) == signature_of(settings)
+    assert signature_of(merged(settings, {"gan.later": 1})) != signature_of(settings)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_defaults_follow_the_method(method):
     config, row = Config.of({"method": method}), METHODS[method]
-    assert config.network.noise == (0.0 if method.endswith("_aug") else 0.2)
+    assert config.classifier.noise == (0.0 if method.endswith("_aug") else 0.2)
+    assert config.gan is None or config.gan.noise == 0.2
     assert (config.augmentation is not None) == method.endswith("_aug")
     assert (config.gan is not None) == (row.adversary is not None) == ("gan" in method)
     assert config.classifier.augmentation_ratio == (1.0 if "gan" in method else 0.0)
@@ -179,6 +266,8 @@ def test_a_setting_reaches_the_methods_that_have_the_part(key):
         expected = {"semi_gan", "semi_gan_aug", "dagan", "dagan_aug"}
     elif key.startswith("gan.") or key in OF_GAN_METHODS:
         expected = GAN_METHODS
+    elif key == "augmentation.stage_1":
+        expected = {method for method in GAN_METHODS if method.endswith("_aug")}
     elif key.startswith("augmentation."):
         expected = {method for method in METHODS if method.endswith("_aug")}
     else:
@@ -274,7 +363,8 @@ def base(ten_classes):
 
 
 def test_the_signature_changes_with_every_setting_that_decides_a_result(base, other_values):
-    elsewhere = {"data.fingerprint", "network.pretrained"}  # test_vgg.py
+    elsewhere = {"data.fingerprint", "network.pretrained", "data.validation_images"}  # test_vgg.py, and of search alone
+    elsewhere |= {"gan.epochs", "classifier.epochs"}  # say iterations
     assert set(other_values) == set(known_keys()) - EXECUTION_KEYS - elsewhere
     signature = Config.of(base).signature
     signatures = {key: Config.of(merged(base, nest({key: value}))).signature for key, value in other_values.items()}

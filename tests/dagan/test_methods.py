@@ -94,7 +94,7 @@ def test_predictions_follow_the_loss_and_the_average(make_config, loss):
 
 @pytest.mark.parametrize("other", GANS)
 def test_methods_of_one_seed_share_their_luck(make_config, other):
-    noise = {"network.noise": 0.1}
+    noise = {"classifier.noise": 0.1}
     plain = "c_aug" if METHODS[other].augmented else "c"
     one, two = in_stage_2(make_config(plain, noise)), in_stage_2(make_config(other, noise))
     assert torch.equal(one.data.train.images, two.data.train.images)

@@ -79,7 +79,9 @@ def test_the_tables_have_a_row_for_each(title, names):
 
 RESOLVED = {
     "network.name": "`digits` for digits, mnist and fashion_mnist, else `conv32`",
-    "network.noise": "0.2; 0 for `_aug`",
+    "data.dataset": "digits; images for a folder without a name",
+    "data.validation_images": "as many as are trained on, at least 500",
+    "classifier.noise": "0.2; 0 for `_aug`",
     "network.dropout": "0.5; 0 for `dcgan64`",
     "network.weight_norm": "True; False for `dcgan64` and `vgg16`",
     "network.pretrained": "True for `vgg16`",
@@ -129,7 +131,7 @@ def test_defaults_that_hang_on_method_or_data_set_are_as_documented(tmp_path):
         config = Config.of({"method": method, "data": data | {"samples_per_class": 1}})
         augmentation = config.augmentation and (config.augmentation.rotation, config.augmentation.shift)
         ratio = config.classifier.augmentation_ratio
-        assert (config.network.name, config.network.noise, ratio, augmentation) == expected
+        assert (config.network.name, config.classifier.noise, ratio, augmentation) == expected
 
 
 def pictures(folder):

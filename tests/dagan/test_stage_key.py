@@ -10,12 +10,13 @@ from dagan.config import Config
 from dagan.errors import InvalidInput
 from dagan.methods import METHODS
 from dagan.nested import flatten, merged
-from dagan.stage_key import stage_key
+from dagan.stage_key import affects_stage_1, stage_key
 from dagan.training.progress import Checkpoint
 from dagan.training.training import Training
 
 OF_STAGE_2_ALONE = {
     "classifier.iterations",
+    "classifier.noise",
     "classifier.start",
     "classifier.learning_rate",
     "classifier.schedule",
@@ -26,6 +27,10 @@ OF_STAGE_2_ALONE = {
     "classifier.augmentation_ratio",
     "classifier.augmentation_schedule",
     "classifier.confidence",
+    "augmentation.rotation",
+    "augmentation.shift",
+    "augmentation.horizontal_flip",
+    "augmentation.brightness",
 }
 """A new setting is of stage 1 until it is listed here, and then a test looks whether that is true."""
 
@@ -72,6 +77,20 @@ def after_stage_1(make_config):
         return bits(training.state())
 
     return cache(lambda *items: bits_of(dict(items)))
+
+
+@pytest.mark.parametrize("method", ["dagan", "semi_gan", "cgan", "vanilla_gan"])
+def test_a_method_and_its_aug_train_one_gan(make_config, method):
+    """As in the released code, where classical augmentation is of stage 2 alone."""
+    plain, augmented = (make_config(name, {"gan.iterations": 3}) for name in (method, f"{method}_aug"))
+    states, _ = states_of(plain, {"generation": [2, 3]})
+    expected = states_of(augmented, {})[1]
+    for state in states.values():
+        assert gone_on(augmented, state) == expected
+    both = make_config(f"{method}_aug", {"augmentation.stage_1": True})
+    assert stage_key(both, "generation") != stage_key(augmented, "generation")
+    assert {affects_stage_1(f"augmentation.{key}", both) for key in ("rotation", "stage_1")} == {True}
+    assert not affects_stage_1("augmentation.rotation", augmented)
 
 
 @pytest.mark.parametrize("key", sorted(OF_STAGE_2_ALONE))

@@ -124,8 +124,9 @@ class BranchDraft:
             }
         known = self.suggestions[: max(0, len(self.suggestions) - self.study.search.window + 1)]
         if self.study.search.reuse and len(self.suggestions) % 2 and known:
-            kept = self.rng.choice(known).settings
-            settings |= {key: value for key, value in kept.items() if affects_stage_1(key)}
+            kept = self.rng.choice(known)
+            config = kept.trials[0].config
+            settings |= {key: value for key, value in kept.settings.items() if affects_stage_1(key, config)}
         return settings
 
     def _exhausted(self) -> bool:

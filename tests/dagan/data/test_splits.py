@@ -73,6 +73,13 @@ def test_validation_is_the_rest_of_the_tuning_half():
     assert np.bincount(LABELS[parts("search").validation]).tolist() == [4, 8, 5]
 
 
+def test_so_many_validation_images_are_as_many_of_each_class_and_the_first_of_all():
+    everything, some = parts("search"), parts("search", validation_images=17)
+    assert np.bincount(LABELS[some.validation]).tolist() == [4, 5, 5]  # 17 // 3 of each class, where there are
+    assert set(some.validation.tolist()) < set(everything.validation.tolist())
+    assert np.array_equal(some.subset, everything.subset)
+
+
 def test_within_holds_back_a_share_of_the_subset_and_draws_the_same_images():
     search, confirm = parts("search", validation="within", n=8), parts("confirm", validation="within", n=8)
     assert np.bincount(LABELS[search.validation]).tolist() == [2, 2, 2]  # a quarter of 8

@@ -154,7 +154,7 @@ def test_the_student_of_gan_train_is_c_on_generated_images_alone(make_training, 
             super().__init__(config, data)
             seen.append(self)
 
-    training = make_training("dagan_aug", **{"network.noise": 0.1, "seed": 3})
+    training = make_training("dagan_aug", **{"gan.noise": 0.1, "seed": 3})
     monkeypatch.setattr(module, "Training", Watched)
     module.gan_train(training, training.data.test, 6)
     (student,) = seen

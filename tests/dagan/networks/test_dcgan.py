@@ -200,7 +200,7 @@ def test_no_state_holds_statistics(tiny):
 
 
 def test_real_and_generated_images_are_batches_of_their_own_in_stage_1(tiny, monkeypatch):
-    one = Training(tiny("dagan", **{"network.noise": 0.0, "gan.discriminator_steps": 2})).generation
+    one = Training(tiny("dagan", **{"gan.noise": 0.0, "gan.discriminator_steps": 2})).generation
     shown, made, real = [], [], []
     draw, following = one.draw, one.batches.next
     monkeypatch.setattr(one, "draw", lambda *a, **k: made.append(draw(*a, **k)) or made[-1])

@@ -84,7 +84,7 @@ def test_it_has_the_parameters_and_operations_that_torchvision_publishes(full):
     *body, head = discriminator_layers(full)
     layers = [*body, dataclasses.replace(head, outputs=1000)]
     with torch.device("meta"):
-        network, theirs = Vgg(layers, noise=0.0, dropout=0.5), vgg16()
+        network, theirs = Vgg(layers, dropout=0.5), vgg16()
         with FlopCounterMode(display=False) as counter:
             theirs(torch.empty(1, 3, 224, 224))
     assert sum(value.numel() for value in network.parameters()) == 138_357_544
@@ -144,8 +144,8 @@ def test_g_is_that_of_conv32_deepened_to_the_image_size(pictures):
     ]
 
 
-def test_dropout_and_noise_draw_from_the_generator_that_is_passed_in_alone(pictures):
-    config = pictures("c", network={"noise": 0.0})
+def test_dropout_draws_from_the_generator_that_is_passed_in_alone(pictures):
+    config = pictures("c")
     network, images = discriminator(config, random()), images_for(config)
     state = torch.get_rng_state()
     one, same, other = (network.train()(images, random=random(seed))[0] for seed in (0, 0, 1))
@@ -153,12 +153,10 @@ def test_dropout_and_noise_draw_from_the_generator_that_is_passed_in_alone(pictu
     assert not torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(network(images)[0], network.eval()(images)[0])
-    noisy = discriminator(pictures("c", network={"noise": 0.2, "dropout": 0.0}), random())
-    assert not torch.equal(noisy(images, random=random())[1], noisy(images, random=random(1))[1])
 
 
 def test_dropout_follows_both_hidden_layers_with_the_rate_of_the_config(pictures):
-    config = pictures("c", network={"noise": 0.0, "dropout": 0.25})
+    config = pictures("c", network={"dropout": 0.25})
     network, images, seen = discriminator(config, random()), images_for(config, 100), []
     for layer in (network.hidden[1], network.head):
         layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

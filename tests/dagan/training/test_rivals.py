@@ -88,7 +88,7 @@ def test_grouped_networks_learn_what_each_learns_alone(make_config, monkeypatch,
         "network.name": network,
         "network.width": 0.125 if network == "digits" else 0.05,
         "network.weight_norm": weight_norm,
-        "network.noise": 0.0,
+        "gan.noise": 0.0,
         "network.dropout": 0.0,
         "gan.learning_rate": rate,
         "gan.discriminator_optimiser": optimiser,
@@ -205,5 +205,5 @@ def test_the_discriminator_of_cgan_is_told_the_label(make_config):
     d.convolutions[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     d(images, torch.tensor([3, 0]), torch.Generator().manual_seed(0))
     assert seen[0].shape == (2, 1 + 10, 8, 8)
-    assert not torch.equal(seen[0][:, :1], images)  # noise on the image, none on the label
+    assert torch.equal(seen[0][:, :1], images)
     assert torch.equal(seen[0][:, 1:], torch.eye(10)[[3, 0]][:, :, None, None].expand(-1, -1, 8, 8))
