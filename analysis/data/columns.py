@@ -61,6 +61,12 @@ LEDGER = (
         "Measures of generated images, where a study asks: `quality.*`.",
         required=False,
     ),
+    Column(
+        "readings",
+        "nested",
+        "Validation accuracy at each KC that was read off the training: `readings.KC`.",
+        required=False,
+    ),
     Column("curve", "nested", "Learning curve, point by point: the table of `load_curves`.", required=False),
 )
 

@@ -21,7 +21,7 @@ def fault(entry: object) -> str:
 
 
 def table(entries: Iterable[Entry]) -> pd.DataFrame:
-    """One row per entry: `COLUMNS`, then `config.*`, `provenance.*` and, where images were judged, `quality.*`."""
+    """One row per entry: `COLUMNS`, then the nested fields, `config.*` and so on, as far as an entry has them."""
     # Column by column: of a hundred thousand rows pandas makes a table far sooner, and in less memory.
     columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     count = 0
@@ -55,6 +55,7 @@ def _row(entry: Entry) -> dict[str, Any]:
     row = {name: entry.get(name) for name in COLUMNS}
     row |= dict(_flat("config", entry.get("config") or {}))
     row |= dict(_flat("quality", entry.get("quality") or {}))
+    row |= dict(_flat("readings", entry.get("readings") or {}))
     return row | dict(_flat("provenance", entry.get("provenance") or {}))
 
 

@@ -10,7 +10,8 @@ from analysis.data.columns import SUMMARY
 STAGES = ("generation", "classification")
 NOT_CONFIG = ("trial", "point", "study", "provenance", "_wandb")
 NOT_LOSSES = ("generation/lowest diversity",)
-QUALITY = "quality/"
+NUMBERED = ("quality", "readings")
+"""Fields whose values stand in the summary one by one: `quality/kid`, `readings/200`."""
 UNENDED = "the run has no status: its trial has not ended, or was interrupted"
 
 
@@ -35,9 +36,11 @@ def entry(run: TrackedRun) -> dict[str, Any]:
     found |= {name: data[name] for name in ("phase", "dataset", "samples_per_class") if name in data}
     # W&B has no null: what a trial does not have is not in its summary.
     found |= {name: run.summary.get(name) for name in SUMMARY}
-    found["quality"] = {
-        name.removeprefix(QUALITY): _number(value) for name, value in run.summary.items() if name.startswith(QUALITY)
-    }
+    for field_name in NUMBERED:
+        start = f"{field_name}/"
+        found[field_name] = {
+            name.removeprefix(start): _number(value) for name, value in run.summary.items() if name.startswith(start)
+        }
     curve = list(_points(run.history, _generation_iterations(config)))
     return found | {"config": config, "provenance": run.config.get("provenance") or {}, "curve": curve}
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.data.columns import CELL_METHOD
+from analysis.search.readings import at_best_kc
 from analysis.statistics.rank_correlation import rank_correlations
 
 
@@ -19,6 +20,7 @@ def rungs_and_finals(curves: pd.DataFrame, results: pd.DataFrame) -> pd.DataFram
     best third of the n would have kept it).
     """
     keys = [*CELL_METHOD, "iteration"]
+    results = at_best_kc(results)
     finals = results[(results["phase"] == "search") & (results["status"] == "completed")]
     points = curves[(curves["phase"] == "search") & (curves["stage"] == "classification")]
     points = points[["signature", "iteration", "validation_accuracy"]].rename(columns={"validation_accuracy": "early"})

@@ -1,8 +1,9 @@
-"""Suggestions of a search: their settings, their accuracies, and the best so far."""
+"""Suggestions of a search: their settings, their accuracies, and the best so far; each at its best KC."""
 
 import pandas as pd
 
 from analysis.data.columns import CELL_METHOD
+from analysis.search.readings import at_best_kc
 
 
 def suggestions(results: pd.DataFrame) -> pd.DataFrame:
@@ -12,6 +13,7 @@ def suggestions(results: pd.DataFrame) -> pd.DataFrame:
     (mean over the completed seeds or, if none, over the stopped ones; nan if neither), and the config columns.
     """
     keys = [*CELL_METHOD, "trial"]
+    results = at_best_kc(results)
     search = results[results["phase"] == "search"]
     settings = [name for name in results.columns if name.startswith("config.")]
     rows = search[[*keys, *settings]].drop_duplicates(keys).set_index(keys)
@@ -31,6 +33,7 @@ def search_progress(results: pd.DataFrame) -> pd.DataFrame:
     over the suggestion's completed seeds, nan if none completed), best (0..1), pflop (of the suggestion),
     pflop_so_far.
     """
+    results = at_best_kc(results)
     search = results[results["phase"] == "search"]
     search = search.assign(validation_accuracy=search["validation_accuracy"].where(search["status"] == "completed"))
     table = (

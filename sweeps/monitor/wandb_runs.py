@@ -127,6 +127,7 @@ class WandbRuns(Listener):
             return
         run.summary.update(entry.model_dump(mode="json", include=set(SUMMARY), exclude_none=True))
         run.summary.update({f"quality/{name}": value for name, value in entry.quality.items()})
+        run.summary.update({f"readings/{kc}": accuracy for kc, accuracy in entry.readings.items()})
         run.config.update({"provenance": entry.provenance})
         run.finish(exit_code=0 if entry.finished else 1)
         del self.runs[trial.signature]

@@ -122,7 +122,7 @@ class Branch:
         best = self.search.best if self.search.finished and not self.confirm else None
         if best is None:
             return
-        study, settings = self.search.study, {**self.search.point, **best.settings}
+        study, settings = self.search.study, {**self.search.point, **best.chosen}
         config = study.config(self.cell, self.method, seed=0, phase="confirm", settings=settings)
         for number, seed in enumerate(study.confirm_seeds):
             own = config.with_seed(seed)

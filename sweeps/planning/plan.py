@@ -107,9 +107,9 @@ class Plan:
         self._queue.unblock(trial)
         return deleted
 
-    def stops(self, trial: Trial, iteration: int, accuracy: float) -> bool:
-        """Whether early stopping ends a trial here."""
-        return trial.phase == "search" and self.branch(trial).search.stops(trial, iteration, accuracy)
+    def stops(self, trial: Trial, iteration: int, level: float) -> bool:
+        """Whether early stopping ends a trial here; `level`: by what it is compared, `early_stopping.level_at`."""
+        return trial.phase == "search" and self.branch(trial).search.stops(trial, iteration, level)
 
     def record(self, trial: Trial, entry: Entry) -> list[SnapshotKey]:
         """Write a trial's end into the ledger and advance; return the snapshots that nobody needs any more.

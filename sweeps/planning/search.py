@@ -15,13 +15,14 @@ from dagan.config import Config, digest_of
 from dagan.nested import flatten
 from dagan.stage_key import affects_stage_1
 from sweeps.planning.budget import SearchBudget
-from sweeps.planning.early_stopping import accuracy_at, stops
+from sweeps.planning.early_stopping import level_at, stops
 from sweeps.planning.sampler import Sampler, fits
 from sweeps.planning.suggestion import Suggestion, best_of
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry, Ledger
 from sweeps.records.snapshot_store import SnapshotKey
 from sweeps.study.design import Point
+from sweeps.study.readings import Readings, readings, sampled
 from sweeps.study.schema import Cell, Study
 from sweeps.study.space import Parameter
 
@@ -33,12 +34,14 @@ class MethodSearch:
         """`label` names the design point; empty for the reference, and without a design."""
         self.study, self.cell, self.method, self.point, self.label = study, cell, method, point, label
         self.ledger = ledger
-        self.space = study.space(method)
+        self.readings = readings(study, cell, method, point)
+        self.space = sampled(study, method, self.readings)
+        """The settings that are sampled."""
         self.suggestions: list[Suggestion] = []
         budget = study.search.budget
         self.closed = budget is None
         """Whether there will be no more suggestions."""
-        self.key = search_key(study, self._base_config, self.space)
+        self.key = search_key(study, self._base_config, self.space, self.readings)
         where = f"{cell.dataset.name}/{cell.samples_per_class}/{method}/{label}"
         self._sampler = Sampler(self.space, f"{study.seed}/{where}")
         self._budget = SearchBudget(budget.pflop) if budget and budget.pflop is not None else None
@@ -57,7 +60,7 @@ class MethodSearch:
         budget = self.study.search.budget
         if budget is None:
             return 0
-        # A method without searched settings needs no search: its only setting is the base.
+        # A method without sampled settings needs no search: its only setting is the base.
         if not self.space:
             return 1
         if budget.trials:
@@ -78,7 +81,7 @@ class MethodSearch:
 
     @property
     def best(self) -> Suggestion | None:
-        """The suggestion with the highest mean validation accuracy; None if none completed.
+        """The suggestion with the highest mean validation accuracy, at its best KC; None if none completed.
 
         The first of equals; where nothing is searched, the base.
         """
@@ -104,22 +107,25 @@ class MethodSearch:
         """Record how a trial ended."""
         self.suggestions[trial.number].record(entry)
 
-    def stops(self, trial: Trial, iteration: int, accuracy: float) -> bool:
-        """Whether a trial ends at this rung, compared with its predecessors there that have the same seed."""
+    def stops(self, trial: Trial, iteration: int, level: float) -> bool:
+        """Whether a trial ends at this rung, compared with its predecessors there that have the same seed.
+
+        `level`: by what it is compared, `early_stopping.level_at`.
+        """
         rule = self.study.search.early_stopping
         if rule is None or iteration not in trial.rungs:
             return False
         entries = [item.entries.get(trial.seed) for item in self._known_to(trial.number)]
-        values = [accuracy_at(entry, iteration) for entry in entries if entry]
-        return stops(rule, accuracy, [value for value in values if value is not None])
+        levels = [level_at(entry.curve, iteration, trial.readings) for entry in entries if entry]
+        return stops(rule, level, [one for one in levels if one is not None])
 
     def accepts(self, trial: Trial, entry: Entry) -> bool:
         """Whether a ledger entry still holds: one that was stopped early only while the rule stops it there."""
         if entry.status != "stopped":
             return True
-        last = entry.curve[-1] if entry.curve else {}
-        accuracy = last.get("validation_accuracy")
-        return accuracy is not None and self.stops(trial, last["iteration"], accuracy)
+        last = entry.curve[-1]["iteration"] if entry.curve else 0
+        level = level_at(entry.curve, last, trial.readings)
+        return level is not None and self.stops(trial, last, level)
 
     def reserved(self) -> set[SnapshotKey]:
         """Ends of stage 1 that later suggestions may reuse: those of the best, now or once more is known."""
@@ -154,13 +160,23 @@ class MethodSearch:
             known = self._known_to(number)
             reused = self._reused(number, known)
             settings = self._sampler.suggest(number, self.suggestions, known, settled=settings, reused=reused)
-        config = self.study.config(self.cell, self.method, seed=0, phase="search", settings={**self.point, **settings})
-        rungs = tuple(self.study.rungs(config))
+        longest = {**self.point, **settings, **self.readings.longest}
+        config = self.study.config(self.cell, self.method, seed=0, phase="search", settings=longest)
         trials = [
-            Trial(self.cell, self.method, "search", number, config.with_seed(seed), rungs, self.label, self.key)
+            Trial(
+                self.cell,
+                self.method,
+                "search",
+                number,
+                config.with_seed(seed),
+                rungs=tuple(self.study.rungs(config)),
+                readings=tuple(self.readings.values),
+                point=self.label,
+                search=self.key,
+            )
             for seed in self.study.search_seeds
         ]
-        return Suggestion(number, settings, trials)
+        return Suggestion(number, settings, trials, self.readings)
 
     def _settled(self, number: int) -> dict[str, Any]:
         """The settings that need no sampling: all that the ledger knows; for the first suggestion the base's."""
@@ -182,12 +198,13 @@ class MethodSearch:
         return {key: value for key, value in best.settings.items() if affects_stage_1(key, config)}
 
 
-def search_key(study: Study, base: Config, space: Mapping[str, Parameter]) -> str:
+def search_key(study: Study, base: Config, space: Mapping[str, Parameter], row: Readings) -> str:
     """Hash of everything that decides the suggestions but earlier results: not the budget, which may be extended."""
     decisive = {
         "seed": study.seed,
         "base": base.signature,
         "space": {key: value.model_dump(mode="json") for key, value in space.items()},
+        "readings": list(row.values),
         **study.search.model_dump(mode="json", exclude={"budget", "parameters"}),
     }
     return digest_of(decisive)

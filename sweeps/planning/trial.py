@@ -23,6 +23,8 @@ class Trial:
     config: Config
     rungs: tuple[int, ...] = ()
     """Stage-2 iterations at which early stopping may end it."""
+    readings: tuple[int, ...] = ()
+    """Stage-2 iterations, each a KC of the space, at which its validation accuracy is read."""
     point: str = ""
     """Design point: its factors' values; empty for the reference that the others are compared with."""
     search: str = ""

@@ -42,6 +42,7 @@ class Entry(BaseModel):
     error: str | None = None
     warning: str | None = None
     quality: dict[str, float] = {}
+    readings: dict[int, float] = {}
     curve: list[dict[str, Any]] = []
 
     @property

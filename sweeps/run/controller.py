@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dagan.errors import InvalidInput, Problem
+from sweeps.planning.early_stopping import accuracies, level_at
 from sweeps.planning.plan import Plan
 from sweeps.planning.trial import Trial, portable
 from sweeps.records.ledger import Entry
@@ -88,6 +89,7 @@ class Controller:
         return TrialOrder(
             config=portable(trial.config),
             rungs=trial.rungs,
+            readings=trial.readings,
             report_every=self.plan.study.report_every,
             commit=self._commit,
             store=self.store.url,
@@ -111,9 +113,9 @@ class Controller:
         run.report = message
         for listener in self.listeners:
             listener.progressed(run.trial, message)
-        accuracy = message.validation_accuracy
-        if accuracy is not None and self.plan.stops(run.trial, message.iteration, accuracy):
-            run.stopping = True
+        if message.stage == "classification" and message.iteration in run.trial.rungs:
+            level = level_at(message.curve, message.iteration, run.trial.readings)
+            run.stopping |= level is not None and self.plan.stops(run.trial, message.iteration, level)
         return run.stopping
 
     def _update_snapshots(self, trial: Trial, message: Report | Outcome) -> None:
@@ -205,6 +207,7 @@ def entry_of(run: RunningTrial, study: str, *, starts: int, lost: bool) -> Entry
         else:
             return None
     last = outcome if outcome.curve is not None else report
+    curve = (last.curve if last else None) or []
     spent = outcome.spent or (report.spent if report else Spent())
     provenance = outcome.provenance or (report.provenance if report else {})
     return Entry(
@@ -216,7 +219,8 @@ def entry_of(run: RunningTrial, study: str, *, starts: int, lost: bool) -> Entry
         error=outcome.error,
         warning=outcome.warning,
         quality=outcome.quality,
-        curve=(last.curve if last else None) or [],
+        readings=accuracies(curve, run.trial.readings),
+        curve=curve,
         provenance=provenance | {"starts": starts},
     )
 

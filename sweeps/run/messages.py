@@ -26,6 +26,8 @@ class TrialOrder:
     """Whole config in JSON types."""
     rungs: tuple[int, ...]
     """Stage-2 iterations at which the controller may stop the trial."""
+    readings: tuple[int, ...]
+    """Stage-2 iterations at which the validation accuracy is wanted besides."""
     report_every: int
     """Iterations between two reports."""
     commit: str

@@ -68,8 +68,8 @@ def _train(order: TrialOrder, heartbeat: Callable[[], None]) -> Iterator[Message
     provenance = of_training(training.machine, threads=config.compute.threads, commit=order.commit)
     yield from _inherited_rungs(training, snapshots, order, provenance)
     saved = reported = time.monotonic()
-    checkpoints = snapshots.by_stage(order.checkpoints)
-    for event in training.events(every=order.report_every, also=order.rungs, checkpoints=checkpoints):
+    checkpoints, looks = snapshots.by_stage(order.checkpoints), {*order.rungs, *order.readings}
+    for event in training.events(every=order.report_every, also=looks, checkpoints=checkpoints):
         if isinstance(event, Step):
             heartbeat()
         elif isinstance(event, Checkpoint):

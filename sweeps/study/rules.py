@@ -1,7 +1,9 @@
 """The rules that tie the parts of a study to each other and to its data sets; errors name the key at fault."""
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from dagan.config import facts_of, known_keys
@@ -9,6 +11,7 @@ from dagan.defaults import reaches
 from dagan.errors import InvalidInput, Problem, unknown
 from dagan.methods import METHODS
 from dagan.nested import flatten
+from sweeps.study.readings import LENGTHS
 from sweeps.study.schema import Study
 
 
@@ -87,20 +90,22 @@ def base_problems(study: Study) -> list[Problem]:
 
 def early_stopping_problems(study: Study) -> list[Problem]:
     """Check that early stopping can stop a trial."""
-    rule, key = study.search.early_stopping, "classifier.iterations"
+    rule = study.search.early_stopping
     if rule is None:
         return []
-    longest: Any = None
-    if key in study.search.parameters:
-        longest = max((x for x in study.search.parameters[key].extremes if isinstance(x, int)), default=None)
-    else:
-        longest = flatten(study.base).get(key)
-    if not isinstance(longest, int) or rule.min_iter < longest:
+    searched = [(key, study.search.parameters[key]) for key in LENGTHS if key in study.search.parameters]
+    settings = [{key: value} for key, parameter in searched for value in parameter.extremes]
+    lengths = []
+    for cell, method, chosen in itertools.product(study.cells, study.methods, settings or [{}]):
+        with suppress(InvalidInput, KeyError):  # said elsewhere
+            config = study.config(cell, method, seed=0, phase="search", settings=chosen)
+            lengths.append(config.classifier.iterations)
+    if not lengths or rule.min_iter < max(lengths):
         return []
     return [
         Problem(
             "search.early_stopping.min_iter",
-            f"must be < {longest}, the most stage-2 iterations ({key}), or it never acts, but is {rule.min_iter}.",
+            f"must be < {max(lengths)}, the most stage-2 iterations, or it never acts, but is {rule.min_iter}.",
         )
     ]
 

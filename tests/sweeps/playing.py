@@ -9,6 +9,7 @@ from typing import Any
 
 from dagan.stages import stages_of
 from sweeps.planning.budget import pflop_between
+from sweeps.planning.early_stopping import accuracies, level_at
 from sweeps.planning.plan import Plan
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry, Ledger
@@ -74,7 +75,8 @@ def played_entry(plan: Plan, trial: Trial) -> Entry:
     for iteration in range(20, total + 1, 20):
         value = accuracy_of(trial, iteration) if trial.phase == "search" else None
         curve.append({"stage": "classification", "iteration": iteration, "validation_accuracy": value, "losses": {}})
-        if value is not None and plan.stops(trial, iteration, value):
+        level = level_at(curve, iteration, trial.readings)
+        if level is not None and plan.stops(trial, iteration, level):
             status = "stopped"
             break
     return Entry(
@@ -87,6 +89,7 @@ def played_entry(plan: Plan, trial: Trial) -> Entry:
         pflop_unshared=1e-3,
         wall_seconds=1.0,
         provenance={},
+        readings=accuracies(curve, trial.readings),
         curve=curve,
     )
 

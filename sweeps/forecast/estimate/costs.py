@@ -13,6 +13,7 @@ from sweeps.forecast.estimate.snapshot_usage import SnapshotUsage, snapshot_usag
 from sweeps.forecast.estimate.stage_tree import Tree, roots, trees
 from sweeps.planning.budget import FlopBudget
 from sweeps.records.ledger import Entry
+from sweeps.study.readings import readings, sampled
 from sweeps.study.schema import Study
 
 CORE_GFLOPS = (10, 100)
@@ -65,7 +66,9 @@ class Estimate:
     """Hours on this machine's cores, at both of CORE_GFLOPS."""
     storage: SnapshotUsage
     parameters: dict[str, list[str]]
-    """Searched settings of each method."""
+    """Sampled settings of each method."""
+    readings: dict[str, dict[str, list[Any]]]
+    """Of each method the setting that is read off one training, with its values; nothing where KC is not."""
     detectable: Detectable
 
 
@@ -74,6 +77,8 @@ def estimate(study: Study, entries: Iterable[Entry] = ()) -> Estimate:
     plan = list(drafts(study))
     rows, cores = costs(plan), len(os.sched_getaffinity(0))
     pflop, unshared = sum(row.pflop for row in rows), sum(row.pflop_unshared for row in rows)
+    first, *_ = study.cells  # in the others the same values, other iterations where they are epochs
+    read_off = {method: readings(study, first, method, study.points(first, method)[0]) for method in study.methods}
     return Estimate(
         study=study.name,
         question=study.question,
@@ -90,7 +95,10 @@ def estimate(study: Study, entries: Iterable[Entry] = ()) -> Estimate:
         cores=cores,
         hours=[pflop * 1e6 / rate / cores / 3600 for rate in CORE_GFLOPS],
         storage=scaled(snapshot_usage(plan, window=study.search.window), plan),
-        parameters={method: list(study.space(method)) for method in study.methods},
+        parameters={method: list(sampled(study, method, row)) for method, row in read_off.items()},
+        readings={
+            method: {row.key: list(row.values.values())} if row.values else {} for method, row in read_off.items()
+        },
         detectable=detectable(study, entries),
     )
 

@@ -16,6 +16,7 @@ from dagan.stage_key import affects_stage_1
 from sweeps.planning.budget import FlopBudget
 from sweeps.planning.trial import Trial
 from sweeps.study.design import Point, label
+from sweeps.study.readings import readings, sampled
 from sweeps.study.schema import REPEATED, Cell, Study
 
 MAX_SUGGESTIONS = 256
@@ -66,7 +67,8 @@ class BranchDraft:
 
     def __init__(self, study: Study, cell: Cell, method: str, point: Point) -> None:
         self.study, self.cell, self.method, self.point = study, cell, method, point
-        self.label, self.space = label(point), study.space(method)
+        self.label, self.readings = label(point), readings(study, cell, method, point)
+        self.space = sampled(study, method, self.readings)
         self.rng = random.Random(f"{study.seed}/{cell}/{method}/{point}")
         self.suggestions: list[Suggestion] = []
 
@@ -76,7 +78,8 @@ class BranchDraft:
         confirm = []
         for number, seed in enumerate(self.study.confirm_seeds):
             chosen = self.rng.choice(self.suggestions).settings if self.suggestions else {}
-            settings = {**self.point, **chosen}
+            kc = self.readings.setting(self.rng.choice(list(self.readings.values))) if self.readings.values else {}
+            settings = {**self.point, **chosen, **kc}
             config = self.study.config(self.cell, self.method, seed=seed, phase="confirm", settings=settings)
             confirm.append(Trial(self.cell, self.method, "confirm", number, config, point=self.label))
         search = [trial for suggestion in self.suggestions for trial in suggestion.trials]
@@ -105,10 +108,11 @@ class BranchDraft:
     def _suggestion(self) -> Suggestion:
         """The next suggestion, with its trials."""
         number, settings = len(self.suggestions), self._settings()
-        config = self.study.config(self.cell, self.method, seed=0, phase="search", settings={**self.point, **settings})
-        rungs = tuple(self.study.rungs(config))
+        longest = {**self.point, **settings, **self.readings.longest}
+        config = self.study.config(self.cell, self.method, seed=0, phase="search", settings=longest)
+        rungs, row = tuple(self.study.rungs(config)), tuple(self.readings.values)
         trials = [
-            Trial(self.cell, self.method, "search", number, config.with_seed(seed), rungs, self.label)
+            Trial(self.cell, self.method, "search", number, config.with_seed(seed), rungs, row, self.label)
             for seed in self.study.search_seeds
         ]
         return Suggestion(settings, trials)

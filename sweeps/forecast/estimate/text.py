@@ -4,9 +4,12 @@ from typing import Any
 
 from sweeps.forecast.estimate.costs import Estimate, MethodCost
 from sweeps.forecast.estimate.snapshot_usage import SnapshotUsage
+from sweeps.study.readings import LENGTHS
 
 WIDTH = 120
 """Columns where the output is no terminal."""
+MAX_READINGS = 8
+"""KC values that are written out."""
 MAX_TREES = 4
 """Trees of a method that are written out."""
 
@@ -22,9 +25,9 @@ def print_estimate(found: Estimate, *, predicted: str | None = None) -> None:
     trees = tree_lines(found.rows) if found.exact else []  # those of a search are drawn, and all differ
     for line in [total_line(found, predicted), *trees, snapshot_line(found.storage)]:
         console.print(line, markup=False)
-    for method, keys in found.parameters.items():
-        if any(found.parameters.values()):
-            console.print(f"{method} searches: {', '.join(keys) or 'nothing'}", markup=False)
+    if not found.exact:
+        for line in search_lines(found):
+            console.print(line, markup=False)
     console.print(found.detectable.sentence)
     if found.detectable.comparisons or found.exact:
         console.print(found.detectable.difference_sentence)
@@ -79,6 +82,20 @@ def tree_lines(rows: list[MethodCost]) -> list[str]:
         lines += [f"and {more} other shapes"] if more > 0 else []
         methods.setdefault(tuple(lines), []).append(f"{row.method} ({row.samples_per_class} per class)")
     return [line for lines, who in methods.items() for line in (f"{', '.join(who)}:", *(f"  {one}" for one in lines))]
+
+
+def search_lines(found: Estimate) -> list[str]:
+    """What each method samples, and what is read off one training at no cost beside its longest."""
+    lines = []
+    for method, keys in found.parameters.items():
+        line = f"{method} searches: {', '.join(keys) or 'nothing'}"
+        for key, values in found.readings[method].items():
+            shown = ", ".join(f"{value:g}" for value in values)
+            many = f"{len(values)} values from {values[0]:g} to {values[-1]:g}"
+            line += f"; {key} is read off each training, at {shown if len(values) <= MAX_READINGS else many}"
+        lengths = [key for key in keys if key in LENGTHS]
+        lines.append(line + "".join(f"; {key} is sampled, as a schedule runs over it" for key in lengths))
+    return lines
 
 
 def snapshot_line(usage: SnapshotUsage) -> str:

@@ -104,10 +104,14 @@ class Course:
     def _rungs(self, stage: Stage) -> tuple[int, ...]:
         return self.trial.rungs if stage == "classification" else ()
 
+    def _looks(self, stage: Stage, end: int) -> set[int]:
+        """Iterations of a stage at which it reports."""
+        also = {*self.trial.rungs, *self.trial.readings} if stage == "classification" else set()
+        return {*range(self.report_every, end, self.report_every), *also, end}
+
     def _stops(self, stage: Stage, end: int, begin: int) -> list[int]:
         """Iterations of a stage, from where it begins, at which there is more to do than a step."""
-        reports = range(self.report_every, end, self.report_every)
-        stops = {*reports, *self._rungs(stage), *self.checkpoints.get(stage, ()), end}
+        stops = {*self._looks(stage, end), *self.checkpoints.get(stage, ())}
         return sorted(stop for stop in stops if stop > begin)
 
     def _at(self, stage: Stage, end: SnapshotKey, stop: int) -> Iterator[Milestone]:
@@ -117,7 +121,7 @@ class Course:
             self.seconds += self.clock.storage(self.trial, size, "write")
             yield self._milestone("snapshot", stop, SnapshotKey(end.stage_key, stop), size)
         rung = stop in self._rungs(stage)
-        if rung or stop % self.report_every == 0 or stop == end.iteration:
+        if stop in self._looks(stage, end.iteration):
             self._report(stage)
             if stop < end.iteration:
                 self._write_for_crash(stage)

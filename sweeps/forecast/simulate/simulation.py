@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
+from typing import Any
 
 from dagan.stages import Stage, stages_of
 from sweeps.forecast.simulate import step_times as durations
@@ -17,6 +18,7 @@ from sweeps.forecast.simulate.outcomes import Outcomes
 from sweeps.forecast.simulate.step_times import Durations
 from sweeps.forecast.simulate.timeline import Timeline
 from sweeps.planning.budget import own_pflop
+from sweeps.planning.early_stopping import accuracies, level_at
 from sweeps.planning.plan import Plan
 from sweeps.planning.sharing import Sharing
 from sweeps.planning.trial import Trial
@@ -65,14 +67,6 @@ class Tally:
     """CPU time that the real plan takes in this process."""
 
 
-@dataclass(frozen=True)
-class CurvePoint:
-    """An accuracy at an iteration of stage 2; None where it is not looked at."""
-
-    iteration: int
-    accuracy: float | None
-
-
 @dataclass
 class TrialRun:
     """A trial that runs."""
@@ -85,8 +79,8 @@ class TrialRun:
     """Those still to come."""
     late: float = 0.0
     """Seconds that it has waited for the driver."""
-    curve: list[CurvePoint] = field(default_factory=list)
-    """Points at rungs and at the end."""
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    """Points at rungs, at the KC values that are read off, and at the end."""
     stopped: bool = False
     """Whether early stopping has ended it."""
 
@@ -190,20 +184,27 @@ class Simulation:
 
     def _stops(self, run: TrialRun, rung: int) -> bool:
         """Whether early stopping ends a trial at a rung, which becomes a point of its curve."""
-        accuracy = self.outcomes.accuracy(run.trial, rung) if run.trial.phase == "search" else None
-        run.curve.append(CurvePoint(rung, accuracy))
-        if accuracy is not None:
+        self._look(run, rung)
+        level = level_at(run.curve, rung, run.trial.readings)
+        if level is not None:
             with self.tally.planning:
-                run.stopped = self.plan.stops(run.trial, rung, accuracy)
+                run.stopped = self.plan.stops(run.trial, rung, level)
         return run.stopped
+
+    def _look(self, run: TrialRun, until: int) -> None:
+        """Go on with a trial's curve up to an iteration of stage 2, which becomes its last point."""
+        trial, reached = run.trial, run.curve[-1]["iteration"] if run.curve else 0
+        for iteration in sorted({*trial.readings, until}):
+            if reached < iteration <= until:
+                accuracy = self.outcomes.accuracy(trial, iteration)
+                run.curve.append({"stage": "classification", "iteration": iteration, "validation_accuracy": accuracy})
 
     def _end(self, run: TrialRun, iterations: int, now: float) -> None:
         """Record how a trial has ended after so many iterations of all stages together."""
         status: Status = "stopped" if run.stopped else self.outcomes.ending(run.trial)[0]
-        if status != "stopped":
-            kc = run.trial.config.classifier.iterations
+        if status == "completed":
             # Where KC is a rung of other trials, they are compared with this point too.
-            run.curve.append(CurvePoint(kc, self.outcomes.accuracy(run.trial, kc) if status == "completed" else None))
+            self._look(run, run.trial.config.classifier.iterations)
         entry = entry_of(run, status, iterations, study=self.study.name)
         self.tally.busy += now - run.begun
         self.tally.makespan = now
@@ -216,22 +217,20 @@ class Simulation:
 
 def entry_of(run: TrialRun, status: Status, iterations: int, *, study: str) -> Entry:
     """The ledger entry of a simulated trial."""
-    trial, accuracy = run.trial, run.curve[-1].accuracy
+    trial, accuracy = run.trial, run.curve[-1]["validation_accuracy"] if run.curve else None
     stages = iterations_by_stage(trial, iterations)
     return Entry(
         **trial.identity(study),
         status=status,
         validation_accuracy=accuracy if trial.phase == "search" else None,
         test_accuracy=accuracy if trial.phase == "confirm" else None,
+        readings=accuracies(run.curve, trial.readings),
         iterations=iterations,
         pflop=own_pflop(trial.config, run.inherited, stages),
         pflop_unshared=own_pflop(trial.config, {}, stages),
         wall_seconds=0.0,
         provenance={},
-        curve=[
-            {"stage": "classification", "iteration": point.iteration, "validation_accuracy": point.accuracy}
-            for point in run.curve
-        ],
+        curve=run.curve,
     )
 
 

@@ -46,7 +46,7 @@ def test_phases_and_outcomes_are_the_ledgers():
 def test_the_summary_of_a_run_and_the_table_are_parts_of_the_list():
     assert SUMMARY[0] == "status"
     assert {"pflop", "error", "warning"} <= set(SUMMARY) < set(COLUMNS)
-    assert set(OPTIONAL) == {"point", "search", "error", "warning", "quality", "curve"}
+    assert set(OPTIONAL) == {"point", "search", "error", "warning", "quality", "readings", "curve"}
     assert not {"search", "config", "provenance", "quality", "curve"} & set(COLUMNS)
 
 

@@ -1,0 +1,61 @@
+"""Suggestions count at their best KC, which is read off their trainings."""
+
+import pandas as pd
+import pytest
+from synthetic import entry
+
+from analysis.data.entries import table
+from analysis.data.tidy import tidy
+from analysis.search.range_edges import edges
+from analysis.search.readings import at_best_kc
+from analysis.search.suggestions import best_suggestions, search_progress, suggestions
+
+KC = "config.classifier.iterations"
+
+
+def trial(number, seed, row, **changes):
+    """A search trial to KC 800 of which these accuracies were read off."""
+    one = entry(phase="search", trial=number, status="completed", seed=seed, signature=f"{number}-{seed}")
+    one["validation_accuracy"] = row.get(800)
+    one["config"]["classifier"]["epochs"] = 80
+    return one | {"readings": {str(kc): accuracy for kc, accuracy in row.items()}} | changes
+
+
+@pytest.fixture
+def results():
+    return tidy(
+        table(
+            [
+                trial(0, 0, {200: 0.9, 400: 0.6, 800: 0.5}),
+                trial(0, 1, {200: 0.5, 400: 0.8, 800: 0.5}),
+                trial(1, 0, {200: 0.6, 400: 0.6, 800: 0.6}),
+                trial(1, 1, {200: 0.6, 400: 0.6, 800: 0.6}),
+                trial(2, 0, {200: 0.8}, status="stopped", validation_accuracy=0.8),
+                entry(trial=0),
+            ]
+        )
+    )
+
+
+def test_a_suggestion_counts_at_the_kc_with_the_best_mean_over_its_seeds(results):
+    found = at_best_kc(results).set_index("signature")
+    assert found.loc[["0-0", "0-1"], KC].tolist() == [200, 200], "0.7 twice: the shortest of equals"
+    assert found.loc[["0-0", "0-1"], "validation_accuracy"].tolist() == [0.9, 0.5]
+    assert found.loc[["0-0", "0-1"], "config.classifier.epochs"].tolist() == [20, 20]
+    assert found.loc["1-0", KC] == 200
+    assert found.loc["2-0", [KC, "validation_accuracy"]].tolist() == [800, 0.8], "it did not complete"
+    assert found[found["phase"] == "confirm"].equals(results[results["phase"] == "confirm"].set_index("signature"))
+
+
+def test_what_is_said_of_a_search_is_said_at_the_best_kc(results):
+    assert suggestions(results).set_index("trial").loc[0, ["accuracy", KC]].tolist() == [0.7, 200]
+    assert search_progress(results)["best"].tolist() == pytest.approx([0.7, 0.7, 0.7])
+    assert best_suggestions(results)["validation_accuracy"].tolist() == [0.7]
+    (edge,) = edges(results, {"classifier.iterations": {"values": [200, 400, 800]}}).to_dict("records")
+    assert (edge["value"], edge["edge"]) == (200, "low")
+
+
+def test_results_without_readings_stay_as_they_are(results):
+    plain = results.drop(columns=[name for name in results if name.startswith("readings.")])
+    assert at_best_kc(plain).equals(plain)
+    assert isinstance(at_best_kc(plain[:0]), pd.DataFrame)
