@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.comparison.points import place
 from analysis.comparison.verdicts import explored
 from analysis.data.columns import CELL_METHOD
 from analysis.errors import ResultsError
@@ -130,12 +131,4 @@ def _by_seed(
 
 
 def _in_order(levels: Iterable[str]) -> list[str]:
-    """Sort numbers by size, then words by name."""
-
-    def place(level: str) -> tuple[bool, float, str]:
-        try:
-            return False, float(level), level
-        except ValueError:
-            return True, 0.0, level
-
     return sorted(levels, key=place)

@@ -6,6 +6,8 @@ from analysis.data.columns import CELL_METHOD
 from analysis.data.tidy import of_reference
 from analysis.errors import ResultsError
 
+PLACE = [*CELL_METHOD, "point"]
+
 
 def confirmed(results: pd.DataFrame) -> pd.DataFrame:
     """Select the confirm trials that count as evidence: those of the latest configuration of each cell and method.
@@ -18,14 +20,20 @@ def confirmed(results: pd.DataFrame) -> pd.DataFrame:
         ResultsError: Two studies confirmed a seed with different settings, or a seed was confirmed twice and no
             `provenance.finished_at` says which is the newer.
     """
-    trials = of_reference(results[results["phase"] == "confirm"])
-    repeated = trials.duplicated([*CELL_METHOD, "seed"], keep=False)
+    return confirmed_at_points(of_reference(results))
+
+
+def confirmed_at_points(results: pd.DataFrame) -> pd.DataFrame:
+    """Select the confirm trials that count as evidence at each point of a design, by the rules of `confirmed`."""
+    trials = results[results["phase"] == "confirm"]
+    trials = trials if "point" in trials else trials.assign(point="")
+    repeated = trials.duplicated([*PLACE, "seed"], keep=False)
     if not repeated.any():
         return trials
     # One training that two studies share is one trial; two trainings of one seed are not one evidence.
-    trials = trials.drop_duplicates([*CELL_METHOD, "seed", "signature"])
-    repeated = trials.duplicated([*CELL_METHOD, "seed"], keep=False)
-    studies = trials[repeated].groupby([*CELL_METHOD, "seed"])["study"].unique().reset_index()
+    trials = trials.drop_duplicates([*PLACE, "seed", "signature"])
+    repeated = trials.duplicated([*PLACE, "seed"], keep=False)
+    studies = trials[repeated].groupby([*PLACE, "seed"])["study"].unique().reset_index()
     for row in studies[studies["study"].map(len) > 1].to_dict("records"):
         raise ResultsError(
             f"a seed must be confirmed by one study, but {' and '.join(row['study'])} both confirmed {row['dataset']} "
@@ -55,14 +63,14 @@ def _latest(trials: pd.DataFrame, repeated: pd.Series) -> pd.DataFrame:
         if name.startswith("config.") and not name.startswith("config.compute.") and not name.endswith("seed")
     ]
     text = trials[settings].astype("string").fillna("")
-    by_age = trials[CELL_METHOD].assign(
+    by_age = trials[PLACE].assign(
         choice=text.groupby(settings, sort=False).ngroup() if settings else 0,
         repeated=repeated,
         seed=trials["seed"],
         finished_at=trials["provenance.finished_at"],
     )
     by_age = by_age.sort_values("finished_at", kind="stable")
-    groups = by_age.groupby(CELL_METHOD, sort=False)
+    groups = by_age.groupby(PLACE, sort=False)
     current = by_age["choice"] == groups["choice"].transform("last")
-    kept = by_age[current | ~groups["repeated"].transform("any")].drop_duplicates([*CELL_METHOD, "seed"], keep="last")
+    kept = by_age[current | ~groups["repeated"].transform("any")].drop_duplicates([*PLACE, "seed"], keep="last")
     return trials.loc[kept.index.sort_values()]

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.comparison.points import shortened
 from analysis.formatting import MINUS, interval, percent, plural, points
 from analysis.methods import look, ordered
 from analysis.plots.canvas import INK, MUTED, PAPER, bare_rows, canvas, extent, label_points, legend, line, note, styled
@@ -51,7 +52,10 @@ def accuracy_by_size(means: pd.DataFrame, methods: Sequence[str] = (), trials: p
 
 @styled
 def forest(comparisons: pd.DataFrame, smallest_difference: float, methods: Sequence[str] = ()) -> Figure:
-    """Draw paired differences with intervals, a line each, and the band of those too small to matter (points)."""
+    """Draw paired differences with intervals, a line each, and the band of those too small to matter (points).
+
+    Lines are named by pair and size; by the point where the rows are those of one pair in a design.
+    """
     rows = comparisons[comparisons["n"] > 0].reset_index(drop=True)
     figure, axes = canvas(1.25 + 0.29 * max(len(rows), 1))
     axes.axvspan(-smallest_difference, smallest_difference, color=MUTED, alpha=0.16, linewidth=0)
@@ -60,13 +64,18 @@ def forest(comparisons: pd.DataFrame, smallest_difference: float, methods: Seque
         style = look(row["method"], ordered(rows["method"], methods))
         shown = row["verdict"].startswith(("better", "worse"))
         _difference(axes, place, row, style.colour, style.marker, filled=shown)
-    bare_rows(axes, [f"{r.method} {MINUS} {r.baseline}, {r.samples_per_class:,}" for r in rows.itertuples()])
+    designed = "at" in rows and rows["at"].ne("").all()
+    pairs = [f"{r.method} {MINUS} {r.baseline}, {r.samples_per_class:,}" for r in rows.itertuples()]
+    bare_rows(
+        axes, [point.replace(" ", ", ").replace("=", " ") for point in shortened(rows["at"])] if designed else pairs
+    )
     axes.set_xlabel("difference, points")
     kind = f"95 % Student t intervals, n = {extent(rows['n'])} paired seeds"
     if rows["n"].max() == 1:
         kind = "one paired seed: no interval"
     band = f"band: below {smallest_difference:g} points, too small to matter"
-    note(figure, f"test accuracy at so many images per class; {kind}; filled: significant after correction; {band}")
+    where = "points of the design" if designed else "so many images per class"
+    note(figure, f"test accuracy at {where}; {kind}; filled: significant after correction; {band}")
     return figure
 
 

@@ -75,11 +75,12 @@ def accuracy_tables(
 
     `measured` as from `means`, `comparisons` as from `compare`; `methods` is the order of the rows.
     """
+    at_reference = comparisons[(comparisons["point"] == "") & (comparisons["baseline_point"] == "")]
     return [
         _accuracy_table(
             results[results["dataset"] == dataset],
             measured[(measured["dataset"] == dataset) & (measured["n"] > 0)],
-            comparisons[comparisons["dataset"] == dataset],
+            at_reference[at_reference["dataset"] == dataset],
             methods,
         )
         for dataset in results["dataset"].unique()

@@ -1,12 +1,13 @@
 """Answer a study's question from the evidence alone: a paragraph, and a few lines for a terminal."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from analysis.comparison.points import settings
 from analysis.data.columns import CELL
 from analysis.data.study import Study
 from analysis.formatting import interval, listed, p_statement, percent, plural, points
@@ -38,7 +39,7 @@ def answer(
         opening = "The question is open: no confirm trial has been completed yet."
         sentences = [opening, f"The search has completed {plural(searched, 'trial')}.", *gaps]
         return Answer(" ".join(sentences), tuple(sentences))
-    changes = list(_changes(ablation))
+    changes = list(_changes(ablation, brief=len(comparisons) > 0))
     compared = [] if comparisons.empty and changes else _compared(study, comparisons, measured)
     sentences = [*compared, *changes, *_best(measured, changed=bool(changes)), *gaps]
     lines = [*_in_short(comparisons), *changes, *_best_lines(measured), *_comparison_lines(comparisons), *gaps]
@@ -77,8 +78,8 @@ def _compared(study: Study, comparisons: pd.DataFrame, measured: pd.DataFrame) -
             yield say(rows, comparisons, study)
 
 
-def _changes(ablation: pd.DataFrame) -> Iterator[str]:
-    """Say what leaving the base configuration in one factor does."""
+def _changes(ablation: pd.DataFrame, *, brief: bool) -> Iterator[str]:
+    """Say what leaving the base configuration in one factor does; `brief`: beside comparisons, which come first."""
     if ablation.empty:
         return
     number = plural(len(ablation), "change of one setting", "changes of one setting")
@@ -87,10 +88,13 @@ def _changes(ablation: pd.DataFrame) -> Iterator[str]:
         return
     found = ablation[ablation["verdict"].str.startswith(("better", "worse"))]
     if found.empty:
-        half = points(((ablation["high"] - ablation["low"]) / 2).median()).lstrip("+")
-        yield f"None of {number} stands out; a typical 95 % interval is ± {half} points."
+        half = ((ablation["high"] - ablation["low"]) / 2).median()
+        typical = "" if math.isnan(half) else f"; a typical 95 % interval is ± {points(half).lstrip('+')} points"
+        yield f"None of {number} stands out{typical}."
         return
     yield f"{len(found)} of {number} {'stands' if len(found) == 1 else 'stand'} out."
+    if brief:
+        return
     strongest = found.loc[found["difference"].abs().sort_values(ascending=False, kind="stable").index]
     for method, rows in strongest.groupby("method", sort=False):
         named = [
@@ -147,8 +151,33 @@ def _between(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
     return f"between {listed(pairs)}" if len(pairs) == 1 else f"between {'; '.join(pairs)}"
 
 
-def _where(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
-    """Name the cells of the rows; empty if these are all cells."""
+def _where(rows: pd.DataFrame, table: pd.DataFrame) -> str:
+    """Name the cells of the rows and, with a design, their points; empty if these are all there are."""
+    if "at" not in table or (table["at"] == "").all():
+        return _in_cells(rows, table)
+    pair = ["method", "baseline"]
+    own = table.merge(rows[pair].drop_duplicates(), on=pair)
+    places: dict[str, list[pd.DataFrame]] = {}
+    for cell, group in rows.groupby(CELL, sort=False):
+        here = (own[CELL] == list(cell)).all(axis="columns")
+        places.setdefault(_at(list(group["at"]), list(own.loc[here, "at"])), []).append(group)
+    return " and".join(f"{at}{_in_cells(pd.concat(groups), table)}" for at, groups in places.items())
+
+
+def _at(points: Sequence[str], of: Sequence[str]) -> str:
+    """Name some of the points of a design: by levels of its factors if these are exactly what they have in common."""
+    if len(points) == len(of):
+        return " at every point" if len(of) > 1 else ""
+    found, every = ([settings(point) for point in some] for some in (points, of))
+    chosen = {key: list(dict.fromkeys(levels.get(key, "") for levels in found)) for key in found[0]}
+    telling = {key: levels for key, levels in chosen.items() if {one.get(key) for one in every} - set(levels)}
+    covered = [levels for levels in every if all(levels.get(key) in telling[key] for key in telling)]
+    if telling and len(covered) == len(found) and max(map(len, telling.values())) <= NAMED:
+        return " at " + " and ".join(f"{key} = {' or '.join(levels)}" for key, levels in telling.items())
+    return f" at {len(points)} of {len(of)} points of the design"
+
+
+def _in_cells(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
     cells = comparisons[CELL].drop_duplicates()
     if len(cells) == 1:
         return ""
@@ -200,6 +229,7 @@ def _mean(row: Row) -> str:
 def _comparison_lines(comparisons: pd.DataFrame) -> Iterator[str]:
     for row in comparisons.to_dict("records"):
         pair = f"{row['dataset']} n={row['samples_per_class']}: {row['method']} − {row['baseline']}"
+        pair += f" at {row['at']}" if row["at"] else ""
         if row["n"] == 0:
             yield f"{pair}: no seed that both completed"
             continue

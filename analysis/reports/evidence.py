@@ -132,7 +132,7 @@ def weigh(
     curves = curves_of([]) if curves is None else curves
     central = of_reference(results)
     measured, tally = means(results), counts(results, planned)
-    comparisons = compare(results, study.compare, study.smallest_difference)
+    comparisons = compare(results, study.compare, study.smallest_difference, planned)
     ablation, remarks = _ablation(results, study)
     return Evidence(
         study=study,

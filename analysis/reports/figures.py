@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from analysis import plots
 from analysis.comparison.confirmed import confirmed
 from analysis.data.columns import CELL, CELL_METHOD
+from analysis.formatting import MINUS
 from analysis.methods import ordered
 from analysis.reports.evidence import Evidence
 
@@ -121,8 +122,10 @@ def _accuracy(evidence: Evidence, shown: list[str]) -> Drawn:
 
 def _differences(evidence: Evidence) -> Drawn:
     comparable = evidence.comparisons[evidence.comparisons["n"] > 0]
-    for dataset, rows in comparable.groupby("dataset", sort=False):
-        title = f"{dataset}, the first {ROWS} of {len(rows)} comparisons" if len(rows) > ROWS else str(dataset)
+    designed = (comparable["at"] != "").any()
+    for key, rows in comparable.groupby([*CELL, "method", "baseline"] if designed else ["dataset"], sort=False):
+        title = f"{key[2]} {MINUS} {key[3]}: {key[0]}, {key[1]:,} per class" if designed else str(key[0])
+        title = f"{title}, the first {ROWS} of {len(rows)} comparisons" if len(rows) > ROWS else title
         figure = plots.forest(rows.head(ROWS), evidence.study.smallest_difference, evidence.study.methods)
         yield title, figure
 

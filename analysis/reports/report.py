@@ -10,7 +10,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -37,11 +36,22 @@ from analysis.reports.figures import LEGIBLE, MOST, Figures, draw, slug
 from analysis.reports.method_notes import ablation_note, notes
 from analysis.reports.picture_sheets import PictureSheet, picture_sheets
 from analysis.reports.table_formats import FORMS, escape_markdown
-from analysis.reports.tables import choices, cost_rows, ends, generator_heads, generator_rows, provenance, totals
+from analysis.reports.tables import (
+    choices,
+    cost_rows,
+    design_grid,
+    design_tables,
+    ends,
+    generator_heads,
+    generator_rows,
+    needed,
+    provenance,
+    totals,
+)
 
 NUMBERS = (correlation, duration, interval, p_value, percent, plural, points, quantity)
-TABLES = (ablation_note, choices, cost_rows, ends, generator_heads, generator_rows, messages, notes, provenance, totals)
-FILTERS = (*NUMBERS, *TABLES, warnings)
+TABLES = (choices, cost_rows, design_tables, ends, generator_heads, generator_rows, messages, provenance, totals)
+FILTERS = (*NUMBERS, *TABLES, ablation_note, needed, notes, warnings)
 """Functions that the templates may call as filters, each by its own name."""
 
 
@@ -132,10 +142,15 @@ def _write_figures(drawn: Figures, sheets: list[PictureSheet], folder: Path) -> 
 
 
 def _write_grids(evidence: Evidence, folder: Path) -> tuple[Path, ...]:
-    """Write each accuracy table in four forms, and means, comparisons and an ablation in full as CSV."""
+    """Write the tables of accuracies and of a design in four forms, and means, comparisons, an ablation in full."""
     contents = {
         f"accuracy-{place}-{slug(one.dataset)}.{ending}": set_as(grid(one)).encode()
         for place, one in enumerate(evidence.accuracy, start=1)
+        for ending, set_as in FORMS.items()
+    }
+    contents |= {
+        f"comparison-{place}-{slug(one.title)}.{ending}": set_as(design_grid(one)).encode()
+        for place, one in enumerate(design_tables(evidence), start=1)
         for ending, set_as in FORMS.items()
     }
     in_full = {"means": evidence.means, "comparisons": evidence.comparisons}
@@ -180,7 +195,6 @@ def _environment(**escaping: Any) -> Environment:
     environment.filters |= {one.__name__: one for one in FILTERS} | {
         "rows": lambda table: table.to_dict("records"),
         "known": lambda count: "–" if pd.isna(count) else f"{count:,}",
-        "needed": lambda seeds: quantity(seeds) if np.isfinite(seeds) else "–",
         "colour": lambda method, methods: look(method, methods).colour,
     }
     return environment

@@ -9,9 +9,11 @@ import pandas as pd
 
 from analysis.comparison.confirmed import confirmed
 from analysis.comparison.image_quality import MEASURES
-from analysis.data.columns import CELL_METHOD
-from analysis.formatting import MINUS, listed, plural, tflop
+from analysis.comparison.points import settings
+from analysis.data.columns import CELL, CELL_METHOD
+from analysis.formatting import MINUS, interval, listed, p_value, percent, plural, points, quantity, tflop
 from analysis.reports.evidence import Evidence
+from analysis.reports.table_formats import Cell, Grid
 from analysis.search.suggestions import best_suggestions
 
 END = {"low": "lower end", "high": "upper end"}
@@ -107,6 +109,69 @@ def provenance(results: pd.DataFrame) -> list[tuple[str, str]]:
             text = listed(counted, most=6)
         rows.append((name, text))
     return rows
+
+
+@dataclass(frozen=True)
+class DesignTable:
+    """A declared comparison in one cell at the points of a design."""
+
+    dataset: str
+    samples_per_class: int
+    method: str
+    baseline: str
+    heads: tuple[str, ...]
+    """The factors; or one word, where each point is named by what it changes."""
+    rows: tuple[tuple[tuple[str, ...], Mapping[Any, Any]], ...]
+    """Levels of a point in the order of `heads`, and its row of `analysis.compare`."""
+
+    @property
+    def title(self) -> str:
+        """Description of the comparison."""
+        return f"{self.method} {MINUS} {self.baseline}: {self.dataset}, {self.samples_per_class:,} per class"
+
+
+def design_tables(evidence: Evidence) -> list[DesignTable]:
+    """Split the declared comparisons of a design, one table per pair and cell; none without a design."""
+    table = evidence.comparisons
+    tables = []
+    for key, group in table[table["at"] != ""].groupby([*CELL, "method", "baseline"], sort=False):
+        dataset, size, method, baseline = key
+        levels = [settings(point) for point in group["at"]]
+        heads = tuple(levels[0])
+        if any(tuple(one) != heads for one in levels):
+            heads, named = ("point",), [(point,) for point in group["at"]]
+        else:
+            named = [tuple(one.values()) for one in levels]
+        rows = tuple(zip(named, group.to_dict("records"), strict=True))
+        tables.append(DesignTable(str(dataset), int(str(size)), str(method), str(baseline), heads, rows))
+    return tables
+
+
+def design_grid(one: DesignTable) -> Grid:
+    """Turn a comparison at the points of a design into cells ready to be printed."""
+    accuracies = (f"{one.method}, %", f"{one.baseline}, %")
+    numbers = ("difference, points", "95 % interval", "p, corrected", "seeds", "seeds needed", "verdict")
+    rows = tuple(
+        (
+            *map(Cell, levels),
+            Cell(percent(row["method_mean"])),
+            Cell(percent(row["baseline_mean"])),
+            Cell(points(row["difference"]), strong=row["verdict"] in ("better", "worse")),
+            Cell(interval(row["low"], row["high"]) if row["n"] else "no pairs"),
+            Cell(p_value(row["p_holm"])),
+            Cell(str(row["n"])),
+            Cell(needed(row["seeds_needed"])),
+            Cell(row["verdict"]),
+        )
+        for levels, row in one.rows
+    )
+    note = "Paired by seed; 95 % Student t intervals. Bold: shown after correction for all declared comparisons."
+    return Grid(one.title, (*one.heads, *accuracies, *numbers), rows, note)
+
+
+def needed(seeds: float) -> str:
+    """Format a number of seeds; a dash where it is unknown, or no number would do."""
+    return quantity(seeds) if math.isfinite(seeds) else "–"
 
 
 def generator_rows(evidence: Evidence) -> list[tuple[str, int, str, list[str]]]:

@@ -152,7 +152,9 @@ def plan_seeds(
     import pandas as pd
 
     naming = [
-        name for name in ("dataset", "samples_per_class", "method", "baseline", "factor", "level") if name in pilot
+        name
+        for name in ("dataset", "samples_per_class", "method", "baseline", "at", "factor", "level")
+        if name in pilot
     ]
     each = {"alpha": alpha / (family or max(len(pilot), 1)), "power": power}
     limit = spread_limit(pilot["sd"], pilot["n"])

@@ -21,14 +21,15 @@ def summarise(plan: Plan, folder: RunFolder) -> "Report":
     planned = [
         {
             "phase": phase,
-            "dataset": group.cell.dataset.name,
-            "samples_per_class": group.cell.samples_per_class,
-            "method": group.method,
+            "dataset": branch.cell.dataset.name,
+            "samples_per_class": branch.cell.samples_per_class,
+            "method": branch.method,
+            "point": branch.point,
             # Duplicates, suggestions with the same settings, are one training and one row.
-            "trials": trials - len(group.of_phase(phase)) + len({e.signature for e in group.of_phase(phase)}),
+            "trials": trials - len(branch.of_phase(phase)) + len({e.signature for e in branch.of_phase(phase)}),
         }
-        for group in plan.groups
-        for phase, trials in group.planned.items()
+        for branch in plan.branches
+        for phase, trials in branch.planned.items()
     ]
     found = write_report(
         folder.root,

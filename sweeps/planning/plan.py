@@ -62,10 +62,11 @@ class Plan:
         self.study, self.ledger = study, ledger
         self.sharing = sharing or Sharing()
         searches = [
-            MethodSearch(study, cell, method, point, ledger, label=label(point) if index else "")
+            MethodSearch(study, cell, method, point, ledger, label=label(point, points[0]))
             for cell in study.cells
             for method in study.methods
-            for index, point in enumerate(study.points(cell, method))
+            for points in [study.points(cell, method)]
+            for point in points
         ]
         self.branches = [Branch(index, search, retry=retry) for index, search in enumerate(searches)]
         self._branch_of = {(*branch.group, branch.point): branch for branch in self.branches}

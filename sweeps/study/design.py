@@ -26,6 +26,10 @@ def points(design: Design | None, factors: Mapping[str, list[Scalar]]) -> Sequen
     return [{}]
 
 
-def label(point: Point) -> str:
-    """A point as text; empty for the base."""
-    return " ".join(f"{key}={value}" for key, value in point.items())
+def label(point: Point, reference: Point) -> str:
+    """A point as text, which `analysis.comparison.points` reads; empty for the reference, the first of a method.
+
+    Its settings, or those of the reference that it leaves as they are in the base.
+    """
+    left = {key: "base" for key in reference if key not in point}
+    return "" if point == reference else " ".join(f"{key}={value}" for key, value in (left or point).items())

@@ -38,9 +38,6 @@ def design_problems(study: Study) -> list[Problem]:
         problems.append(Problem("factors", f"is needed with `design: {study.design}`, but missing."))
     if study.factors and not study.design:
         problems.append(Problem("design", "is needed with `factors`: grid, one_factor or leave_one_out."))
-    if study.design and study.compare:
-        remedy = "Its points are compared with one another. Remove `compare`, or make a study without a design."
-        problems.append(Problem("compare", f"cannot be declared together with a design. {remedy}"))
     for key, values in study.factors.items():
         where = f"factors.{key}"
         problems += setting_problems(where, key, study)

@@ -3,13 +3,19 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
+from functools import cache, partial
 from statistics import mean
 
+from analysis.comparison.points import Points, comparisons_of, points_of
 from analysis.statistics.power import detectable_difference, fewest_pairs
 from analysis.statistics.sign_flips import EXACT_LIMIT, smallest_attainable_p
+from dagan.nested import flatten
 from sweeps.records.ledger import Entry
-from sweeps.study.schema import Study
+from sweeps.study.design import label
+from sweeps.study.schema import Cell, Study
+
+Place = tuple[str, int, str, str]
+"""Data set, samples per class, method and label of its point."""
 
 ASSUMED_POINTS = 1.5
 """Standard deviation of paired differences where none was measured, in points: 1.6 and 0.5 (`dagan` − `c` with 5 and
@@ -72,7 +78,7 @@ def detectable(study: Study, entries: Iterable[Entry] = ()) -> Detectable:
     The sign-flip test of n paired seeds cannot give a p below 2/2^n; Holm multiplies the smallest of m by m.
     """
     seeds = len(study.confirm_seeds)
-    comparisons = sum(len(baselines) for baselines in study.compare.values()) * len(study.cells)
+    comparisons = len(compared(study))
     alpha = 0.05 / max(1, comparisons)
     needed = fewest_pairs(alpha, "sign_flip") if comparisons else 1.0
     deviations = detectable_difference(1.0, seeds, alpha=alpha, test="sign_flip") if seeds > 1 else math.inf
@@ -91,23 +97,41 @@ def detectable(study: Study, entries: Iterable[Entry] = ()) -> Detectable:
     )
 
 
+def compared(study: Study) -> list[tuple[Place, Place]]:
+    """The declared comparisons of a study: where the method and where the baseline is measured."""
+    found: list[tuple[Place, Place]] = []
+    for cell in study.cells:
+        where = (cell.dataset.name, cell.samples_per_class)
+        of = cache(partial(points_in, study, cell))
+        for method, baselines in study.compare.items():
+            for baseline in baselines:
+                pairs = comparisons_of(of(method), of(baseline))
+                found += [((*where, method, point), (*where, baseline, other)) for point, other, _ in pairs]
+    return found
+
+
+def points_in(study: Study, cell: Cell, method: str) -> Points:
+    """The points of a method in a cell, as the report will read them off the ledger."""
+    points = study.points(cell, method)
+    reference = study.config(cell, method, seed=0, phase="confirm", settings=points[0])
+    return points_of((label(point, points[0]) for point in points), flatten(reference.model_dump(mode="json")))
+
+
 def spread(study: Study, entries: Iterable[Entry]) -> float | None:
     """Standard deviation of the paired differences of the declared comparisons, in points; None without pairs."""
     accuracy = {
-        (entry.dataset, entry.samples_per_class, entry.method, entry.seed): 100 * entry.test_accuracy
+        (entry.dataset, entry.samples_per_class, entry.method, entry.point, entry.seed): 100 * entry.test_accuracy
         for entry in entries
         if entry.phase == "confirm" and entry.test_accuracy is not None and entry.seed in study.confirm_seeds
     }
     variances = []
-    for cell, (method, baselines) in product(study.cells, study.compare.items()):
-        where = (cell.dataset.name, cell.samples_per_class)
-        for baseline in baselines:
-            pairs = [
-                accuracy[*where, method, seed] - accuracy[*where, baseline, seed]
-                for seed in study.confirm_seeds
-                if (*where, method, seed) in accuracy and (*where, baseline, seed) in accuracy
-            ]
-            if len(pairs) > 1:
-                middle = mean(pairs)
-                variances.append(sum((pair - middle) ** 2 for pair in pairs) / (len(pairs) - 1))
+    for method, baseline in compared(study) if accuracy else ():
+        pairs = [
+            accuracy[*method, seed] - accuracy[*baseline, seed]
+            for seed in study.confirm_seeds
+            if (*method, seed) in accuracy and (*baseline, seed) in accuracy
+        ]
+        if len(pairs) > 1:
+            middle = mean(pairs)
+            variances.append(sum((pair - middle) ** 2 for pair in pairs) / (len(pairs) - 1))
     return math.sqrt(mean(variances)) if variances else None

@@ -58,16 +58,17 @@ def drafts(study: Study) -> Iterator[Draft]:
     """Draft each branch of the plan, in its order."""
     for cell in study.cells:
         for method in study.methods:
-            for point in study.points(cell, method):
-                yield BranchDraft(study, cell, method, point).draft()
+            points = study.points(cell, method)
+            for point in points:
+                yield BranchDraft(study, cell, method, point, label(point, points[0])).draft()
 
 
 class BranchDraft:
     """Draws the suggestions of one branch of the plan."""
 
-    def __init__(self, study: Study, cell: Cell, method: str, point: Point) -> None:
+    def __init__(self, study: Study, cell: Cell, method: str, point: Point, label: str) -> None:
         self.study, self.cell, self.method, self.point = study, cell, method, point
-        self.label, self.readings = label(point), readings(study, cell, method, point)
+        self.label, self.readings = label, readings(study, cell, method, point)
         self.space = sampled(study, method, self.readings)
         self.rng = random.Random(f"{study.seed}/{cell}/{method}/{point}")
         self.suggestions: list[Suggestion] = []

@@ -6,9 +6,11 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from playing import plain, play, tiny
+from playing import Player, Unwritten, plain, play, tiny
 
-from analysis import detectable_difference
+from analysis import compare, detectable_difference
+from analysis.data.entries import table
+from analysis.data.tidy import tidy
 from dagan.networks.flops import pflop
 from dagan.training.progress import Checkpoint
 from sweeps.forecast.estimate.costs import estimate
@@ -163,6 +165,27 @@ def test_what_a_ledger_says_of_the_spread(tmp_path):
     assert spread(study, []) is None
     assert detectable(study, entries).deviation_measured
     assert not detectable(study).deviation_measured
+
+
+@pytest.mark.parametrize(
+    ("design", "factors", "family"),
+    [
+        ("grid", {"classifier.iterations": [20, 40], "classifier.augmentation_ratio": [0.0, 1.0]}, 4),
+        ("one_factor", {"classifier.batch_size": [32, 16], "gan.loss": ["joint"], "network.dropout": [0.1]}, 4),
+        ("leave_one_out", {"network.dropout": [0.1], "gan.loss": ["joint"]}, 3),
+    ],
+)
+def test_the_family_that_is_foretold_is_the_one_that_the_report_tests(design, factors, family):
+    changes = {"search": {}, "samples_per_class": [5, 10], "compare": {"dagan_aug": ["c_aug"]}}
+    study = study_of(tiny(methods=["c_aug", "dagan_aug"], **changes) | {"design": design, "factors": factors})
+    plan = Plan(study, Unwritten())
+    Player(plan, random.Random(0), workers=3).play()
+    results = tidy(table(entry.model_dump() for entry in plan.entries))
+    compared = compare(results, study.compare)
+    assert detectable(study).comparisons == len(compared) == 2 * family
+    assert (compared["n"] == 3).all()
+    variances = [row["sd"] ** 2 for row in compared.to_dict("records")]
+    assert spread(study, plan.entries) == pytest.approx(100 * math.sqrt(sum(variances) / len(variances)))
 
 
 @cache

@@ -52,7 +52,8 @@ def test_leave_one_out_is_the_whole_and_each_left_as_in_the_base():
 
 def test_without_a_design_there_is_the_base_alone():
     assert points(None, {}) == [{}]
-    assert (label({}), label({"a": 1, "b": "x"})) == ("", "a=1 b=x")
+    assert (label({}, {}), label({"a": 1, "b": "x"}, {"a": 1, "b": "y"})) == ("", "a=1 b=x")
+    assert label({"a": 1}, {"a": 1, "b": "y"}) == "b=base", "left out"
 
 
 def test_each_point_is_measured_with_each_seed():
@@ -82,6 +83,15 @@ def test_a_value_that_is_the_base_anyway_collapses():
     ], "left out, the batch size is 32 all the same"
 
 
+def test_a_method_that_keeps_nothing_of_the_whole_has_points_of_its_own():
+    factors = {"gan.loss": ["joint"], "classifier.batch_size": [16]}
+    study = study_of(designed("leave_one_out", factors, methods=["c", "dagan_aug"], base={}))
+    plan = Plan(study, Unwritten())
+    found = {method: [b.point for b in plan.branches if b.method == method] for method in study.methods}
+    assert found["c"] == ["", "classifier.batch_size=base"]
+    assert found["dagan_aug"] == ["", "gan.loss=base", "classifier.batch_size=base"]
+
+
 def test_with_a_search_each_point_is_tuned_for_itself():
     search = {"parameters": {"classifier.learning_rate": {"min": 1e-4, "max": 1e-3}}, "budget": {"trials": 3}}
     study = study_of(designed(search=search, methods=["dagan_aug"], base={"gan": {"iterations": 20}}))
@@ -98,7 +108,6 @@ def test_with_a_search_each_point_is_tuned_for_itself():
     [
         (designed(factors={}), "factors", "is needed with `design: grid`"),
         (designed(design=None), "design", "is needed with `factors`: grid, one_factor or leave_one_out."),
-        (designed(compare={"dagan_aug": ["c"]}), "compare", "cannot be declared together with a design."),
         (designed(factors={"gan.weight": [1]}), "factors.gan.weight", "unknown setting `gan.weight`"),
         (designed(factors={"data.dataset": ["mnist"]}), "factors.data.dataset", "unknown setting `data.dataset`"),
         (designed(factors={"gan.loss": ["joint"]}, methods=["c"], base={}), "factors.gan.loss", "reaches none of"),
@@ -133,8 +142,8 @@ def test_one_factor_may_change_what_the_base_fixes():
 
 def test_all_problems_are_said_at_once():
     factors = {"gan.iterations": [20, 20], "gan.weight": [1]}
-    assert refusal(designed(factors=factors, compare={"dagan_aug": ["c"]})).keys() == {
-        "compare",
+    assert refusal(designed(factors=factors, compare={"dagan_aug": ["c_aug"]})).keys() == {
+        "compare.dagan_aug",
         "factors.gan.iterations",
         "factors.gan.weight",
     }
