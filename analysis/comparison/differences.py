@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.comparison.confirmed import PLACE, confirmed_at_points, measured
-from analysis.comparison.points import Points, comparisons_of, points_of
+from analysis.comparison.points import Points, comparisons_of, points_of, settings
 from analysis.comparison.verdicts import ALPHA, judged
 from analysis.data.columns import CELL, CELL_METHOD
 from analysis.data.tidy import of_reference
@@ -33,8 +33,10 @@ def compare(
 
     A pair is a seed that both methods completed. `family` maps a method to its baselines; `smallest_difference` is in
     percentage points. With a design, methods are compared at each of its points: a point of the method with the
-    baseline's point that has the same levels of all factors that reach both. Points are those of the results and, so
-    that the family is whole before all have begun, of `planned` (dataset, samples_per_class, method, point).
+    baseline's point that has the same levels of all factors that reach both; a factor that sets no point of a method
+    apart does not reach it. Points are those of the results and, so that the family is whole before all have begun, of
+    `planned`: columns dataset, samples_per_class, method, point and reference (settings of the method's first point, as
+    in a label).
 
     Columns: dataset, samples_per_class, method, baseline, point and baseline_point (as in the results), at (the point
     with its levels, as `classifier.iterations=500 classifier.augmentation_ratio=1`; empty without a design), n,
@@ -101,11 +103,13 @@ def _at_points(rows: pd.DataFrame, results: pd.DataFrame, planned: pd.DataFrame 
     configs = reference[[name for name in reference.columns if name.startswith("config.")]]
     firsts = configs.groupby([reference[name] for name in CELL_METHOD], sort=False).first()
 
+    given = {} if planned is None else planned.groupby(CELL_METHOD)["reference"].first()
+
     @cache
     def points(*where: Any) -> Points:
         config = firsts.loc[where].dropna() if where in firsts.index else pd.Series(dtype=object)
         levels = {str(name).removeprefix("config."): value for name, value in config.items()}
-        return points_of(groups.get(where, [""]), levels)
+        return points_of(groups.get(where, [""]), {**levels, **settings(given.get(where, ""))})
 
     found = [
         [*cell, method, baseline, *place]

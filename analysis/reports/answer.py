@@ -34,7 +34,7 @@ def answer(
     """
     measured = means[means["n"] > 0]
     gaps = list(_gaps(counts))
-    if measured.empty:
+    if measured.empty and not (comparisons["n"] > 0).any():
         searched = int(counts.loc[counts["phase"] == "search", "completed"].sum())
         opening = "The question is open: no confirm trial has been completed yet."
         sentences = [opening, f"The search has completed {plural(searched, 'trial')}.", *gaps]
@@ -191,7 +191,7 @@ def _extent(low: str, high: str) -> str:
 
 
 def _best(measured: pd.DataFrame, *, changed: bool) -> Iterator[str]:
-    if measured["method"].nunique() == 1:
+    if measured["method"].nunique() < 2:
         return
     best = measured.loc[measured.groupby(CELL, sort=False)["mean"].idxmax()]
     one_dataset = measured["dataset"].nunique() == 1

@@ -1,6 +1,6 @@
 """The evidence of a study: every table of the report, computed once, before any is drawn or printed."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -101,16 +101,18 @@ class Evidence:
         return int((of_reference(self.results)["phase"] == "confirm").sum()) - len(confirmed(self.results))
 
 
-def gather(directory: Path, planned: pd.DataFrame | None = None, signatures: Collection[str] | None = None) -> Evidence:
+def gather(directory: Path, planned: pd.DataFrame | None = None, points: Mapping[str, str] | None = None) -> Evidence:
     """Read a study directory and compute its evidence; `planned` as in `analysis.accounting.outcomes.counts`.
 
-    With `signatures` only these trials count: a study file that was changed leaves others behind in the ledger.
+    With `points`, from signature to label, only these trials count, at these points of the design: a study file that
+    was changed leaves others behind in the ledger, and where a new point comes first the labels are others.
     """
     study, results = load_study(directory), load(directory)
-    if signatures is not None:
+    if points is not None:
         attributes = results.attrs
-        asked = results["signature"].isin(signatures)
+        asked = results["signature"].isin(points.keys())
         results = results[asked].reset_index(drop=True)
+        results["point"] = results["signature"].map(points).astype("string")
         results.attrs |= attributes | {"left_out": int((~asked).sum())}
     # Of a hundred thousand trials the curves of few are drawn, and only those are read.
     searched = _chosen(of_reference(results))

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -72,21 +72,23 @@ def write_report(
     directory: str | Path,
     *,
     planned: pd.DataFrame | None = None,
-    signatures: Collection[str] | None = None,
+    points: Mapping[str, str] | None = None,
     command: str | None = None,
     output: str | Path | None = None,
 ) -> Report:
     """Write the report of a study directory into `output`, by default its `report/`, and return the paths.
 
-    `planned` has the columns phase, dataset, samples_per_class, method, trials; with it the report can say
-    what is missing. With `signatures` the report is about these trials alone; `command` is how to run the study
-    again. A study that is still searching, has one seed, one method or no declared comparison is reported as such.
+    `planned` has the columns phase, dataset, samples_per_class, method and trials, of a design also point and reference
+    as in `compare`; with it the report can say what is missing. `points`, from signature to label of the design point,
+    names the trials that the report is about, with the points at which they are in the study as it is now; `command`
+    is how to run the study again. A study that is still searching, has one seed, one method or no declared comparison
+    is reported as such.
 
     Raises:
         ResultsError: The directory is not a study directory, or its results break a rule.
     """
     directory = Path(directory)
-    evidence = gather(directory, planned, signatures)
+    evidence = gather(directory, planned, points)
     command = command or f"sweeps run {shlex.quote(' '.join(evidence.study.name.split()))}"
     sheets = picture_sheets(evidence, directory)
     return _write(evidence, sheets, command, directory / "report" if output is None else Path(output))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from dagan.files import write_atomically
 from sweeps.planning.plan import Plan
 from sweeps.records.run_folder import RunFolder, shown
+from sweeps.study.design import label
 from sweeps.study.files import load, shipped
 
 if TYPE_CHECKING:
@@ -25,16 +26,18 @@ def summarise(plan: Plan, folder: RunFolder) -> "Report":
             "samples_per_class": branch.cell.samples_per_class,
             "method": branch.method,
             "point": branch.point,
+            "reference": label(group.branches[0].search.point, {}),
             # Duplicates, suggestions with the same settings, are one training and one row.
             "trials": trials - len(branch.of_phase(phase)) + len({e.signature for e in branch.of_phase(phase)}),
         }
-        for branch in plan.branches
+        for group in plan.groups
+        for branch in group.branches
         for phase, trials in branch.planned.items()
     ]
     found = write_report(
         folder.root,
         planned=pd.DataFrame(planned),
-        signatures={entry.signature for entry in plan.entries},
+        points={entry.signature: branch.point for branch in plan.branches for entry in branch.entries.values()},
         command=command(plan, folder),
         output=folder.report,
     )

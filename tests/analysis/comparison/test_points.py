@@ -113,14 +113,16 @@ def test_planned_points_count_before_anything_is_measured_there():
     results = designed({key: GRID[key] for key in list(GRID)[:2]})
     results = results[results["point"] != f"{KC}=1500"]
     planned = pd.DataFrame(
-        [("digits", 5, "dagan_aug", point) for point, _ in GRID]
-        + [("digits", 5, "c_aug", point) for point in ("", f"{KC}=1500")],
-        columns=["dataset", "samples_per_class", "method", "point"],
+        [("digits", 5, "dagan_aug", point, f"{KC}=500 {R}=0.0") for point, _ in GRID]
+        + [("digits", 5, "c_aug", point, f"{KC}=500") for point in ("", f"{KC}=1500")],
+        columns=["dataset", "samples_per_class", "method", "point", "reference"],
     )
     assert len(compare(results, {"dagan_aug": ["c_aug"]})) == 2
     rows = compare(results, {"dagan_aug": ["c_aug"]}, planned=planned)
     assert rows["n"].tolist() == [8, 8, 0, 0]
     assert rows["p_holm"].iloc[0] == pytest.approx(4 * 2 / 2**8)
+    without = compare(results[results["point"] != ""], {"dagan_aug": ["c_aug"]}, planned=planned)
+    assert without[["point", "baseline_point"]].values.tolist() == rows[["point", "baseline_point"]].values.tolist()
 
 
 def test_only_the_reference_is_in_means_and_explored():

@@ -213,9 +213,17 @@ def test_finished_trials_that_the_study_does_not_ask_for_are_counted(make_study)
     directory = make_study()
     known = set(load(directory)["signature"])
     for asked, said in ((known, False), (known - set(sorted(known)[:2]), True)):
-        page, markdown = read(write_report(directory, signatures=asked))
+        page, markdown = read(write_report(directory, points=dict.fromkeys(asked, "")))
         words = "2 finished trials of the ledger left out: of other settings or an earlier choice"
         assert (words in markdown) == (words in page.text) == said
+
+
+def test_trials_are_at_the_points_that_they_are_in_the_study_as_it_is_now(make_study):
+    directory = make_study(sizes=(5,), trials=1, methods=("c",), compare={})
+    signatures = set(load(directory)["signature"])
+    assert gather(directory).means["n"].tolist() == [8]
+    moved = dict.fromkeys(signatures, "classifier.iterations=800")
+    assert gather(directory, points=moved).means["n"].tolist() == []
 
 
 @words_alone
