@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from sweeps.records.snapshot_store import SnapshotKey
 from sweeps.run.messages import Heartbeat, Outcome, Report, SnapshotNews, Spent, TrialOrder, decode, encode
 
-ORDER = TrialOrder({"seed": 1}, (25,), 20, "abc", "s3://b", True, (SnapshotKey("k", 5),), ((5,), ()), "p.npz", False)
+ORDER = TrialOrder({"seed": 1}, (25,), (5, 30), 20, "abc", "s3://b", True, (SnapshotKey("k", 5),), ((5,),), "p", False)
 REPORT = Report("generation", 20, 40, None, [{"losses": {"a": 0.5}}], Spent(20, 0.1, 0.2, 0.3), {"host": "h"})
 NEWS = SnapshotNews(((SnapshotKey("k", 5), 100),), (SnapshotKey("k", 4),), "gone")
 

@@ -39,6 +39,7 @@ def order_of(tmp_path, *, method="dagan_aug", phase="confirm", settings=None, **
     order = TrialOrder(
         config=config.model_dump(mode="json"),
         rungs=(25,),
+        readings=(),
         report_every=20,
         commit="abc",
         store=str(tmp_path / "snapshots"),
