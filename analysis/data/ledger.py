@@ -1,12 +1,17 @@
-"""Read the ledger folder of a study: one JSON file per finished trial."""
+"""Read the ledger of a study: a folder with one JSON file per finished trial, or all of it in one Parquet file."""
 
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from analysis.data.entries import fault
+
+COMPACT = "ledger.parquet"
+"""Name of the file, in the place of the folder `ledger`, to keep or to pass on."""
 
 
 def ledger_entries(
@@ -30,3 +35,30 @@ def ledger_entries(
             damaged[name] = reason
         else:
             yield entry
+
+
+def write_compact(entries: Iterable[Mapping[str, Any]], directory: Path) -> Path:
+    """Write entries into `ledger.parquet` of a directory, losing nothing, and return the path.
+
+    One row per entry in the order of signatures: its signature, and the whole of it as JSON text. Equal entries give
+    equal bytes.
+    """
+    rows = sorted((str(entry["signature"]), json.dumps(entry, ensure_ascii=False, sort_keys=True)) for entry in entries)
+    path = directory / COMPACT
+    table = pd.DataFrame(rows, columns=["signature", "entry"])
+    table.to_parquet(path, index=False, compression="zstd", compression_level=19)
+    return path
+
+
+def compact_entries(
+    path: Path, damaged: dict[str, str], signatures: Collection[str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the entries of a compact ledger, as `ledger_entries` does those of a folder."""
+    table = pd.read_parquet(path)
+    for signature, text in table.itertuples(index=False, name=None):
+        if signatures is None or signature in signatures:
+            entry = json.loads(text)
+            if reason := fault(entry):
+                damaged[signature] = reason
+            else:
+                yield entry

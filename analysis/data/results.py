@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.data import entries
 from analysis.data.columns import TRIAL
 from analysis.data.csv_guard import guarded, unguarded
-from analysis.data.ledger import ledger_entries
+from analysis.data.ledger import COMPACT, compact_entries, ledger_entries
 from analysis.data.study import load_study
 from analysis.data.tidy import in_order, tidy
 from analysis.data.wandb_offline import offline_entries, run_files
@@ -23,10 +23,10 @@ Source = str | Path
 def load(source: Source, *more: Source) -> pd.DataFrame:
     """Read the results of one or several studies; every kind of source gives the same table.
 
-    A source is a study directory with a ledger, a folder of offline W&B runs, `wandb:ENTITY/PROJECT`, a `.csv` or
-    a `.parquet` file. Columns: those of `COLUMNS` (accuracies in 0..1), then `config.*`, `provenance.*` and
-    `quality.*`. Rows come in the order dataset, samples per class, method (the studies' order, else the paper's),
-    phase, trial, seed.
+    A source is a study directory with a ledger (a folder, or `ledger.parquet`), a folder of offline W&B runs,
+    `wandb:ENTITY/PROJECT`, a `.csv` or a `.parquet` file. Columns: those of `COLUMNS` (accuracies in 0..1), then
+    `config.*`, `provenance.*`, `quality.*` and `readings.*`. Rows come in the order dataset, samples per class, method
+    (the studies' order, else the paper's), phase, trial, seed.
 
     `attrs["damaged"]` names each file or run that cannot be read, or has not ended, with the reason;
     `attrs["methods"]` is the studies' order; `attrs["repeated"]` counts the rows left out because an earlier
@@ -133,6 +133,8 @@ def _entries(
     folder = Path(source)
     if (folder / "ledger").is_dir():
         return ledger_entries(folder / "ledger", damaged, signatures)
+    if (folder / COMPACT).is_file():
+        return compact_entries(folder / COMPACT, damaged, signatures)
     if files := run_files(folder):
         return offline_entries(files, damaged)
     raise ResultsError(

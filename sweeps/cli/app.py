@@ -14,7 +14,7 @@ from sweeps.cli import planning, results, running, training
 VERBS: dict[str, dict[str, Callable[..., None]]] = {
     "Plan": {"list": planning.list_studies, "show": planning.show, "simulate": planning.simulate},
     "Run": {"run": running.run, "status": running.status},
-    "Results": {"report": results.report, "export": results.export},
+    "Results": {"report": results.report, "export": results.export, "keep": results.keep},
     "One training": {"train": training.train, "sample": training.sample},
 }
 """The commands, in the groups of the help page."""

@@ -22,6 +22,12 @@ StudyName = Annotated[
         metavar="STUDY", help="A shipped study (see `sweeps list`) or a YAML file.", autocompletion=shipped_names
     ),
 ]
+StudyOrResults = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY", help="A shipped study, a YAML file, or a folder of kept results.", autocompletion=shipped_names
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key; may be given many times."),
