@@ -43,7 +43,7 @@ def compare(
     unpaired (seeds that only one of the two completed), method_mean and baseline_mean (of the pairs, 0..1); those of
     `paired_statistics` (difference = method − baseline in −1..1, sd, low, high, bca_low, bca_high, d_z, ahead,
     ahead_low, ahead_high, p, test, note); those of `verdicts.judged` (p_holm over all rows, p_holm_attainable, verdict,
-    detectable_difference, seeds_needed).
+    detectable_difference, seeds_needed, seeds_needed_seen).
 
     Raises:
         ResultsError: A method is neither in the results nor in the study nor one of the paper's, is compared with

@@ -4,11 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.statistics.corrections import benjamini_hochberg, holm
-from analysis.statistics.intervals import Numbers
 from analysis.statistics.power import detectable_each, seeds_needed_each
 from analysis.statistics.sign_flips import smallest_attainable_p
 
@@ -49,41 +47,43 @@ def explored(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame
 def judged(measured: pd.DataFrame, smallest_difference: float) -> pd.DataFrame:
     """Extend the table of `claimed` by what these and other numbers of pairs could show.
 
-    Adds detectable_difference (0..1: what a sign-flip test of so many pairs finds in 80 % of studies) and seeds_needed
-    (the pairs with which it finds `smallest_difference`), both at Bonferroni's α, so rather too many, and with `sd` for
-    the truth (inf: impossible; nan: sd is zero or unknown).
+    Adds detectable_difference (0..1: what a sign-flip test of so many pairs finds in 80 % of studies), seeds_needed
+    (the pairs with which it finds `smallest_difference`) and seeds_needed_seen (the pairs with which it finds the
+    difference that was seen, were it the true one), all at Bonferroni's α, so rather too many, and with `sd` for the
+    truth (inf: impossible; nan: sd is zero or unknown, or the difference zero).
     """
     table = claimed(measured, smallest_difference)
     alpha = ALPHA / max(len(table), 1)
     sd = table["sd"].where(table["sd"] > 0)  # without spread nothing is known of what other seeds would say
     table["detectable_difference"] = detectable_each(sd, table["n"].to_numpy(), alpha=alpha)
-    table["seeds_needed"] = _seeds_needed(sd, smallest_difference, alpha)
+    # For every difference to count, no number of seeds is enough.
+    smallest = math.nan if smallest_difference <= 0 else smallest_difference / 100
+    seen = table["difference"].abs().where(table["difference"] != 0)
+    table["seeds_needed"] = seeds_needed_each(sd, smallest, alpha=alpha, test="sign_flip")
+    table["seeds_needed_seen"] = seeds_needed_each(sd, seen, alpha=alpha, test="sign_flip")
     return table
 
 
 def _verdicts(
     table: pd.DataFrame, corrected: pd.Series, attainable: pd.Series, smallest_difference: float
 ) -> list[str]:
-    """`too few seeds`, `no difference shown`, `better` or `worse`, the latter two with `but smaller than …`.
+    """`better` or `worse`, with `but smaller than …`; else `no difference shown` or `too few seeds`.
 
-    `corrected` are the p values in their family, `attainable` the least that the numbers of pairs allow.
+    Where the interval excludes zero and the difference is large enough, these last two begin with what it looks like:
+    `looks better, not shown`, `looks worse, too few seeds`. `corrected` are the p values in their family, `attainable`
+    the least that the numbers of pairs allow.
     """
     rows = zip(table.to_dict("records"), corrected, attainable, strict=True)
     return [_verdict(row, p, least, smallest_difference) for row, p, least in rows]
 
 
 def _verdict(row: Mapping[Any, Any], corrected: float, attainable: float, smallest_difference: float) -> str:
-    if attainable >= ALPHA:
-        return "too few seeds"
-    if not (corrected < ALPHA and (row["low"] > 0 or row["high"] < 0)):
-        return "no difference shown"
     direction = "better" if row["difference"] > 0 else "worse"
+    excludes_zero = row["low"] > 0 or row["high"] < 0
     # A difference of exactly the smallest one reaches it, whatever the last bit says.
     small = abs(row["difference"]) * 100 < smallest_difference * (1 - 1e-9)
-    return f"{direction}, but smaller than {smallest_difference:g} points" if small else direction
-
-
-def _seeds_needed(sd: pd.Series, smallest_difference: float, alpha: float) -> Numbers:
-    if smallest_difference <= 0:  # every difference counts, so no number of seeds finds them all
-        return np.full(len(sd), math.nan)
-    return seeds_needed_each(sd, smallest_difference / 100, alpha=alpha, test="sign_flip")
+    if corrected < ALPHA and attainable < ALPHA and excludes_zero:
+        return f"{direction}, but smaller than {smallest_difference:g} points" if small else direction
+    if excludes_zero and not small:
+        return f"looks {direction}, {'too few seeds' if attainable >= ALPHA else 'not shown'}"
+    return "too few seeds" if attainable >= ALPHA else "no difference shown"

@@ -1,7 +1,7 @@
 """Answer a study's question from the evidence alone: a paragraph, and a few lines for a terminal."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +53,14 @@ def _in_short(comparisons: pd.DataFrame) -> Iterator[str]:
     better = int(comparisons["verdict"].str.startswith("better").sum())
     worse = int(comparisons["verdict"].str.startswith("worse").sum())
     family = f"{len(comparisons)} declared comparisons"
-    undecidable = int((comparisons["verdict"] == "too few seeds").sum())
-    if undecidable == len(comparisons):
-        yield f"The {family} cannot be decided: too few seeds."
+    looking = [(way, int(comparisons["verdict"].str.startswith(f"looks {way}").sum())) for way in ("better", "worse")]
+    looks = "".join(f"; {number} {'looks' if number == 1 else 'look'} {way}" for way, number in looking if number)
+    if comparisons["verdict"].str.endswith("too few seeds").all():
+        yield f"The {family} cannot be decided, too few seeds{looks}."
     elif not better + worse:
-        yield f"None of the {family} shows a difference."
+        yield f"None of the {family} shows a difference{looks}."
     else:
-        yield f"Of the {family}, {better or 'none'} shown better, {worse or 'none'} shown worse."
+        yield f"Of the {family}, {better or 'none'} shown better, {worse or 'none'} shown worse{looks}."
 
 
 def _compared(study: Study, comparisons: pd.DataFrame, measured: pd.DataFrame) -> Iterator[str]:
@@ -69,11 +70,10 @@ def _compared(study: Study, comparisons: pd.DataFrame, measured: pd.DataFrame) -
         else:
             yield "The study declares no comparisons, so no difference was tested."
         return
-    shown = comparisons["verdict"].str.startswith(("better", "worse"))
-    yield from _shown(comparisons[shown], comparisons)
-    open_ones = comparisons[~shown]
+    shown, looks = (comparisons["verdict"].str.startswith(way) for way in (("better", "worse"), "looks"))
+    yield from _shown(comparisons[shown | looks], comparisons)
     for verdict, say in (("no difference shown", _not_shown), ("too few seeds", _too_few)):
-        rows = open_ones[open_ones["verdict"] == verdict]
+        rows = comparisons[comparisons["verdict"] == verdict]
         if len(rows):
             yield say(rows, comparisons, study)
 
@@ -83,7 +83,7 @@ def _changes(ablation: pd.DataFrame, *, brief: bool) -> Iterator[str]:
     if ablation.empty:
         return
     number = plural(len(ablation), "change of one setting", "changes of one setting")
-    if (ablation["verdict"] == "too few seeds").all():
+    if ablation["verdict"].str.endswith("too few seeds").all():
         yield f"Too few seeds (n = {ablation['n'].max()}) for any of {number} to stand out."
         return
     found = ablation[ablation["verdict"].str.startswith(("better", "worse"))]
@@ -98,33 +98,46 @@ def _changes(ablation: pd.DataFrame, *, brief: bool) -> Iterator[str]:
     strongest = found.loc[found["difference"].abs().sort_values(ascending=False, kind="stable").index]
     for method, rows in strongest.groupby("method", sort=False):
         named = [
-            f"{factor} = {level} ({_extent(points(group['difference'].min()), points(group['difference'].max()))})"
-            f"{_where(group, ablation)}"
+            f"{factor} = {level} ({_extent_of(group['difference'], points)}){_where(group, ablation)}"
             for (factor, level), group in rows.groupby(["factor", "level"], sort=False)
         ]
         yield f"{method}, in points against its base: {listed(named)}."
 
 
 def _shown(rows: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[str]:
-    """Write one sentence per method, direction and place, over all its baselines there."""
-    alike: dict[tuple[str, str, str], list[str]] = {}
-    for (method, baseline, verdict), group in rows.groupby(["method", "baseline", "verdict"], sort=False):
-        gain = _extent(points(group["difference"].min()), points(group["difference"].max()))
-        of = f"{baseline} ({gain} points)"
-        alike.setdefault((str(method), str(verdict), _where(group, comparisons)), []).append(of)
-    for (method, verdict, where), baselines in list(alike.items())[:NAMED]:
+    """Write one sentence per method, direction and place, over all its baselines there; what is shown comes first."""
+    alike: dict[tuple[str, str, str], list[pd.DataFrame]] = {}
+    in_order = rows.sort_values("verdict", key=lambda verdict: verdict.str.startswith("looks"), kind="stable")
+    for (method, _, verdict), group in in_order.groupby(["method", "baseline", "verdict"], sort=False):
+        alike.setdefault((str(method), str(verdict), _where(group, comparisons)), []).append(group)
+    for (method, verdict, where), groups in list(alike.items())[:NAMED]:
         direction, _, limit = verdict.partition(", ")
-        yield f"{method} is {direction} than {listed(baselines)}{where}{', ' + limit if limit else ''}."
+        baselines = [
+            f"{group['baseline'].iloc[0]} ({_extent_of(group['difference'], points)} points)" for group in groups
+        ]
+        if direction.startswith("looks"):
+            yield f"{method} {direction} than {listed(baselines)}{where}, but {_unproven(pd.concat(groups))}."
+        else:
+            yield f"{method} is {direction} than {listed(baselines)}{where}{', ' + limit if limit else ''}."
     if rest := sum(map(len, list(alike.values())[NAMED:])):
-        yield f"{plural(rest, 'more comparison')} shown to differ, in the table below."
+        yield f"{plural(rest, 'more comparison')} shown or likely to differ, in the table below."
+
+
+def _unproven(rows: pd.DataFrame) -> str:
+    """Say why what a difference looks like is not shown, and how many seeds would show it."""
+    few = rows["verdict"].str.endswith("too few seeds").all()
+    why = f"n = {_extent_of(rows['n'], str)} seeds {'are too few to show it' if few else 'do not show it'}"
+    needed = rows["seeds_needed_seen"][lambda seeds: seeds > rows["n"]].replace(math.inf, math.nan).dropna()
+    if needed.empty:
+        return f"{why} after correction"
+    return f"{why} after correction; about {_extent_of(needed, '{:,.0f}'.format)} would be needed"
 
 
 def _not_shown(rows: pd.DataFrame, comparisons: pd.DataFrame, study: Study) -> str:
     needed = rows.loc[(rows["seeds_needed"] > rows["n"]) & (rows["seeds_needed"] < math.inf), "seeds_needed"]
     seeds = ""
     if len(needed):
-        extent = _extent(f"{needed.min():,.0f}", f"{needed.max():,.0f}")
-        have = _extent(str(rows["n"].min()), str(rows["n"].max()))
+        extent, have = _extent_of(needed, "{:,.0f}".format), _extent_of(rows["n"], str)
         seeds = f"; n = {extent} seeds would be needed for {study.smallest_difference:g} points, there are {have}"
     return f"No difference could be shown {_between(rows, comparisons)}{seeds}."
 
@@ -134,21 +147,20 @@ def _too_few(rows: pd.DataFrame, comparisons: pd.DataFrame, study: Study) -> str
         return f"No seed has been completed by both methods yet {_between(rows, comparisons)}."
     if (rows["n"] <= 1).all():
         return f"There is a single seed, so no interval and no test {_between(rows, comparisons)}."
-    have = _extent(str(rows["n"].min()), str(rows["n"].max()))
-    return f"Too few seeds (n = {have}) to show any difference {_between(rows, comparisons)}."
+    return f"Too few seeds (n = {_extent_of(rows['n'], str)}) to show any difference {_between(rows, comparisons)}."
 
 
 def _between(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
     """Name the comparisons as briefly as is clear."""
     if len(rows) == len(comparisons) > 1:
         return f"in any of the {len(rows)} declared comparisons"
-    pairs = [
-        f"{method} and {baseline}{_where(group, comparisons)}"
-        for (method, baseline), group in rows.groupby(["method", "baseline"], sort=False)
-    ]
-    if len(pairs) > NAMED:
+    places: dict[str, list[str]] = {}
+    groups = rows.groupby(["method", "baseline"], sort=False)
+    for (method, baseline), group in groups:
+        places.setdefault(_where(group, comparisons), []).append(f"between {method} and {baseline}")
+    if groups.ngroups > NAMED:
         return f"in the other {plural(len(rows), 'comparison')}"
-    return f"between {listed(pairs)}" if len(pairs) == 1 else f"between {'; '.join(pairs)}"
+    return "; ".join(f"{', or '.join(pairs)}{',' * (len(pairs) > 1 and bool(at))}{at}" for at, pairs in places.items())
 
 
 def _where(rows: pd.DataFrame, table: pd.DataFrame) -> str:
@@ -186,7 +198,8 @@ def _in_cells(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
     return f" {_cells(rows, comparisons['dataset'].nunique() == 1)}"
 
 
-def _extent(low: str, high: str) -> str:
+def _extent_of(numbers: pd.Series, text: Callable[[Any], str]) -> str:
+    low, high = text(numbers.min()), text(numbers.max())
     return low if low == high else f"{low} to {high}"
 
 

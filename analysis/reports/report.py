@@ -151,7 +151,9 @@ def _write_grids(evidence: Evidence, folder: Path) -> tuple[Path, ...]:
         for ending, set_as in FORMS.items()
     }
     contents |= {
-        f"comparison-{place}-{slug(one.title)}.{ending}": set_as(design_grid(one)).encode()
+        f"comparison-{place}-{slug(one.title)}.{ending}": set_as(
+            design_grid(one, evidence.study.smallest_difference)
+        ).encode()
         for place, one in enumerate(design_tables(evidence), start=1)
         for ending, set_as in FORMS.items()
     }

@@ -147,10 +147,18 @@ def design_tables(evidence: Evidence) -> list[DesignTable]:
     return tables
 
 
-def design_grid(one: DesignTable) -> Grid:
+def design_grid(one: DesignTable, smallest: float) -> Grid:
     """Turn a comparison at the points of a design into cells ready to be printed."""
     accuracies = (f"{one.method}, %", f"{one.baseline}, %")
-    numbers = ("difference, points", "95 % interval", "p, corrected", "seeds", "seeds needed", "verdict")
+    numbers = (
+        "difference, points",
+        "95 % interval",
+        "p, corrected",
+        "seeds",
+        "seeds needed",
+        f"for {smallest:g} points",
+        "verdict",
+    )
     rows = tuple(
         (
             *map(Cell, levels),
@@ -160,12 +168,16 @@ def design_grid(one: DesignTable) -> Grid:
             Cell(interval(row["low"], row["high"]) if row["n"] else "no pairs"),
             Cell(p_value(row["p_holm"])),
             Cell(str(row["n"])),
+            Cell(needed(row["seeds_needed_seen"])),
             Cell(needed(row["seeds_needed"])),
             Cell(row["verdict"]),
         )
         for levels, row in one.rows
     )
-    note = "Paired by seed; 95 % Student t intervals. Bold: shown after correction for all declared comparisons."
+    note = (
+        "Paired by seed; 95 % Student t intervals. Bold: shown after correction for all declared comparisons. Seeds "
+        "needed: to show the difference that was seen, were it the true one, in 80 % of studies."
+    )
     return Grid(one.title, (*one.heads, *accuracies, *numbers), rows, note)
 
 

@@ -57,17 +57,17 @@ def seeds_needed(sd: float, difference: float, *, alpha: float = 0.05, power: fl
 
 
 def seeds_needed_each(
-    sd: ArrayLike, difference: float, *, alpha: float = 0.05, power: float = 0.8, test: Test = "t"
+    sd: ArrayLike, difference: ArrayLike, *, alpha: float = 0.05, power: float = 0.8, test: Test = "t"
 ) -> Numbers:
-    """`seeds_needed` for many standard deviations at once, in the order given."""
-    if not difference > 0:
-        raise ValueError(f"`difference > 0` must hold, but got {difference}.")
-    spread = np.asarray(sd, dtype=float)
+    """`seeds_needed` for many standard deviations at once, in the order given, of one difference or one for each."""
+    spread, wanted = np.broadcast_arrays(np.asarray(sd, dtype=float), np.asarray(difference, dtype=float))
+    if np.any(wanted <= 0):
+        raise ValueError(f"`difference > 0` must hold, but got {wanted.min()}.")
     with np.errstate(divide="ignore"):
-        effects = difference / spread
+        effects = wanted / spread
     fewest = fewest_pairs(alpha, test)
     if math.isinf(fewest):
-        return np.where(np.isnan(spread), math.nan, math.inf)
+        return np.where(np.isnan(effects), math.nan, math.inf)
     normal = (_normal_effect(alpha, power) / effects) ** 2
     n: Numbers = np.ceil(normal)
     # The t test always needs a little more than the normal approximation, never less.

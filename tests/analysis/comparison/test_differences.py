@@ -12,7 +12,7 @@ from synthetic import METHODS, table
 
 from analysis import ResultsError, compare, explore, means
 from analysis.comparison.verdicts import ALPHA
-from analysis.statistics.power import detectable_difference
+from analysis.statistics.power import detectable_difference, seeds_needed
 
 CLEAR = [0.80, 0.81, 0.79, 0.82, 0.78, 0.80, 0.83, 0.77, 0.80, 0.81, 0.79, 0.80]
 BASE = [0.50, 0.52, 0.48, 0.51, 0.49, 0.53, 0.47, 0.50]
@@ -75,7 +75,29 @@ def test_the_correction_decides_what_is_too_few():
     # 2 / 2^6 = 0.031 passes alone, but not as one of two.
     results = pd.concat([table({"dagan": CLEAR[:6], "c": [0.5] * 6}, size=size) for size in (5, 20)])
     assert compare(results[results["samples_per_class"] == 5], {"dagan": ["c"]})["verdict"].item() == "better"
-    assert compare(results, {"dagan": ["c"]})["verdict"].tolist() == ["too few seeds"] * 2
+    assert compare(results, {"dagan": ["c"]})["verdict"].tolist() == ["looks better, too few seeds"] * 2
+
+
+def test_a_large_difference_that_lacks_seeds_is_told_from_no_difference():
+    drop = [-0.40, -0.25, -0.33, -0.21, -0.31]
+    row = one([0.9 + d for d in drop], [0.9] * 5)
+    assert (row["verdict"], row["high"] < 0) == ("looks worse, too few seeds", True)
+    assert row["seeds_needed_seen"] == 6, "2 / 2^6 is the first p below 0.05"
+    assert row["seeds_needed"] > 1000
+    noise = one([0.5 + d for d in (0.2, -0.3, 0.1, -0.2, 0.1)], [0.5] * 5)
+    assert noise["verdict"] == "too few seeds"
+    assert noise["seeds_needed_seen"] == seeds_needed(
+        noise["sd"], -noise["difference"], alpha=0.05, power=0.8, test="sign_flip"
+    )
+
+
+def test_what_the_correction_takes_away_still_looks_like_something():
+    gain = [0.03, -0.01, 0.04, 0.02, 0.02, 0.03, 0.05, 0.04]
+    mixed = [0.01, -0.01] * 4
+    runs = {m: [b + g for b, g in zip(BASE, gain if m == "dagan" else mixed, strict=True)] for m in METHODS}
+    rows = compare(table(runs | {"c": BASE}), {"dagan": ["c"], "dagan_aug": ["c"], "c_aug": ["c"], "semi_gan": ["c"]})
+    assert rows["verdict"].tolist() == ["looks better, not shown", *["no difference shown"] * 2, "too few seeds"]
+    assert rows["seeds_needed_seen"].isna().tolist() == [False, True, True, True], "nothing was seen of these"
 
 
 def test_a_cell_with_many_seeds_helps_one_with_few():
@@ -178,7 +200,7 @@ def test_hundreds_of_methods_are_compared_in_a_moment():
     rows = compare(results, {m: ["m0"] for m in names[1:]})
     assert time.process_time() - began < 10  # one t interval, bootstrap and test at a time took a minute
     assert len(rows) == 299 * 3
-    assert rows["verdict"].eq("too few seeds").all()  # 2 / 2^8 cannot survive 897 comparisons
+    assert rows["verdict"].str.endswith("too few seeds").all()  # 2 / 2^8 cannot survive 897 comparisons
     assert len(means(results)) == 900
 
 

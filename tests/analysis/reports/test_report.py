@@ -443,6 +443,21 @@ def test_best_is_marked_only_where_the_evidence_allows(make_study):
 
 
 @words_alone
+def test_a_large_difference_that_lacks_seeds_does_not_read_like_none(make_study):
+    levels = dict.fromkeys(METHODS, 0.65) | {"dagan": 0.35}
+    directory = make_study(levels=levels, compare={"dagan": ["c"], "dagan_aug": ["c_aug"]}, sizes=(5,), seeds=5)
+    report = write_report(directory)
+    page, markdown = read(report)
+    said = (
+        r"dagan looks worse than c \(−\d+\.\d points\), but n = 5 seeds are too few to show it after correction; "
+        r"about 7 would be needed\. Too few seeds \(n = 5\) to show any difference between dagan_aug and c_aug"
+    )
+    assert re.search(said, page.text)
+    assert report.lines[0] == "The 2 declared comparisons cannot be decided, too few seeds; 1 looks worse."
+    assert re.search(r"\| looks worse, too few seeds \| 0\.12 \| 5 \| 0 \| 7 \| \d+ \|", markdown)
+
+
+@words_alone
 def test_a_study_that_is_still_searching(make_study):
     report = write_report(make_study(seeds=0, sizes=(5,)))
     page, _ = read(report)
