@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from dagan.data import facts as catalogue
 from dagan.data.facts import Facts
+from dagan.data.generated import GeneratedFacts, generated_facts
 from dagan.data.splits import capacity, held_within
 from dagan.defaults import NETWORK_DEFAULTS, reaches, with_defaults
 from dagan.errors import InvalidInput, Problem, refuse, unknown
@@ -23,7 +24,7 @@ from dagan.nested import flatten, problems_of, section_of
 from dagan.settings import Augmentation, Classifier, Compute, Data, Gan, Network, Section
 
 EXECUTION_ONLY: dict[str, Any] = {
-    "data": {"root", "folder"},
+    "data": {"root", "folder", "generated"},
     "network": {"weights"},
     "compute": {"device", "threads"},
 }
@@ -62,12 +63,13 @@ class Config(Section):
         problems = without_settings(choices)
         choices = {key: value for key, value in choices.items() if key not in {one.where for one in problems}}
         problems += misplaced(choices, name)
-        facts = None
+        facts = generated = None
         try:
             facts = facts_of(choices.get("data") or {})
+            generated = generated_of(choices.get("data") or {}, name, facts)
         except InvalidInput as error:
             problems += error.problems
-        resolved = with_defaults(choices, name, facts)
+        resolved = with_defaults(choices, name, facts, generated)
         try:
             config = cls.model_validate_json(json.dumps(resolved))
         except ValidationError as error:
@@ -75,6 +77,8 @@ class Config(Section):
         if facts:
             config, conflicts = with_iterations(config, facts, choices)
             problems += conflicts + config.mismatches(facts)
+        if generated and config.data.generated_fingerprint != generated.fingerprint:
+            problems.append(not_recorded("data.generated_fingerprint", config.data.generated, "train with"))
         if problems:
             raise InvalidInput(problems)
         return config
@@ -148,14 +152,33 @@ class Config(Section):
             if getattr(self.data, key) != value:
                 problems.append(Problem(f"data.{key}", f"is {value} for {facts.name} and cannot be chosen. Remove it."))
         if self.data.fingerprint != facts.fingerprint:
-            problems.append(
-                Problem(
-                    "data.fingerprint",
-                    f"the images in {self.data.folder} are not the ones recorded; remove the"
-                    " key to train on what is there now.",
-                )
-            )
+            problems.append(not_recorded("data.fingerprint", self.data.folder, "train on"))
         return problems
+
+    def require_generated(self) -> None:
+        """Refuse a folder with fewer generated images than a training draws offline.
+
+        No part of `Config.of`: a search may begin at a base with another ratio than those that it tries.
+
+        Raises:
+            InvalidInput: too few images of a class.
+        """
+        if self.data.generated is None or self.classifier.generated != "offline":
+            return
+        per_class, wanted = generated_facts(self.data.generated, self.facts).per_class, offline_per_class(self)
+        fewest = min(per_class)
+        if wanted > fewest:
+            drawn = f"round({self.classifier.augmentation_ratio:g} · {trained_per_class(self.data)}) drawn offline"
+            label = self.facts.classes[per_class.index(fewest)]
+            rule = f"{self.data.generated} must hold >= {wanted} images of each class, {drawn}"
+            raise refuse("data.generated", f"{rule}, but of `{label}` it holds {fewest}.")
+
+
+def not_recorded(where: str, folder: Path | None, use: str) -> Problem:
+    """Return the problem with images that are not those that a config was resolved with."""
+    return Problem(
+        where, f"the images in {folder} are not the ones recorded; remove the key to {use} what is there now."
+    )
 
 
 def with_iterations(config: Config, facts: Facts, choices: Mapping[str, Any]) -> tuple[Config, list[Problem]]:
@@ -183,6 +206,11 @@ def trained_per_class(data: Data) -> int:
     """Return how many real images of each class are trained on: all that the seed draws, less those held back."""
     held = held_within(data.samples_per_class, data.validation_fraction, data.phase)
     return data.samples_per_class - (held if data.validation == "within" else 0)
+
+
+def offline_per_class(config: Config) -> int:
+    """Return how many generated images of each class join the training images once: round(r·n), of n trained on."""
+    return round(config.classifier.augmentation_ratio * trained_per_class(config.data))
 
 
 def network_problems(network: Network, facts: Facts) -> list[Problem]:
@@ -246,6 +274,20 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
         folder=Path(str(folder)) if folder else None,
         **{key: data[key] for key in ("image_size", "channels") if isinstance(data.get(key), int)},
     )
+
+
+def generated_of(data: Mapping[str, Any], name: str, facts: Facts) -> GeneratedFacts | None:
+    """Return the facts of the folder of generated images; None for methods that have none.
+
+    Raises:
+        InvalidInput: no folder is given, or it does not fit the data set.
+    """
+    if not METHODS[name].external:
+        return None
+    if data.get("generated") is None:
+        remedy = "Give a folder, or a zip of one, with one sub-folder of generated images per class."
+        raise refuse("data.generated", f"of {facts.name} is needed by method `{name}`, but missing. {remedy}")
+    return generated_facts(Path(str(data["generated"])), facts)
 
 
 def without_settings(choices: Mapping[str, Any]) -> list[Problem]:

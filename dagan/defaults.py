@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from dagan.data.facts import Facts
+from dagan.data.generated import GeneratedFacts
 from dagan.methods import METHODS
 from dagan.settings import Augmentation, Classifier, Data, Gan, Network, Section
 
@@ -39,8 +40,10 @@ NETWORK_DEFAULTS: dict[str, dict[str, Any]] = {
 """Where a network's defaults are not those of `Network`."""
 
 
-def with_defaults(choices: Mapping[str, Any], name: str, facts: Facts | None) -> dict[str, Any]:
-    """Fill in every default that depends on the method or the data set."""
+def with_defaults(
+    choices: Mapping[str, Any], name: str, facts: Facts | None, generated: GeneratedFacts | None = None
+) -> dict[str, Any]:
+    """Fill in every default that depends on the method, the data set or the folder of generated images."""
     method = METHODS[name]
     sections = {key: choices.get(key) or {} for key in ("data", "network", "gan", "classifier", "augmentation")}
     dataset = facts.name if facts and facts.is_built_in else ""
@@ -54,7 +57,7 @@ def with_defaults(choices: Mapping[str, Any], name: str, facts: Facts | None) ->
         if sections["gan"]["generator_optimiser"] == "sgd":
             sections["gan"] = {"generator_learning_rate": SGD_RATE} | sections["gan"]
     sections["classifier"] = {
-        "augmentation_ratio": 1.0 if method.adversary else 0.0,
+        "augmentation_ratio": 1.0 if method.has_generated else 0.0,
         "noise": 0.0 if method.augmented else 0.2,
     } | sections["classifier"]
     sections["augmentation"] = AUGMENTATIONS.get(dataset, FOLDER_AUGMENTATION) | sections["augmentation"]
@@ -63,6 +66,7 @@ def with_defaults(choices: Mapping[str, Any], name: str, facts: Facts | None) ->
     if facts:
         own: dict[str, Any] = {"fingerprint": facts.fingerprint} if facts.fingerprint else {}
         own |= {"dataset": facts.name, "image_size": facts.image_size, "channels": facts.channels}
+        own |= {"generated_fingerprint": generated.fingerprint} if generated else {}
         sections["data"] = own | sections["data"] | validation_images(sections["data"], facts)
     return {
         **choices,
@@ -102,7 +106,11 @@ def reaches(key: str, name: str) -> bool:
         return method.adversary == "doubled"
     if key.startswith("gan.feature_matching") or key == "classifier.start":
         return method.continues
-    if key.startswith("gan") or key in OF_GENERATED_IMAGES:
+    if key in OF_GENERATED_IMAGES:
+        return method.has_generated
+    if key.startswith("data.generated"):
+        return method.external
+    if key.startswith("gan"):
         return method.adversary is not None
     if key == "augmentation.stage_1":
         return method.augmented and method.adversary is not None

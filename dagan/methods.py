@@ -17,9 +17,16 @@ class Method:
 
     description: str
     adversary: Adversary | None
-    """None: no generated images, and no stage 1."""
+    """None: no GAN, and no stage 1."""
     augmented: bool
     """Classical augmentation of the real images."""
+    external: bool = False
+    """Generated images are those of a folder."""
+
+    @property
+    def has_generated(self) -> bool:
+        """Whether generated images join the real ones, wherever they come from."""
+        return self.adversary is not None or self.external
 
     @property
     def continues(self) -> bool:
@@ -42,4 +49,6 @@ METHODS: dict[str, Method] = {
     "vanilla_gan_aug": Method("vanilla_gan with classical augmentation", "binary", True),
     "cgan_aug": Method("cgan with classical augmentation", "conditional", True),
     "semi_gan_aug": Method("semi_gan with classical augmentation", "extra", True),
+    "external": Method("generated images of your own, from a folder", None, False, external=True),
+    "external_aug": Method("external with classical augmentation", None, True, external=True),
 }

@@ -42,6 +42,12 @@ class Data(Section):
     validation_images: int | None = Field(
         None, ge=1, description="`held_out`: the most images to validate with, as many of each class."
     )
+    generated: Path | None = Field(
+        None, description="`external`: folder, or zip of one, with one sub-folder of generated images per class."
+    )
+    generated_fingerprint: str | None = Field(
+        None, description="Hash of file names and sizes of `generated`; filled in by itself."
+    )
 
 
 class Network(Section):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dagan.data.folders import ImageFolder, listed
+from dagan.data.generated import of_generated
 from dagan.errors import InvalidInput, Problem
 
 Pixels = NDArray[np.uint8]
@@ -100,3 +101,13 @@ def check_images(place: Path) -> None:
                 doubled.append(Problem("data.folder", f"{path} is the training image {same} too. Remove one of them."))
     if bad or doubled:
         raise InvalidInput(bad + doubled)
+
+
+def check_generated(place: Path) -> None:
+    """Open every image of a folder of generated images, or of a zip of one.
+
+    Raises:
+        InvalidInput: every file that is no readable image.
+    """
+    with of_generated():
+        check_images(place)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from dagan.data.downloads import downloaded
 from dagan.data.facts import Facts
-from dagan.data.folders import image_folder
+from dagan.data.folders import image_folder, state
+from dagan.data.generated import generated_names, of_generated
 from dagan.data.images import Pixels, read_images
 from dagan.data.kdef import portraits
 from dagan.data.splits import Groups, Indices
@@ -66,6 +67,22 @@ def folder_source(facts: Facts, place: Path) -> Source:
         partial(read, folder.train),
         (lambda: (read(folder.test), classes_of(folder.test))) if facts.has_test else None,
     )
+
+
+def generated_images(facts: Facts, place: Path) -> Pixels:
+    """Read a folder of generated images class by class, converted as those of the data set are.
+
+    Raises:
+        InvalidInput: every file that is no readable image.
+    """
+    with of_generated():
+        return remembered(place, facts.classes, facts.image_size, facts.channels, state(place))
+
+
+@lru_cache(maxsize=1)
+def remembered(place: Path, classes: tuple[str, ...], size: int, channels: int, _state: tuple[int, ...]) -> Pixels:
+    """Return `generated_images`, from memory where the folder has not changed: the next trial asks for them too."""
+    return read_images(image_folder(place), generated_names(place, classes), size, channels)
 
 
 @lru_cache(maxsize=1)

@@ -24,8 +24,8 @@ def generated_grid(training: Training, columns: int = 8) -> Grid:
     classes = len(training.config.facts.classes)
     # Batch norm works with the batch at hand: one batch holds all classes alike, as in training.
     labels = torch.arange(classes, device=training.machine.device).repeat(max(columns, 16))
-    assert training.generation is not None, "the method has no generator"
-    images = pixels(training.generation.draw(labels, "pictures").images)
+    assert training.generated is not None, "the method has no generated images"
+    images = pixels(training.generated.draw(labels, "pictures").images)
     return images.reshape(-1, classes, *images.shape[1:]).swapaxes(0, 1)[:, :columns]
 
 

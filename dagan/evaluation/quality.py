@@ -5,7 +5,8 @@
         pass
     print(quality(training, judge_of(config)))
 
-Real reference images are the test images. Numbers of two data sets, or of two judges, cannot be compared.
+Real reference images are the test images; where a folder of generated images has fewer of a class than the test, so
+many of each class. Numbers of two data sets, or of two judges, cannot be compared.
 """
 
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from dagan.evaluation.judge import Judge
 from dagan.nested import flatten, nest
 from dagan.shapes import GeneratedFeatures, Labels, RealFeatures
 from dagan.training.dataset import Labelled, TrainingData
-from dagan.training.diversity import drawn, generated_diversity
+from dagan.training.diversity import drawn, earlier_ones, generated_diversity
 from dagan.training.training import Training
 
 LEAST_REFERENCE = 4
@@ -39,7 +40,7 @@ LEAST_REFERENCE = 4
 
 @dataclass(frozen=True)
 class Quality:
-    """What the judge says of one generator."""
+    """What the judge says of one generator, or of one folder of generated images."""
 
     judge: str
     """Signature of the judge's config."""
@@ -82,7 +83,7 @@ def quality(
     gan_train_per_class: int = 500,
     heartbeat: Callable[[], None] = lambda: None,
 ) -> Quality:
-    """Judge a trained generator. The same every time, and it changes nothing in the training.
+    """Judge a trained generator or a folder. The same every time, and it changes nothing in the training.
 
     Costs one training of `c` (for GAN-train), in which `heartbeat` is called after every iteration, and a few seconds.
 
@@ -90,11 +91,12 @@ def quality(
         InvalidInput: a training that cannot be judged, or not by this judge.
     """
     check(training, judge)
-    assert training.generation is not None
+    assert training.generated is not None
     assert training.data.test is not None
     random = Streams(judge.config.seed, torch.device("cpu"))
-    reference = some_of(training.data.test, most_images, random["reference"])
-    generated = drawn(training.generation, reference.labels, "quality")
+    matched = first_of_each(training.data.test, training.generated.fewest, len(training.config.facts.classes))
+    reference = some_of(matched, most_images, random["reference"])
+    generated = drawn(training.generated, reference.labels, "quality")
     if not bool(generated.images.isfinite().all()):
         raise refuse("training", f"must draw finite images, but does not: {training.error or 'it has diverged'}")
     seen, real = judge(reference.images)
@@ -121,15 +123,15 @@ def quality(
         pixel_memorisation=memorisation(
             training.data.train.images.flatten(1), reference.images.flatten(1), generated.images.flatten(1)
         ),
-        diversity=generated_diversity(training.generation, training.data.train),
+        diversity=generated_diversity(training.generated, training.data.train),
     )
 
 
 def check(training: Training, judge: Judge) -> None:
     """Refuse what cannot be judged, all reasons at once."""
     config, problems = training.config, []
-    if config.gan is None:
-        problems.append(Problem("method", f"must have a generator, but `{config.method}` has none."))
+    if not config.row.has_generated:
+        problems.append(Problem("method", f"must have generated images, but `{config.method}` has none."))
     if config.data.validation == "within":
         problems.append(Problem("data.validation", "must be held_out, but is within: the judge may know these images."))
     if config.data.phase != "confirm":
@@ -159,6 +161,14 @@ def some_of(images: Labelled, most: int, random: torch.Generator) -> Labelled:
     return Labelled(images.images[chosen], images.labels[chosen])
 
 
+def first_of_each(images: Labelled, most: int | None, classes: int) -> Labelled:
+    """Return the first images of each class, at most so many; all where there is no limit."""
+    if most is None:
+        return images
+    kept = earlier_ones(images.labels, classes) < most
+    return Labelled(images.images[kept], images.labels[kept])
+
+
 def class_covers(
     real: RealFeatures, generated: GeneratedFeatures, labels: Labels, classes: tuple[str, ...]
 ) -> dict[str, Cover]:
@@ -178,10 +188,10 @@ def gan_train(
 
     GAN-train of Shmelkov et al. 2018; the classification accuracy score of Ravuri & Vinyals 2019.
     """
-    assert training.generation is not None
-    classes = len(training.config.facts.classes)
-    labels = torch.arange(classes, device=reference.labels.device).repeat(per_class)
-    generated = drawn(training.generation, labels, "gan_train")
+    assert training.generated is not None
+    classes, fewest = len(training.config.facts.classes), training.generated.fewest
+    labels = torch.arange(classes, device=reference.labels.device).repeat(min(per_class, fewest or per_class))
+    generated = drawn(training.generated, labels, "gan_train")
     learner = Training(plain(training.config), TrainingData(generated, None, reference))
     for _ in learner.events(every=learner.config.classifier.iterations):
         heartbeat()

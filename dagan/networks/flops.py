@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 
-from dagan.config import Config, trained_per_class
+from dagan.config import Config, offline_per_class, trained_per_class
 from dagan.networks.layer_tables import discriminator_layers, generator_layers
 from dagan.stages import Stage
 
@@ -12,7 +12,8 @@ def pflop(config: Config, *, stage: Stage, iterations: int) -> float:
     """Count the operations of some iterations of a stage, in 1e15; a multiply-add counts as two.
 
     A backward pass costs two forward passes: one for the gradient of the weights, one for that of the input.
-    Images drawn in order to train D need no backward pass through G, and G's steps none for D's weights.
+    Images drawn in order to train D need no backward pass through G, and G's steps none for D's weights. To draw
+    images from a folder costs nothing.
     """
     generator = sum(layer.multiply_adds for layer in generator_layers(config))
     discriminator = sum(layer.multiply_adds for layer in discriminator_layers(config, stage))
@@ -63,11 +64,6 @@ def made_offline(config: Config) -> int:
     classes = len(config.facts.classes)
     per_batch = max(2, round(config.classifier.batch_size / classes))
     return classes * per_batch * math.ceil(offline_per_class(config) / per_batch)
-
-
-def offline_per_class(config: Config) -> int:
-    """Return how many generated images of each class join the training images once: round(r·n), of n trained on."""
-    return round(config.classifier.augmentation_ratio * trained_per_class(config.data))
 
 
 def group_count(config: Config) -> int:

@@ -8,14 +8,14 @@ from torch import Tensor
 from dagan.compute.device import MEMORY_FORMAT, Machine
 from dagan.compute.random_numbers import noisy
 from dagan.compute.random_streams import Streams
-from dagan.config import Config, trained_per_class
+from dagan.config import Config, offline_per_class, trained_per_class
 from dagan.networks import build as networks
-from dagan.networks.flops import drawn_images, offline_per_class
+from dagan.networks.flops import drawn_images
 from dagan.networks.interfaces import Discriminator, Statistics
 from dagan.shapes import ClassLogits, Features, Images, Labels, Logits
 from dagan.training import losses
 from dagan.training.batches import Batches, starting_images
-from dagan.training.dataset import Labelled
+from dagan.training.dataset import GeneratedImages, Labelled
 from dagan.training.generation import Generation
 from dagan.training.inference import TrainedClassifier
 from dagan.training.learner import Learner, detached, scheduled
@@ -25,10 +25,10 @@ class Classification:
     """The classifier of one training, and one step of it."""
 
     def __init__(
-        self, config: Config, train: Labelled, streams: Streams, machine: Machine, generation: Generation | None
+        self, config: Config, train: Labelled, streams: Streams, machine: Machine, generated: GeneratedImages | None
     ) -> None:
         self.config, self.settings = config, config.classifier
-        self.streams, self.machine, self.generation = streams, machine, generation
+        self.streams, self.machine, self.generated = streams, machine, generated
         self.iteration = 0
         """The latest one, counted from 0."""
         self.learner = self._learner(train)
@@ -39,8 +39,8 @@ class Classification:
         """Return D where it goes on, with its optimiser and average; else a fresh network, for all methods the same."""
         settings = self.settings
         if settings.start == "warm":
-            assert self.generation is not None
-            learner = self.generation.discriminator
+            assert isinstance(self.generated, Generation)
+            learner = self.generated.discriminator
             learner.go_on(settings.optimiser, beta1=settings.beta1, weight_decay=settings.weight_decay)
             return learner
         network = networks.discriminator(self.config, self.streams.fresh("discriminator_weights"))
@@ -61,9 +61,9 @@ class Classification:
         added = offline_per_class(self.config) if self.settings.generated == "offline" else 0
         if not added:
             return Batches(train, self.config, self.streams, "classification")
-        assert self.generation is not None
+        assert self.generated is not None
         # From the beginning of a stream: a resumed training draws the same.
-        drawn = self.generation.sampled(added, self.streams.fresh("offline.latents"))
+        drawn = self.generated.sampled(added, self.streams.fresh("offline.latents"))
         union = Labelled(torch.cat([train.images, drawn.images]), torch.cat([train.labels, drawn.labels]))
         return Batches(union, self.config, self.streams, "classification", real=len(train))
 
@@ -81,7 +81,7 @@ class Classification:
         rate = scheduled(settings.learning_rate, settings.schedule, iteration, settings.iterations)
         self.learner.update(loss, rate)
         terms = {"real": mean_of(each, real)}
-        if self.generation and settings.augmentation_ratio:
+        if self.generated and settings.augmentation_ratio:
             terms["generated"] = mean_of(each, ~real)
         return detached(terms)
 
@@ -92,12 +92,12 @@ class Classification:
         drawn = drawn_images(self.config, iteration) if online else 0
         if not drawn:
             return batch.images, batch.labels, real
-        assert self.generation is not None
+        assert self.generated is not None
         # Whole batches are drawn, then cut: G's batch norm works with the batch at hand, and learned on whole ones.
         whole = batch.labels.repeat(-(-drawn // len(batch)))
-        made = self.generation.draw(whole, "classification")
+        made = self.generated.draw(whole, "classification")
         chosen = torch.arange(drawn, device=self.machine.device)
-        if self.generation.groups > 1 and drawn < len(made):  # they come class by class in turn
+        if self.generated.groups > 1 and drawn < len(made):  # they come class by class in turn
             random = self.streams["classification.cut"]
             chosen = torch.randperm(len(made), generator=random, device=self.machine.device)[:drawn]
         images = torch.cat([batch.images, made.images[chosen]])
@@ -130,8 +130,8 @@ class Classification:
         drawn = drawn_images(self.config, self.iteration) if self.settings.generated == "online" else 0
         per_class = round(drawn / self.settings.batch_size * trained_per_class(self.config.data))
         if per_class:
-            assert self.generation is not None
-            made = self.generation.sampled(per_class, self.streams.fresh("statistics.latents"))
+            assert self.generated is not None
+            made = self.generated.sampled(per_class, self.streams.fresh("statistics.latents"))
             images = torch.cat([images, made.images])
         with self.machine.autocast():
             return network.statistics(images)

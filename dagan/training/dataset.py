@@ -1,18 +1,22 @@
-"""The images of one training as tensors on its device: subset, validation and, where asked for, test.
+"""The images of one training as tensors on its device: subset, validation and, where asked for, test; generated ones.
 
 Search trials never open test images: what a config does not ask for is not read.
 """
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from dagan.compute.random_streams import BatchOrder, Streams
 from dagan.config import Config
 from dagan.data.downloads import LAYOUTS, present
+from dagan.data.generated import generated_facts
 from dagan.data.images import Pixels
-from dagan.data.loading import Source, difference, source_of
+from dagan.data.loading import Source, difference, generated_images, source_of
 from dagan.data.splits import Indices, Split, split
 from dagan.errors import InvalidInput, Problem, warn_once
 from dagan.shapes import Images, Labels
@@ -103,5 +107,65 @@ def part_of(source: Source, indices: Indices, device: torch.device) -> Labelled 
 
 def labelled(pixels: Pixels, labels: NDArray[np.int64], device: torch.device) -> Labelled:
     """Convert pixels 0…255 of shape (images, height, width, channels) to a tensor in [−1, 1]."""
-    images = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).to(torch.float32)
-    return Labelled((images / 127.5 - 1).contiguous(), torch.from_numpy(labels).to(device))
+    return Labelled(scaled(torch.from_numpy(pixels).to(device)), torch.from_numpy(labels).to(device))
+
+
+def scaled(pixels: Tensor) -> Images:
+    """Convert pixels 0…255 of shape (images, height, width, channels) to images in [−1, 1]."""
+    return (pixels.permute(0, 3, 1, 2).to(torch.float32) / 127.5 - 1).contiguous()
+
+
+@runtime_checkable
+class GeneratedImages(Protocol):
+    """Where generated images come from: a GAN, or a folder."""
+
+    config: Config
+    streams: Streams
+    groups: int
+    """How many classes a drawn batch goes through in turn; 1 where it has the classes that were asked for."""
+    fewest: int | None
+    """How many different images there are of the rarest class; None where there is no end of them."""
+
+    def draw(self, labels: Labels, purpose: str) -> Labelled:
+        """Draw images of the given classes at random, by a purpose's own stream."""
+
+    def sampled(self, per_class: int, random: torch.Generator) -> Labelled:
+        """Draw so many images of each class, the classes in turn."""
+
+
+class GeneratedFolder:
+    """Generated images that lie in a folder, drawn in place of those of a GAN."""
+
+    groups = 1
+
+    def __init__(self, config: Config, streams: Streams, device: torch.device) -> None:
+        """Read the folder of a config.
+
+        Raises:
+            InvalidInput: files that are no images, or fewer of them than are drawn offline.
+        """
+        assert config.data.generated is not None
+        config.require_generated()
+        self.config, self.streams = config, streams
+        counts = generated_facts(config.data.generated, config.facts).per_class
+        self.pixels = torch.from_numpy(generated_images(config.facts, config.data.generated)).to(device)
+        self.counts = torch.tensor(counts, device=device)
+        self.starts = self.counts.cumsum(0) - self.counts
+        self.fewest: int | None = min(counts)
+
+    def draw(self, labels: Labels, purpose: str) -> Labelled:
+        """Draw one image for each of the given classes; any image of the class, whatever was drawn before."""
+        random = self.streams[f"{purpose}.generated"]
+        share = torch.rand(len(labels), generator=random, device=labels.device, dtype=torch.float64)
+        index = self.starts[labels] + (share * self.counts[labels]).long()
+        return Labelled(scaled(self.pixels[index]), labels)
+
+    def sampled(self, per_class: int, random: torch.Generator) -> Labelled:
+        """Draw so many images of each class, the classes in turn; none comes again before all others of its class.
+
+        The first images of more are those of fewer, as long as none comes again.
+        """
+        orders = [BatchOrder(count, random).next(per_class) for count in self.counts.tolist()]
+        index = (torch.stack(orders) + self.starts[:, None]).T.flatten()
+        labels = torch.arange(len(orders), device=index.device).repeat(per_class)
+        return Labelled(scaled(self.pixels[index]), labels)

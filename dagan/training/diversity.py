@@ -7,8 +7,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from dagan.shapes import Images, Labels
-from dagan.training.dataset import Labelled
-from dagan.training.generation import Generation
+from dagan.training.dataset import GeneratedImages, Labelled
 from dagan.training.progress import Progress
 
 COLLAPSED = 0.1
@@ -46,24 +45,28 @@ def diversity(generated: Labelled, real: Labelled, classes: tuple[str, ...]) -> 
     return ratios
 
 
-def generated_diversity(generation: Generation, real: Labelled) -> dict[str, float]:
-    """Return the diversity of what a generator draws now, beside the images that it learns from.
+def generated_diversity(generated: GeneratedImages, real: Labelled) -> dict[str, float]:
+    """Return the diversity of what a GAN draws now, or a folder holds, beside the training images.
 
     Always from the same latents, of a stream of their own: looking changes nothing, and two looks can be compared.
     """
-    classes = generation.config.facts.classes
+    classes = generated.config.facts.classes
     labels = torch.arange(len(classes), device=real.labels.device).repeat(GENERATED)
-    return diversity(drawn(generation, labels, "diversity"), real, classes)
+    return diversity(drawn(generated, labels, "diversity"), real, classes)
 
 
-def drawn(generation: Generation, labels: Labels, purpose: str) -> Labelled:
+def drawn(generated: GeneratedImages, labels: Labels, purpose: str) -> Labelled:
     """Draw one image for each of the given labels; equal weights, labels and purpose give equal images."""
-    classes = len(generation.config.facts.classes)
+    classes = len(generated.config.facts.classes)
     most = int(torch.bincount(labels).max())
     # From the beginning of the stream each time; classes come in turn, so the j-th of class k is image j·K + k.
-    pool = generation.sampled(most, generation.streams.fresh(f"{purpose}.latents"))
-    earlier = one_hot(labels, classes).cumsum(dim=0).gather(1, labels[:, None])[:, 0] - 1
-    return Labelled(pool.images[earlier * classes + labels], labels)
+    pool = generated.sampled(most, generated.streams.fresh(f"{purpose}.latents"))
+    return Labelled(pool.images[earlier_ones(labels, classes) * classes + labels], labels)
+
+
+def earlier_ones(labels: Labels, classes: int) -> Tensor:
+    """Return, for each label, how often it came before."""
+    return one_hot(labels, classes).cumsum(dim=0).gather(1, labels[:, None])[:, 0] - 1
 
 
 def collapsed(ratios: Mapping[str, float]) -> list[str]:

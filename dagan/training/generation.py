@@ -24,6 +24,8 @@ from dagan.training.learner import Learner, detached, scheduled
 class Generation:
     """The GAN of one training: the networks, one step of both, and the images that G draws."""
 
+    fewest: int | None = None
+
     def __init__(self, config: Config, train: Labelled, streams: Streams, machine: Machine) -> None:
         assert config.gan is not None
         self.config, self.gan = config, config.gan

@@ -6,7 +6,7 @@
     print(training.result().test_accuracy)
 
 Stage 1 (`generation`) trains D and G in alternation; stage 2 (`classification`) trains the classifier on real and
-generated images. Methods without a generator have stage 2 only. Whoever iterates decides to report, stop or save.
+generated images. Methods without a GAN have stage 2 only. Whoever iterates decides to report, stop or save.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -24,7 +24,7 @@ from dagan.networks.flops import pflop
 from dagan.stage_key import stage_key
 from dagan.stages import STAGES, Stage, length
 from dagan.training.classification import Classification
-from dagan.training.dataset import Labelled, TrainingData, training_data
+from dagan.training.dataset import GeneratedFolder, GeneratedImages, Labelled, TrainingData, training_data
 from dagan.training.diversity import collapse_warning, generated_diversity
 from dagan.training.generation import Generation
 from dagan.training.history import History, all_finite
@@ -46,6 +46,9 @@ class Training:
         self.streams = Streams(config.seed, self.machine.device)
         self.history = History()
         self.generation = Generation(config, self.data.train, self.streams, self.machine) if config.gan else None
+        folder = GeneratedFolder(config, self.streams, self.machine.device) if config.row.external else None
+        self.generated: GeneratedImages | None = self.generation or folder
+        """Where generated images come from: stage 1, or a folder."""
         self.classification: Classification | None = None
         """From the beginning of stage 2 on."""
         self._tested = False
@@ -76,7 +79,7 @@ class Training:
 
     def begin_classification(self) -> None:
         """Set up stage 2, with G as it is now."""
-        self.classification = Classification(self.config, self.data.train, self.streams, self.machine, self.generation)
+        self.classification = Classification(self.config, self.data.train, self.streams, self.machine, self.generated)
 
     @property
     def steps(self) -> Generation | Classification:
@@ -108,7 +111,7 @@ class Training:
         return "completed" if self.ended("classification") and not self.history.window else "running"
 
     def length(self, stage: Stage) -> int:
-        """Return the batches that a stage takes: KG or KC; 0 for stage 1 of a method without a generator."""
+        """Return the batches that a stage takes: KG or KC; 0 for stage 1 of a method without a GAN."""
         return length(self.config, stage)
 
     def ended(self, stage: Stage) -> bool:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from dagan.config import Config
 from dagan.defaults import reaches
+from dagan.methods import METHODS
 from dagan.nested import nest
 
 settings.register_profile("dagan", deadline=None, database=None, derandomize=True, max_examples=50)
@@ -87,14 +88,26 @@ def other_values() -> Mapping[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def make_config() -> Callable[..., Config]:
+def make_config(made: Path) -> Callable[..., Config]:
     """A function from a method and settings by dotted key to a config that trains in a fraction of a second."""
 
     def make(method: str = "dagan", changes: Mapping[str, Any] | None = None) -> Config:
         tiny = {key: value for key, value in TINY.items() if reaches(key, method)}
+        if METHODS[method].external:  # where the images are a folder's, that serves too
+            tiny["data.generated"] = str((changes or {}).get("data.folder", made))
         return Config.of(nest(tiny | {"method": method} | dict(changes or {})))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def least(made: Path) -> Callable[[str], dict[str, Any]]:
+    """A function from a method to the fewest choices that make a config of it."""
+
+    def choices(method: str) -> dict[str, Any]:
+        return {"method": method} | ({"data": {"generated": str(made)}} if METHODS[method].external else {})
+
+    return choices
 
 
 @pytest.fixture(scope="session")
@@ -111,6 +124,20 @@ def write_images() -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of generated digits: real ones with noise on them, nine or more of each class."""
+    from dagan.data.loading import digits
+
+    folder, random = tmp_path_factory.mktemp("made"), np.random.default_rng(0)
+    pixels, labels = digits()
+    for index, (image, label) in enumerate(zip(pixels[:100], labels[:100], strict=True)):
+        noisy = image[..., 0] + random.normal(0, 20, image.shape[:2])
+        (folder / str(label)).mkdir(exist_ok=True)
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / str(label) / f"{index:03}.png")
+    return folder
 
 
 @pytest.fixture(scope="session")

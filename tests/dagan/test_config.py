@@ -225,13 +225,13 @@ def test_a_setting_that_is_off_leaves_the_signature_as_it_is(off):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_defaults_follow_the_method(method):
-    config, row = Config.of({"method": method}), METHODS[method]
+def test_defaults_follow_the_method(method, least):
+    config, row = Config.of(least(method)), METHODS[method]
     assert config.classifier.noise == (0.0 if method.endswith("_aug") else 0.2)
     assert config.gan is None or config.gan.noise == 0.2
     assert (config.augmentation is not None) == method.endswith("_aug")
     assert (config.gan is not None) == (row.adversary is not None) == ("gan" in method)
-    assert config.classifier.augmentation_ratio == (1.0 if "gan" in method else 0.0)
+    assert config.classifier.augmentation_ratio == (0.0 if method in ("c", "c_aug") else 1.0)
 
 
 @pytest.mark.parametrize(
@@ -242,6 +242,8 @@ def test_defaults_follow_the_method(method):
         ("c_aug", "classifier.augmentation_ratio", 0.5),
         ("c", "augmentation.rotation", 5.0),
         ("dagan", "augmentation.horizontal_flip", True),
+        ("dagan", "data.generated", "made"),
+        ("external", "classifier.start", "fresh"),
     ],
 )
 def test_a_setting_that_reaches_nothing_is_refused(method, key, value):
@@ -249,8 +251,9 @@ def test_a_setting_that_reaches_nothing_is_refused(method, key, value):
     assert "reaches nothing" in problems(nest({"method": method, key: value}))[key]
 
 
+EXTERNAL = {"external", "external_aug"}
 GAN_METHODS = {method for method in METHODS if "gan" in method}
-OF_GAN_METHODS = {
+OF_GENERATED_IMAGES = {
     "classifier.generated",
     "classifier.augmentation_ratio",
     "classifier.augmentation_schedule",
@@ -264,7 +267,11 @@ def test_a_setting_reaches_the_methods_that_have_the_part(key):
         expected = {"dagan", "dagan_aug"}
     elif key.startswith("gan.feature_matching") or key == "classifier.start":
         expected = {"semi_gan", "semi_gan_aug", "dagan", "dagan_aug"}
-    elif key.startswith("gan.") or key in OF_GAN_METHODS:
+    elif key in OF_GENERATED_IMAGES:
+        expected = GAN_METHODS | EXTERNAL
+    elif key.startswith("data.generated"):
+        expected = EXTERNAL
+    elif key.startswith("gan."):
         expected = GAN_METHODS
     elif key == "augmentation.stage_1":
         expected = {method for method in GAN_METHODS if method.endswith("_aug")}
@@ -276,24 +283,26 @@ def test_a_setting_reaches_the_methods_that_have_the_part(key):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_reaches_nothing_is_none_and_cannot_be_set(method, other_values):
+def test_what_reaches_nothing_is_none_and_cannot_be_set(method, other_values, least):
     """So that two configs of one training have one signature."""
-    resolved = flatten(Config.of({"method": method}).model_dump())
+    plain = Config.of(least(method))
+    resolved = flatten(plain.model_dump())
     for key, value in other_values.items():
         if reaches(key, method):
             assert key in resolved
             continue
         assert resolved.get(key) is None or (key, resolved[key]) == ("classifier.augmentation_ratio", 0.0)
-        assert "reaches nothing" in problems(nest({"method": method, key: value}))[key]
+        assert "reaches nothing" in problems(merged(least(method), nest({key: value})))[key]
         ratio = key == "classifier.augmentation_ratio"  # a number for every method
         for nothing in ([] if ratio else [None]) + ([0.0] if isinstance(value, float) else []):
-            same = Config.of(nest({"method": method, key: nothing}))
-            assert same == Config.of({"method": method}), (key, nothing)
+            same = Config.of(merged(least(method), nest({key: nothing})))
+            assert same == plain, (key, nothing)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_setting_of_a_method_can_be_chosen_and_comes_back_from_a_dump(method, other_values, ten_classes):
     data = {"folder": str(ten_classes), "dataset": "pictures", "samples_per_class": 2}
+    data |= {"generated": str(ten_classes)} if method in EXTERNAL else {}
     base = {"method": method, "data": data, "network": {"name": "digits"}}
     for key, value in other_values.items():
         if key != "method" and reaches(key, method):
@@ -338,8 +347,8 @@ def test_the_size_of_kdef_is_a_choice_and_decides_the_config():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_resolving_a_resolved_config_changes_nothing(method):
-    config = Config.of({"method": method, "seed": 3})
+def test_resolving_a_resolved_config_changes_nothing(method, least):
+    config = Config.of(least(method) | {"seed": 3})
     again = Config.of(json.loads(json.dumps(config.model_dump(mode="json"))))
     assert again == config
     assert again.signature == config.signature
@@ -365,6 +374,7 @@ def base(ten_classes):
 def test_the_signature_changes_with_every_setting_that_decides_a_result(base, other_values):
     elsewhere = {"data.fingerprint", "network.pretrained", "data.validation_images"}  # test_vgg.py, and of search alone
     elsewhere |= {"gan.epochs", "classifier.epochs"}  # say iterations
+    elsewhere |= {"data.generated_fingerprint"}  # test_generated.py
     assert set(other_values) == set(known_keys()) - EXECUTION_KEYS - elsewhere
     signature = Config.of(base).signature
     signatures = {key: Config.of(merged(base, nest({key: value}))).signature for key, value in other_values.items()}
@@ -382,7 +392,7 @@ def test_the_signature_does_not_change_with_how_and_where_a_training_runs(base, 
         "data.folder": str(tmp_path / "elsewhere"),
         "network.weights": "elsewhere",
     }
-    assert set(changes) == EXECUTION_KEYS
+    assert set(changes) == EXECUTION_KEYS - {"data.generated"}  # test_generated.py
     for key, value in changes.items():
         assert Config.of(merged(base, nest({key: value}))).signature == signature, key
 

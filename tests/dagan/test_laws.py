@@ -17,6 +17,7 @@ from dagan.methods import METHODS
 from dagan.stage_key import stage_key
 from dagan.stages import stages_of
 from dagan.training import dataset
+from dagan.training.dataset import GeneratedFolder
 from dagan.training.generation import Generation
 from dagan.training.training import Training
 
@@ -196,15 +197,19 @@ class TestEveryTraining:
 
     @pytest.mark.parametrize("generated", ["online", "offline"])
     def test_a_ratio_of_zero_generates_nothing(self, case, generated, monkeypatch):
-        if generated == "offline" and not case.config.gan:
+        if generated == "offline" and not case.config.row.has_generated:
             return  # the method has no such setting
         monkeypatch.setattr("dagan.training.training.generated_diversity", lambda *looked_at: None)
         changes = {"classifier": {"augmentation_ratio": 0.0}}
+        if case.config.row.has_generated:
+            changes["classifier"]["generated"] = generated
         if case.config.gan:
-            changes = {"classifier": {"augmentation_ratio": 0.0, "generated": generated}, "gan": {"iterations": 1}}
+            changes["gan"] = {"iterations": 1}
         training = Training(case.changed(**changes))
         made, original = [], Generation.images_of
         monkeypatch.setattr(Generation, "images_of", lambda *a: made.append(training.classification) or original(*a))
+        for name in ("draw", "sampled"):
+            monkeypatch.setattr(GeneratedFolder, name, lambda *a: made.append("from the folder"))
         for progress in training.run(every=1):
             assert progress.stage == "generation" or set(progress.losses) == {"real"}
         assert made == [None] * (3 if case.config.gan else 0)  # a D step and two G steps, all in stage 1

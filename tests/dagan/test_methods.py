@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from trainings import EACH_GAN, EACH_METHOD, bits, in_stage_2, ran, stored
+from trainings import EACH_GENERATING, EACH_METHOD, bits, in_stage_2, ran, stored
 
+from dagan.defaults import reaches
 from dagan.methods import METHODS
 from dagan.training.training import Training, train
 
-GANS = [method for method, row in METHODS.items() if row.adversary]
+GENERATING = [method for method, row in METHODS.items() if row.has_generated]
 
 
 @pytest.mark.parametrize("method", EACH_METHOD)
@@ -24,10 +25,11 @@ def plain(make_config):
 
 
 @pytest.mark.parametrize("generated", ["online", "offline"])
-@pytest.mark.parametrize("method", GANS)
+@pytest.mark.parametrize("method", GENERATING)
 def test_a_fresh_classifier_without_generated_images_is_the_plain_one_to_the_bit(make_config, plain, method, generated):
     """Whatever stage 1 did. A warm start is the difference that it makes, and is told apart here too."""
-    settings = {"classifier.augmentation_ratio": 0.0, "classifier.generated": generated, "gan.iterations": 1}
+    settings = {"classifier.augmentation_ratio": 0.0, "classifier.generated": generated}
+    settings |= {"gan.iterations": 1} if METHODS[method].adversary else {}
     fresh = {"classifier.start": "fresh"} if METHODS[method].continues else {}
     expected, accuracy = plain[METHODS[method].augmented]
     one = ran(make_config(method, settings | fresh))
@@ -40,6 +42,7 @@ def test_a_fresh_classifier_without_generated_images_is_the_plain_one_to_the_bit
 
 
 ROWS = {"c": (10, None), "vanilla_gan": (10, 1), "cgan": (10, 1), "semi_gan": (11, 11), "dagan": (20, 20)}
+ROWS["external"] = ROWS["c"]
 
 
 @pytest.mark.parametrize("augmented", ["", "_aug"])
@@ -92,7 +95,7 @@ def test_predictions_follow_the_loss_and_the_average(make_config, loss):
     assert torch.equal(training.trained.predictions(images)[clear], scores.argmax(dim=1)[clear])
 
 
-@pytest.mark.parametrize("other", GANS)
+@pytest.mark.parametrize("other", GENERATING)
 def test_methods_of_one_seed_share_their_luck(make_config, other):
     noise = {"classifier.noise": 0.1}
     plain = "c_aug" if METHODS[other].augmented else "c"
@@ -104,7 +107,7 @@ def test_methods_of_one_seed_share_their_luck(make_config, other):
         (first, _), (second, _) = one.classification.batches.next(), two.classification.batches.next()
         assert torch.equal(first.images, second.images)
         assert torch.equal(first.labels, second.labels)
-        two.generation.draw(second.labels, "classification")  # what only one of them does moves nothing for the other
+        two.generated.draw(second.labels, "classification")  # what only one of them does moves nothing for the other
         judged = [training.classification.judged(first.images)[1] for training in (one, two)]
         assert torch.equal(*judged)
 
@@ -124,11 +127,12 @@ SWITCHES = {
 }
 
 
-@pytest.mark.parametrize("method", EACH_GAN)
+@pytest.mark.parametrize("method", EACH_GENERATING)
 @pytest.mark.parametrize("stage_2", ["generated", "augmentation_schedule"])
 def test_resumed_equals_straight_through_with_every_switch_turned(make_config, method, stage_2):
     """Of what stage 2 does with generated images one or the other; where D can go on, it does in one of the two."""
     settings = SWITCHES | {f"classifier.{stage_2}": "offline" if stage_2 == "generated" else "linear"}
+    settings = {key: value for key, value in settings.items() if reaches(key, method)}
     if METHODS[method].continues:
         settings["classifier.start"] = "fresh" if stage_2 == "generated" else "warm"
     config = make_config(method, settings)

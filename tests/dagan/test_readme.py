@@ -110,7 +110,7 @@ def settings_table():
 
 
 def test_every_setting_is_documented_with_default_source_and_meaning():
-    own = {"method", "seed", "data.phase", "data.fingerprint"}
+    own = {"method", "seed", "data.phase", "data.fingerprint", "data.generated_fingerprint"}
     table = settings_table()
     assert table.keys() == {*known_keys()} - own
     for key, (default, source, meaning) in table.items():

@@ -12,6 +12,7 @@ from dagan.training.training import Training
 
 EACH_METHOD = [pytest.param(name, marks=[pytest.mark.slow] * row.augmented) for name, row in METHODS.items()]
 """For a law that a method with classical augmentation keeps as the same one without does: those are slow."""
+EACH_GENERATING = [param for param in EACH_METHOD if METHODS[param.values[0]].has_generated]
 EACH_GAN = [param for param in EACH_METHOD if METHODS[param.values[0]].adversary]
 CLOCKS = {"wall_seconds", "window_seconds", "images_per_second"}
 

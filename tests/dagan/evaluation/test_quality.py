@@ -181,7 +181,7 @@ def test_a_training_can_be_given_its_images(make_config):
 @pytest.mark.parametrize(
     ("method", "changes", "rule"),
     [
-        ("c", {}, "method: must have a generator, but `c` has none"),
+        ("c", {}, "method: must have generated images, but `c` has none"),
         ("dagan", {"data.phase": "search"}, "data.phase: must be confirm, but is search"),
         ("dagan", {"data.validation": "within"}, "data.validation: must be held_out, but is within"),
     ],

@@ -23,6 +23,7 @@ def pictures(ten_classes):
 
     def make(method="dagan", **changes):
         data = {"folder": str(ten_classes), "dataset": "pictures", "samples_per_class": 2, "image_size": 64}
+        data |= {"generated": str(ten_classes)} if METHODS[method].external else {}
         return Config.of(merged({"method": method, "data": data, "network": {"name": "dcgan64"}}, changes))
 
     return make

@@ -147,6 +147,16 @@ def test_classical_augmentation_costs_no_operations(make_config, method):
         assert costs[0] == costs[1]
 
 
+@pytest.mark.parametrize(("generated", "ratio"), [("online", 0.5), ("offline", 0.5), ("offline", 1.5)])
+def test_to_draw_from_a_folder_costs_nothing_and_to_train_on_it_does(make_config, generated, ratio):
+    settings = {"classifier.generated": generated, "classifier.augmentation_ratio": ratio}
+    config = make_config("external", settings)
+    training = Training(config)
+    missing = 2 * discriminator_layers(config)[0].multiply_adds / 1e15 * round(16 * (1 + ratio))
+    found = counted(lambda: training.classification.step(0), grouped=False)
+    assert pflop(config, stage="classification", iterations=1) == pytest.approx(found + missing, rel=1e-9)
+
+
 @pytest.mark.parametrize("method", ["c", "c_aug"])
 def test_pflop_of_a_plain_classifier(make_config, method):
     config = make_config(method)

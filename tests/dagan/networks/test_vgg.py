@@ -30,6 +30,7 @@ def pictures(ten_classes):
 
     def make(method="dagan", **changes):
         data = {"folder": str(ten_classes), "dataset": "pictures", "samples_per_class": 2}
+        data |= {"generated": str(ten_classes)} if METHODS[method].external else {}
         tiny = {"network": {"name": "vgg16", "width": WIDTH, "pretrained": False}, "classifier": {"iterations": 3}}
         tiny |= {"gan": {"iterations": 3, "latent_size": 8}} if METHODS[method].adversary else {}
         tiny["classifier"]["batch_size"] = 4

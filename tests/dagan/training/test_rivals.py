@@ -162,7 +162,7 @@ def test_drawn_images_come_from_all_classes_alike(make_config, count):
 @pytest.mark.parametrize("ratio", [0.5, 1.0])
 def test_no_class_is_cut_off_a_batch_more_than_another(make_config, monkeypatch, method, ratio):
     one = in_stage_2(make_config(method, {"classifier.augmentation_ratio": ratio})).classification
-    monkeypatch.setattr(one.generation, "images_of", lambda network, z, labels: torch.zeros(len(labels), 1, 8, 8))
+    monkeypatch.setattr(one.generated, "images_of", lambda network, z, labels: torch.zeros(len(labels), 1, 8, 8))
     labels = []
     for _ in range(200):
         _, batch, real = one.batch(0)
@@ -175,7 +175,7 @@ def test_no_class_is_cut_off_a_batch_more_than_another(make_config, monkeypatch,
 def test_the_image_and_the_label_stay_together_in_a_cut(make_config, monkeypatch):
     one = in_stage_2(make_config("vanilla_gan", {"classifier.augmentation_ratio": 0.5})).classification
     paint = lambda network, z, labels: labels[:, None, None, None].float().expand(-1, 1, 8, 8)  # noqa: E731
-    monkeypatch.setattr(one.generation, "images_of", paint)
+    monkeypatch.setattr(one.generated, "images_of", paint)
     images, labels, real = one.batch(0)
     assert images[~real][:, 0, 0, 0].long().tolist() == labels[~real].tolist()
 

@@ -41,7 +41,7 @@ def test_everything_wrong_is_said_at_once():
     problems = "\n".join(refused(tree))
     for part in (
         "methods: unknown method `dagann` (did you mean `dagan`?). Known: c, c_aug, vanilla_gan, cgan, semi_gan, dagan,"
-        " dagan_aug, vanilla_gan_aug, cgan_aug, semi_gan_aug.",
+        " dagan_aug, vanilla_gan_aug, cgan_aug, semi_gan_aug, external, external_aug.",
         "samples_per_class: must be <= 57 for digits, whose smallest class has 174 images, but is 600",
         "compare.dagan_aug: `dagan_aug` is not among the study's methods: c, dagann.",
         "confirm.seeds: search and confirm seeds overlap: 0. Confirm seeds must be fresh.",
