@@ -88,3 +88,6 @@ def check_images(study: "Study", console: "Console") -> None:
         elif dataset.name == "kdef":
             console.print(f"checking the images of kdef in {shown(root)} …", markup=False)
             check_portraits(root)
+        if dataset.generated:
+            console.print(f"checking the generated images in {shown(dataset.generated)} …", markup=False)
+            images.check_generated(dataset.generated)

@@ -1,5 +1,6 @@
 """The verbs of one training without Ray: train, sample."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -77,6 +78,8 @@ def sample(
     if to:
         write_folder(generator, to, per_class or 100, seed)
         print(f"Train on it: data: {data_settings(generator.config, to)}", file=sys.stderr)
+        place = json.dumps(str(to), ensure_ascii=False)
+        print(f"Beside real images: method `external` with data: {{generated: {place}}}", file=sys.stderr)
         paths = [to]
     else:
         beside = what if what.is_dir() else save

@@ -53,9 +53,9 @@ def read_choices(path: Path, overrides: Sequence[str]) -> tuple[Config, dict[str
         raise refuse("CONFIG", f"`{path}` is a study, not a config. Use: sweeps run {path}")
     choices = overridden(choices, overrides)
     data = choices.get("data")
-    folder = data.get("folder") if isinstance(data, dict) else None
-    if isinstance(folder, str):
-        choices["data"]["folder"] = str((path.parent / folder).resolve())
+    for key in ("folder", "generated"):
+        if isinstance(data, dict) and isinstance(place := data.get(key), str):
+            data[key] = str((path.parent / place).resolve())
     return Config.of(choices), recorded
 
 

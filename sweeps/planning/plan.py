@@ -202,7 +202,7 @@ def unjudged(plan: Plan) -> list[Entry]:
         entry
         for entry in plan.entries
         if entry.phase == "confirm"
-        and METHODS[entry.method].adversary
+        and METHODS[entry.method].has_generated
         and entry.status == "completed"
         and not entry.quality
     ]

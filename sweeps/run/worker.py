@@ -129,7 +129,7 @@ def _outcome(
     from dagan.errors import in_one_line
 
     result, missing, quality = training.result(), "", dict[str, float]()
-    if training.generation and result.status == "completed":
+    if training.generated and result.status == "completed":
         try:
             if order.pictures:
                 SnapshotStore(order.store).put(order.pictures, pictures(training))

@@ -27,7 +27,7 @@ def broken_rules(study: Study) -> list[Problem]:
         *parameter_problems(study),
         *early_stopping_problems(study),
         *quality_problems(study),
-        *config_problems(study),
+        *(config_problems(study) or shortages(study)),
     ]
 
 
@@ -113,9 +113,9 @@ def quality_problems(study: Study) -> list[Problem]:
         return []
     base, where = flatten(study.base), "confirm.quality"
     problems = []
-    if not any(METHODS[method].adversary for method in study.methods if method in METHODS):
+    if not any(METHODS[method].has_generated for method in study.methods if method in METHODS):
         problems.append(
-            Problem(where, f"reaches nothing: none of {', '.join(study.methods)} has a generator. Remove it.")
+            Problem(where, f"reaches nothing: none of {', '.join(study.methods)} has generated images. Remove it.")
         )
     if base.get("data.validation") == "within":
         remedy = "Remove one of the two."
@@ -210,6 +210,9 @@ def config_problems(study: Study) -> list[Problem]:
             facts_of(dataset.model_dump(exclude_none=True) | {"dataset": dataset.name})
         except InvalidInput as error:
             problems += [Problem("datasets", problem.message) for problem in error.problems]
+        if dataset.generated and not any(METHODS[name].external for name in study.methods if name in METHODS):
+            rule = f"`generated` of {dataset.name} reaches none of the methods {', '.join(study.methods)}."
+            problems.append(Problem("datasets", f"{rule} Remove it, or add `external` or `external_aug`."))
     if problems:
         return problems
     known = set(known_keys())
@@ -231,6 +234,29 @@ def config_problems(study: Study) -> list[Problem]:
                 except InvalidInput as error:
                     problems += [relocated(problem, settings, study) for problem in error.problems]
     return list(dict.fromkeys(problems))
+
+
+def shortages(study: Study) -> list[Problem]:
+    """Find folders with fewer generated images than are drawn offline at the largest ratio that a study tries."""
+    problems = []
+    for cell in study.cells:
+        for method in (name for name in study.methods if name in METHODS and METHODS[name].external):
+            base = study.config(cell, method, seed=0, phase="confirm").classifier
+            ratios = tried(study, "classifier.augmentation_ratio", base.augmentation_ratio)
+            most = {"classifier.augmentation_ratio": max(ratios), "classifier.generated": "offline"}
+            if "offline" in tried(study, "classifier.generated", base.generated):
+                try:
+                    study.config(cell, method, seed=0, phase="confirm", settings=most).require_generated()
+                except InvalidInput as error:
+                    problems += [relocated(problem, most, study) for problem in error.problems]
+    return list(dict.fromkeys(problems))
+
+
+def tried(study: Study, key: str, base: Any) -> list[Any]:
+    """The values of a setting that a study tries, of a range both ends; those of the base where it has no other."""
+    if key in study.search.parameters:
+        return study.search.parameters[key].extremes
+    return [*study.factors.get(key, []), *([] if study.design == "grid" and key in study.factors else [base])]
 
 
 def repeated(values: Sequence[object]) -> list[object]:

@@ -31,10 +31,14 @@ REPEATED = 16
 
 
 class Dataset(Section):
-    """A built-in data set by its name, or a folder of images, or a zip of one, under a name of one's own."""
+    """A built-in data set by its name, or a folder of images, or a zip of one, under a name of one's own.
+
+    `generated` is a folder, or a zip of one, of generated images of its classes, for the methods that take them so.
+    """
 
     name: Name
     folder: Path | None = None
+    generated: Path | None = None
     root: Path | None = None
     image_size: int | None = None
     channels: Literal[1, 3] | None = None
@@ -131,10 +135,11 @@ class Study(Section):
 
     def with_absolute_paths(self, folder: Path) -> Self:
         """The same study with its folders and files as absolute paths: workers run in other directories."""
+        places = ("folder", "generated", "root")
         datasets = [
             Dataset.model_validate(
                 dataset.model_dump()
-                | {key: (folder / path).resolve() for key in ("folder", "root") if (path := getattr(dataset, key))}
+                | {key: (folder / path).resolve() for key in places if (path := getattr(dataset, key))}
             )
             for dataset in self.cell_datasets
         ]
@@ -186,8 +191,8 @@ class Study(Section):
         dataset = cell.dataset
         data = {"dataset": dataset.name, "samples_per_class": cell.samples_per_class, "phase": phase} | {
             key: value
-            for key in ("folder", "root", "image_size", "channels")
-            if (value := getattr(dataset, key)) is not None
+            for key in ("folder", "generated", "root", "image_size", "channels")
+            if (value := getattr(dataset, key)) is not None and reaches(f"data.{key}", method)
         }
         own = {key: value for key, value in flatten(self.base).items() if reaches(key, method)}
         choices = merged(nest(own), {**(settings or {}), "method": method, "seed": seed})

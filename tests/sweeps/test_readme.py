@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,11 +77,20 @@ def test_the_grammar_is_as_documented():
     assert set().union(*found.values()) == {*Parameter.model_fields}
 
 
-def test_the_study_of_the_readme_is_one():
-    (tree,) = (tree for block in blocks("yaml") if "name" in (tree := read_yaml(block, "README.md")))
+def test_the_studies_of_the_readme_are_some(tmp_path):
+    tree, other = (tree for block in blocks("yaml") if "name" in (tree := read_yaml(block, "README.md")))
     assert [set(entry) for entry in tree["datasets"]] == [{"name", "folder", "image_size"}]
     study = study_of(tree | {"datasets": ["mnist"]})
     assert study.search.parameters["classifier.learning_rate"].kind == "log_uniform_values"
+    assert [set(entry) for entry in other["datasets"]] == [{"name", "folder", "generated"}]
+    for place in ("pets", "made"):
+        for index in range(2 * 64):
+            file = tmp_path / place / ("cat", "dog")[index % 2] / f"{index}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"")
+    shutil.make_archive(str(tmp_path / "made"), "zip", tmp_path / "made")
+    (tmp_path / "studies").mkdir()
+    assert study_of(other, folder=tmp_path / "studies").cell_datasets[0].generated == tmp_path / "made.zip"
 
 
 def test_the_designs_of_the_readme_have_so_many_points():

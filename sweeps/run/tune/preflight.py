@@ -121,7 +121,12 @@ def paths_by_key(study: Study) -> dict[str, list[str]]:
 
 
 def image_files_of(config: Config) -> list[Path]:
-    """Where this machine has the images of a config; nothing for those that are bundled, or yet to be downloaded."""
+    """Where this machine has the images of a config, generated ones too; not those bundled, or yet to be downloaded."""
+    return real_image_files_of(config) + ([config.data.generated] if config.data.generated else [])
+
+
+def real_image_files_of(config: Config) -> list[Path]:
+    """Where this machine has the images of a config's data set."""
     data, name = config.data, config.facts.name
     if data.folder is not None:
         return [data.folder]

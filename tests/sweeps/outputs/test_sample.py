@@ -45,7 +45,7 @@ def done(*words, folder: Path) -> Answer:
 
 
 def config(method: str = "dagan", **data) -> str:
-    gan = {} if method == "c" else {"gan": {"iterations": 8, "latent_size": 8}}
+    gan = {} if method in ("c", "external") else {"gan": {"iterations": 8, "latent_size": 8}}
     return yaml.safe_dump(
         {
             "method": method,
@@ -170,10 +170,14 @@ def test_a_folder_of_images_is_complete_the_same_each_time_and_trains(tmp_path, 
     )
     assert {"commit", "torch", "dagan-sweeps"} <= set(manifest["provenance"])
     assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [*map(str, range(10)), "manifest.json"]
-    settings = yaml.safe_load(answer.stderr.split("data: ")[1])
+    alone, beside = (yaml.safe_load(line.split("data: ")[1]) for line in answer.stderr.splitlines())
+    assert beside == {"generated": "made"}
+    settings = alone
     assert settings == {"folder": "made", "image_size": 8, "channels": 1}
     (tmp_path / "again.yaml").write_text(config("c", **settings | {"samples_per_class": 3}))
     assert done("train", "again.yaml", folder=tmp_path).stdout.startswith("test accuracy ")
+    (tmp_path / "beside.yaml").write_text(config("external", **beside))
+    assert done("train", "beside.yaml", folder=tmp_path).stdout.startswith("test accuracy ")
 
 
 def test_a_folders_images_are_those_of_their_class_and_latent(kept):

@@ -5,6 +5,7 @@ import copy
 import operator
 
 import pytest
+from PIL import Image
 from playing import TINY, tiny
 
 from dagan.errors import InvalidInput
@@ -74,7 +75,7 @@ def test_everything_wrong_is_said_at_once():
         ({"methods": ["c"], "compare": {}}, "gan.iterations: reaches none of the methods c."),
         (
             {"confirm__quality": True, "methods": ["c"], "compare": {}},
-            "confirm.quality: reaches nothing: none of c has a generator. Remove it.",
+            "confirm.quality: reaches nothing: none of c has generated images. Remove it.",
         ),
         ({"confirm__quality": True, "base__data": {"validation": "within"}}, "confirm.quality: needs a judge"),
     ],
@@ -311,3 +312,78 @@ def test_the_file_of_weights_is_found_from_the_studys_folder(tmp_path):
     study = study_of(tree, folder=tmp_path)
     assert study.base["network"] == {"weights": str(tmp_path / "here/vgg16.pth"), "width": 0.5}
     assert tree["base"]["network"]["weights"] == "here/vgg16.pth"
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A folder of generated digits, three of each class."""
+    for label in range(10):
+        (tmp_path / "made" / str(label)).mkdir(parents=True)
+        for index in range(3):
+            Image.new("L", (8, 8), 20 * label + index).save(tmp_path / "made" / str(label) / f"{index}.png")
+    return tmp_path / "made"
+
+
+def external(**changes):
+    """The tiny study with a method that takes generated images from a folder."""
+    common = {"methods": ["c", "external", "dagan_aug"], "compare": {"external": ["c"]}}
+    return tiny(**(common | {"datasets": [{"name": "digits", "generated": "made"}]} | changes))
+
+
+def test_generated_images_are_found_from_the_studys_folder_and_go_to_the_methods_that_have_them(made):
+    study = study_of(external(), folder=made.parent)
+    (cell,) = study.cells
+    generated = {method: study.config(cell, method, seed=0, phase="search").data.generated for method in study.methods}
+    assert generated == {"c": None, "external": made, "dagan_aug": None}
+    without = study_of(tiny())
+    for method in ("c", "dagan_aug"):
+        here, there = (one.config(one.cells[0], method, seed=0, phase="search") for one in (study, without))
+        assert here.signature == there.signature
+    assert study_of(read_yaml(study.text, "f")).hash == study.hash
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"datasets": ["digits"]},
+            "datasets: `generated` of digits is needed by method `external`, but missing. Give a folder, or a zip of"
+            " one, with one sub-folder of generated images per class.",
+        ),
+        (
+            {"methods": ["c", "dagan_aug"], "compare": {}},
+            "datasets: `generated` of digits reaches none of the methods c, dagan_aug. Remove it, or add `external` or"
+            " `external_aug`.",
+        ),
+        (
+            {"base": {"classifier": {"generated": "offline"}}},
+            "datasets: `generated` {made} must hold >= 5 images of each class, round(1 · 5) drawn offline, but of `0`"
+            " it holds 3.",
+        ),
+        (
+            {"datasets": [{"name": "fashion_mnist", "generated": "made"}]},
+            "datasets: `generated` {made} has an unknown class `0`. Known: t-shirt, trouser, pullover, dress, coat,"
+            " sandal, shirt, sneaker, bag, ankle boot. Those are the classes of fashion_mnist.",
+        ),
+    ],
+)
+def test_generated_images_that_do_not_fit_are_refused(made, changes, message):
+    with pytest.raises(InvalidInput) as caught:
+        study_of(external(**changes), folder=made.parent)
+    assert message.format(made=made) in [str(problem) for problem in caught.value.problems]
+
+
+def test_too_large_a_ratio_of_a_search_is_refused_too(made):
+    tree = external(base={"classifier": {"generated": "offline"}})
+    ratio = {"min": 0.0, "max": 0.5}
+    tree["search"]["parameters"] = {"classifier.augmentation_ratio": ratio}
+    assert study_of(tree, folder=made.parent)
+    ratio["max"] = 0.8
+    with pytest.raises(InvalidInput, match=r"must hold >= 4 images of each class, round\(0\.8 · 5\) drawn offline"):
+        study_of(tree, folder=made.parent)
+
+
+def test_nodes_are_asked_for_generated_images_too(made):
+    from sweeps.run.tune.preflight import paths_by_key
+
+    assert paths_by_key(study_of(external(), folder=made.parent))["datasets"] == [str(made)]
