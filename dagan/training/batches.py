@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
+from dagan.augmentation.classical import augmented
 from dagan.compute.random_streams import BatchOrder, Streams
 from dagan.config import Config
 from dagan.networks.flops import group_count, stage_1_batch
 from dagan.stage_key import augmented_in_stage_1
 from dagan.stages import Stage
-from dagan.training.augmentation import augmented
 from dagan.training.dataset import Labelled
 
 
@@ -26,7 +26,7 @@ class Batches:
         # In the released code stage 1 sees the images as they are.
         self.settings = config.augmentation if stage == "classification" or augmented_in_stage_1(config) else None
         self.real = len(images) if real is None else real
-        self.random = streams[f"{stage}.augmentation"]
+        self.streams, self.stage = streams, stage
         self.groups = group_count(config) if stage == "generation" else 1
         size = stage_1_batch(config) if stage == "generation" else config.classifier.batch_size
         self.size = round(size * len(images) / self.real) // self.groups
@@ -37,7 +37,7 @@ class Batches:
         index = interleaved(self.order.next(self.size), self.groups, len(self.images))
         images, labels, real = self.images.images[index], self.images.labels[index], index < self.real
         if self.settings:
-            changed = augmented(images, self.settings, self.random)
+            changed = augmented(images, self.settings, self.streams, self.stage)
             images = (
                 changed if self.real == len(self.images) else torch.where(real[:, None, None, None], changed, images)
             )

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dagan.augmentation.differentiable import differentiably_augmented
 from dagan.compute.device import MEMORY_FORMAT, Machine
 from dagan.compute.random_numbers import noisy
 from dagan.compute.random_streams import Streams
@@ -14,7 +15,6 @@ from dagan.networks.flops import group_count
 from dagan.networks.interfaces import Discriminator, Generator
 from dagan.shapes import Features, Images, Labels, Latents, Logits, Scalar
 from dagan.training import losses
-from dagan.training.augmentation import differentiably_augmented
 from dagan.training.batches import Batches, starting_images
 from dagan.training.dataset import Labelled
 from dagan.training.inference import TrainedGenerator, fresh_latents, generated, label_batches

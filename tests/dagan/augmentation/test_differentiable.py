@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dagan.training.augmentation import cut_out, differentiably_augmented, recoloured, translated
+from dagan.augmentation.differentiable import cut_out, differentiably_augmented, recoloured, translated
 
 POLICIES = ["translation", "translation+cutout", "color+translation+cutout"]
 
