@@ -102,8 +102,7 @@ def _at_points(rows: pd.DataFrame, results: pd.DataFrame, planned: pd.DataFrame 
     reference = of_reference(results)
     configs = reference[[name for name in reference.columns if name.startswith("config.")]]
     firsts = configs.groupby([reference[name] for name in CELL_METHOD], sort=False).first()
-
-    given = {} if planned is None else planned.groupby(CELL_METHOD)["reference"].first()
+    given: Any = {} if planned is None else planned.groupby(CELL_METHOD)["reference"].first()
 
     @cache
     def points(*where: Any) -> Points:
