@@ -41,7 +41,8 @@ def load(name: str, overrides: Sequence[str] = ()) -> Study:
 def overridden(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """Apply `dotted.key=value` overrides to a tree; the values are read as YAML.
 
-    Settings under `base` and `search.parameters` are themselves dotted: there the rest of the key is one key.
+    Settings under `base` and `search.parameters` are themselves dotted: there the rest of the key is one key. A length
+    in iterations takes the place of the same length in epochs, and the other way round.
 
     Raises:
         InvalidInput: an override without `=`.
@@ -61,7 +62,22 @@ def overridden(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
                 raise refuse("--set", f"`{key}` cannot be set: `{part}` is {inner!r}, not a section.")
             branch = inner
         branch[parts[-1]] = read_yaml(f"value: {value}", "--set")["value"]
+        remove_other_unit(branch, parts[-1])
     return changed
+
+
+UNITS = {"iterations": "epochs", "epochs": "iterations"}
+"""The units of a length, each with the other."""
+
+
+def remove_other_unit(section: dict[str, Any], key: str) -> None:
+    """Remove from a section, nested or dotted as it is there, the same length in the unit that a key does not have."""
+    outer, _, unit = key.rpartition(".")
+    if unit not in UNITS:
+        return
+    section.pop(f"{outer}.{UNITS[unit]}", None)
+    if isinstance(nested := section.get(outer), dict):
+        nested.pop(UNITS[unit], None)
 
 
 class Loader(yaml.SafeLoader):

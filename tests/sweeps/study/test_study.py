@@ -257,6 +257,15 @@ def test_overrides_reach_dotted_settings():
     assert len(study.confirm_seeds) == 4
 
 
+def test_a_length_in_one_unit_takes_the_place_of_the_same_in_the_other():
+    tree = {"base": {"gan": {"epochs": 200, "noise": 0.1}, "classifier.iterations": 5}}
+    changed = overridden(tree, ["base.gan.iterations=40", "base.classifier.epochs=2", "base.network.width=1"])
+    assert changed["base"] == {"gan": {"noise": 0.1}, "gan.iterations": 40, "classifier.epochs": 2, "network.width": 1}
+    searched = {"search": {"parameters": {"classifier.iterations": {"values": [5]}}}}
+    changed = overridden(searched, ["search.parameters.classifier.epochs={values: [2]}"])
+    assert changed["search"]["parameters"] == {"classifier.epochs": {"values": [2]}}
+
+
 def test_overrides_are_strict():
     with pytest.raises(InvalidInput, match=r"--set: must be key=value, but is `confirm.seeds`\."):
         overridden(TINY, ["confirm.seeds"])
