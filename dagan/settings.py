@@ -139,6 +139,19 @@ class Classifier(Section):
     )
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's β1, or the momentum of SGD; released code: 0.5.")
     weight_decay: float = Field(0.0, ge=0, le=1, description="Of stage 2, apart from the loss; ours.")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Share of each label that is spread over all classes (Szegedy et al. 2016)."
+    )
+    mixup: float = Field(
+        0.0, ge=0, le=16, description="α of MixUp (Zhang et al. 2018): images mixed in shares of Beta(α, α); 0: none."
+    )
+    cutmix: float = Field(
+        0.0,
+        ge=0,
+        le=16,
+        description="α of CutMix (Yun et al. 2019): boxes exchanged of areas by Beta(α, α); 0: none. With `mixup`,"
+        " one of the two is drawn for each batch.",
+    )
     generated: Literal["online", "offline"] | None = Field(
         "online",
         description="online: drawn afresh for each batch (paper); offline: drawn once, round(r·n) per class, to join"
@@ -174,6 +187,18 @@ class Augmentation(Section):
     horizontal_flip: bool = Field(False, description="Mirror half of the images.")
     brightness: float = Field(
         0.0, ge=0, le=1, description="Share of the range from black to white, uniform in ±, added to the whole image."
+    )
+    policy: Literal["none", "rand_augment", "trivial_augment"] = Field(
+        "none",
+        description="After these: RandAugment (Cubuk et al. 2020) or TrivialAugment (Müller & Hutter 2021).",
+    )
+    policy_operations: int = Field(2, ge=1, le=14, description="RandAugment: operations per image.")
+    policy_magnitude: int = Field(9, ge=0, le=30, description="RandAugment: strength of each operation.")
+    erasing: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Last of all: share of images of which a random box is erased (Zhong et al. 2020).",
     )
 
 

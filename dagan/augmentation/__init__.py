@@ -1,1 +1,1 @@
-"""What changes images while a network learns from them: classical augmentation and DiffAugment."""
+"""What changes images while a network learns from them: classical augmentation, policies, mixing, DiffAugment."""

@@ -4,7 +4,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
+from dagan.augmentation.mixing import mixed
 from dagan.compute.device import MEMORY_FORMAT, Machine
 from dagan.compute.random_numbers import noisy
 from dagan.compute.random_streams import Streams
@@ -71,11 +73,15 @@ class Classification:
         """Do one iteration, counted from 0. Eq. (6): each generated image counts as much as each real one."""
         settings, self.iteration = self.settings, iteration
         images, labels, real = self.batch(iteration)
+        shares = one_hot(labels, len(self.config.facts.classes)).float()
+        if settings.mixup or settings.cutmix:
+            images, shares = mixed(images, shares, real, settings, self.streams)
         scores = self.scores(self.judged(images)[0])
-        each = losses.classification_losses(scores, labels)
+        each = losses.classification_losses(scores, losses.smoothed(shares, settings.label_smoothing))
         counting = each
         if settings.confidence:
-            sure = scores.detach().softmax(dim=1).gather(1, labels[:, None])[:, 0] >= settings.confidence
+            # Of a mixed image the classes that are in it, together.
+            sure = (scores.detach().softmax(dim=1) * (shares > 0)).sum(dim=1) >= settings.confidence
             counting = each.where(real | sure, 0.0)
         loss = counting.sum() / settings.batch_size
         rate = scheduled(settings.learning_rate, settings.schedule, iteration, settings.iterations)

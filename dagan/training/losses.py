@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
-from dagan.shapes import ClassLogits, Features, Labels, Logits, Scalar
+from dagan.shapes import ClassLogits, ClassShares, Features, Labels, Logits, Scalar
 
 
 def joint_discriminator_loss(real: Logits, generated: Logits, labels: Labels) -> Scalar:
@@ -68,13 +68,18 @@ def extra_class_scores(logits: Logits) -> ClassLogits:
     return logits[:, :-1]
 
 
-def classification_losses(scores: ClassLogits, labels: Labels) -> Float[Tensor, " batch"]:
-    """−log softmax(scores)_y of each image.
+def classification_losses(scores: ClassLogits, labels: Labels | ClassShares) -> Float[Tensor, " batch"]:
+    """−log softmax(scores)_y of each image; of one whose label has shares in several classes, the mean by these.
 
     With `joint_class_scores` this is eq. (7) on real and eq. (8) on generated images, since the log-sum-exp over
     classes of log(exp l_i + exp l_{K+i}) is that over all 2K outputs.
     """
     return cross_entropy(scores, labels, reduction="none")
+
+
+def smoothed(shares: ClassShares, smoothing: float) -> ClassShares:
+    """(1 − ε) q(i) + ε/K: a share ε of each label goes to all K classes alike (Szegedy et al. 2016, §7)."""
+    return (1 - smoothing) * shares + smoothing / shares.shape[1]
 
 
 def batch_feature_matching_loss(real: Features, generated: Features, labels: Labels, *, norm: str = "l1") -> Scalar:

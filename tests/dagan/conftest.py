@@ -67,6 +67,9 @@ OTHER_VALUES = {
     "classifier.optimiser": "sgd",
     "classifier.beta1": 0.6,
     "classifier.weight_decay": 0.5,
+    "classifier.label_smoothing": 0.1,
+    "classifier.mixup": 0.4,
+    "classifier.cutmix": 1.0,
     "classifier.generated": "offline",
     "classifier.augmentation_ratio": 0.5,
     "classifier.augmentation_schedule": "linear",
@@ -77,6 +80,10 @@ OTHER_VALUES = {
     "augmentation.shift": 0.3,
     "augmentation.horizontal_flip": True,
     "augmentation.brightness": 0.2,
+    "augmentation.policy": "trivial_augment",
+    "augmentation.policy_operations": 3,
+    "augmentation.policy_magnitude": 12,
+    "augmentation.erasing": 0.5,
     "compute.precision": "bfloat16",
 }
 

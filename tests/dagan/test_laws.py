@@ -12,6 +12,7 @@ from trainings import bits, outcome, ran, stored, weights
 from dagan.config import Config
 from dagan.data.loading import source_of
 from dagan.data.splits import split
+from dagan.defaults import reaches
 from dagan.errors import InvalidInput
 from dagan.methods import METHODS
 from dagan.stage_key import stage_key
@@ -24,7 +25,15 @@ from dagan.training.training import Training
 KG, KC = 3, 4
 CASES = {
     "digits": {"data.phase": "search"},
-    "digits measured": {"data.phase": "confirm"},
+    "digits measured": {
+        "data.phase": "confirm",
+        "classifier.label_smoothing": 0.1,
+        "classifier.mixup": 0.4,
+        "classifier.cutmix": 1.0,
+        "augmentation.policy": "rand_augment",
+        "augmentation.erasing": 0.5,
+        "augmentation.stage_1": True,
+    },
     "conv32": {
         "network.name": "conv32",
         "network.width": 0.05,
@@ -34,7 +43,7 @@ CASES = {
     "dcgan64": {"network.name": "dcgan64", "data.phase": "search"},
     "vgg16": {"network.name": "vgg16", "network.width": 1 / 32, "network.pretrained": False, "data.phase": "confirm"},
 }
-"""Each network, both phases and both precisions. Reports every two iterations: inside of a stage, and at its end."""
+"""Each network, both phases and both precisions, and all that regularises; reports inside of a stage and at its end."""
 
 
 @dataclass
@@ -75,7 +84,8 @@ def case(request, make_config, ten_classes):
         changes |= {"data.folder": str(ten_classes), "data.dataset": "pictures", "data.samples_per_class": 2}
         changes |= {"classifier.batch_size": 4}
     common = {"classifier.iterations": KC, "compute.precision": "float32"}
-    return Case(make_config(method, common | changes | CASES[name]))
+    own = {key: value for key, value in CASES[name].items() if reaches(key, method)}
+    return Case(make_config(method, common | changes | own))
 
 
 class TestEveryTraining:

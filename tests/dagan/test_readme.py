@@ -95,7 +95,10 @@ RESOLVED = {
     "augmentation.brightness": "0.1 for kdef, else 0",
 }
 """Defaults that hang on the method or the data set."""
-SOURCES = ("paper", "released code", "ours", "Dong & Zhou", "Zhao et al. 2020", "tutorials")
+SOURCES = (
+    *("paper", "released code", "ours", "Dong & Zhou", "tutorials", "Zhao et al. 2020", "Szegedy et al. 2016"),
+    *("Cubuk et al. 2020", "Müller & Hutter 2021", "Zhong et al. 2020", "Zhang et al. 2018", "Yun et al. 2019"),
+)
 
 
 def field_of(key):

@@ -11,6 +11,8 @@ SILENT = {
     "data.image_size": "fixed for digits",
     "data.channels": "fixed for digits",
     "data.validation_fraction": "of `validation: within` in search alone",
+    "augmentation.policy_operations": "of `policy: rand_augment` alone",
+    "augmentation.policy_magnitude": "of `policy: rand_augment` alone",
 }
 
 
@@ -39,6 +41,16 @@ def test_the_validation_fraction_reaches_search_within(make_config):
         for fraction in (0.25, 0.5)
     ]
     assert sizes == [30, 20]
+
+
+@pytest.mark.parametrize("key", ["augmentation.policy_operations", "augmentation.policy_magnitude"])
+def test_operations_and_magnitude_are_those_of_rand_augment(make_config, other_values, key):
+    def trained(policy, changes):
+        settings = {"classifier.iterations": 1, "augmentation.policy": policy, **changes}
+        return weights(ran(make_config("c_aug", settings)))
+
+    assert trained("rand_augment", {}) != trained("rand_augment", {key: other_values[key]})
+    assert trained("trivial_augment", {}) == trained("trivial_augment", {key: other_values[key]})
 
 
 TABLES = {

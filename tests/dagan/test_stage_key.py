@@ -23,6 +23,9 @@ OF_STAGE_2_ALONE = {
     "classifier.optimiser",
     "classifier.beta1",
     "classifier.weight_decay",
+    "classifier.label_smoothing",
+    "classifier.mixup",
+    "classifier.cutmix",
     "classifier.generated",
     "classifier.augmentation_ratio",
     "classifier.augmentation_schedule",
@@ -31,6 +34,10 @@ OF_STAGE_2_ALONE = {
     "augmentation.shift",
     "augmentation.horizontal_flip",
     "augmentation.brightness",
+    "augmentation.policy",
+    "augmentation.policy_operations",
+    "augmentation.policy_magnitude",
+    "augmentation.erasing",
 }
 """A new setting is of stage 1 until it is listed here, and then a test looks whether that is true."""
 

@@ -7,6 +7,8 @@ import pytest
 import torch
 from trainings import bits, in_stage_2, ran, stored
 
+from dagan.defaults import reaches
+from dagan.methods import METHODS
 from dagan.training import batches, classification
 from dagan.training.generation import Generation
 from dagan.training.training import Training, train
@@ -81,6 +83,89 @@ def test_generated_images_of_which_the_classifier_is_less_sure_do_not_count(
     assert losses == [pytest.approx(-sum(math.log(SURE[index]) for index in counting) / 2)]
     assert terms["real"].item() == pytest.approx(-(math.log(0.2) + math.log(0.5)) / 2)
     assert terms["generated"].item() == pytest.approx(-(math.log(0.4) + math.log(0.05)) / 2)
+
+
+# Of images of class 0, of which the classifier is as sure; their partners are of class 1, of which it is less so.
+ALSO_SURE = [0.6, 0.05, 0.3, 0.25]
+KEPT = 0.75
+
+
+@pytest.mark.parametrize(
+    ("confidence", "counting"),
+    [(0.0, [0, 1, 2, 3]), (0.25, [0, 1, 2, 3]), (0.4, [0, 1, 2]), (0.75, [0, 1])],  # 0.4 + 0.3 and 0.05 + 0.25
+)
+def test_the_loss_of_a_mixed_batch_by_hand(make_config, monkeypatch, confidence, counting):
+    """A mixed image counts where the classes that are in it have the confidence together."""
+    settings = {"classifier.confidence": confidence, "classifier.batch_size": 2, "classifier.mixup": 1.0}
+    one, losses = in_stage_2(make_config("cgan", settings | {"classifier.label_smoothing": 0.1})).classification, []
+    probabilities = torch.tensor([[p, q] + [(1 - p - q) / 8] * 8 for p, q in zip(SURE, ALSO_SURE, strict=True)])
+    shares = torch.tensor([[KEPT, 1 - KEPT] + [0.0] * 8] * 4)
+    made = torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.int64), torch.tensor([True, True, False, False])
+    monkeypatch.setattr(one, "batch", lambda iteration: made)
+    monkeypatch.setattr(classification, "mixed", lambda images, labels, *given: (images, shares))
+    monkeypatch.setattr(one, "judged", lambda images: (probabilities.log(), None))
+    monkeypatch.setattr(one.learner, "update", lambda loss, rate: losses.append(loss.item()))
+    terms = one.step(0)
+    targets = [0.9 * KEPT + 0.01, 0.9 * (1 - KEPT) + 0.01] + [0.01] * 8
+    each = [-sum(t * math.log(p) for t, p in zip(targets, row, strict=True)) for row in probabilities.tolist()]
+    assert losses == [pytest.approx(sum(each[index] for index in counting) / 2)]
+    assert terms["real"].item() == pytest.approx((each[0] + each[1]) / 2)
+    assert terms["generated"].item() == pytest.approx((each[2] + each[3]) / 2)
+
+
+@pytest.mark.parametrize("generated", ["online", "offline"])
+def test_the_mixed_images_are_those_that_are_judged(make_config, monkeypatch, generated):
+    settings = {"classifier.cutmix": 1.0, "classifier.mixup": 0.5, "classifier.generated": generated}
+    one, seen = in_stage_2(make_config("dagan", settings)).classification, []
+    mix, judge = classification.mixed, one.judged
+
+    def spied_mix(images, shares, real, *given):
+        assert torch.equal(shares.sum(dim=1), torch.ones(32))
+        seen.extend([real, mix(images, shares, real, *given)])
+        return seen[-1]
+
+    monkeypatch.setattr(classification, "mixed", spied_mix)
+    monkeypatch.setattr(one, "judged", lambda images: seen.append(images) or judge(images))
+    terms = one.step(0)
+    real, (mixed, _), judged = seen
+    assert 0 < int(real.sum()) < 32
+    assert torch.equal(judged, mixed)
+    assert set(terms) == {"real", "generated"}
+
+
+RIVALS = {
+    "classifier.label_smoothing": 0.1,
+    "classifier.mixup": 0.4,
+    "classifier.cutmix": 1.0,
+    "augmentation.policy": "trivial_augment",
+    "augmentation.erasing": 1.0,
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_trains_with_each_rival_of_a_gan(make_config, method):
+    found = {}
+    for key, value in RIVALS.items() | {("", None)}:
+        if not key or reaches(key, method):
+            one = in_stage_2(make_config(method, {key: value} if key else {})).classification
+            terms = [one.step(iteration) for iteration in range(2)]
+            assert all(math.isfinite(value) for value in terms[1].values())
+            found[key] = terms[1]["real"].item()
+    assert len({*found.values()}) == len(found) == (6 if method.endswith("_aug") else 4)
+
+
+def test_what_is_off_draws_from_no_stream(make_config):
+    drawn = {}
+    for changes in ({}, {"classifier.label_smoothing": 0.1}, {"classifier.cutmix": 1.0}, RIVALS):
+        training = in_stage_2(make_config("dagan_aug", changes))
+        training.steps.step(0)
+        drawn[*changes] = {*training.streams.state()}
+    plain, smoothed, cut, everything = drawn.values()
+    assert (
+        plain == smoothed == {name for name in plain if not name.endswith(("policy", "erasing", "mixing", "partners"))}
+    )
+    assert cut - plain == {"classification.mixing", "classification.partners"}
+    assert everything - cut == {"classification.policy", "classification.erasing"}
 
 
 @pytest.mark.parametrize(

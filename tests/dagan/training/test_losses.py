@@ -107,6 +107,39 @@ def test_extra_class_scores_leave_out_generated():
     assert losses.classification_losses(scores, LABELS).tolist() == pytest.approx([-math.log(2 / 3), -math.log(4 / 5)])
 
 
+def test_smoothed_labels_by_hand():
+    """A fifth of each label goes to the four classes alike."""
+    shares = tensor([[0.0, 1.0, 0.0, 0.0], [0.5, 0.0, 0.0, 0.5]])
+    expected = [[0.05, 0.85, 0.05, 0.05], [0.45, 0.05, 0.05, 0.45]]
+    assert losses.smoothed(shares, 0.2).tolist() == [pytest.approx(row) for row in expected]
+
+
+@pytest.mark.parametrize(
+    ("scores_of", "probabilities"),
+    [
+        (losses.joint_class_scores, [(0.4, 0.6), (0.6, 0.4)]),  # 1 + 3 and 2 + 4 of 10
+        (losses.pairwise_class_scores, [(3 / 11, 8 / 11), (8 / 11, 3 / 11)]),  # 1 · 3 and 2 · 4
+        (lambda logits: losses.plain_class_scores(logits[:, 2:]), [(3 / 7, 4 / 7), (2 / 3, 1 / 3)]),
+    ],
+)
+def test_the_loss_of_mixed_and_smoothed_labels_by_hand(scores_of, probabilities):
+    """Three quarters of class 1 and one of class 0, smoothed by a fifth: 0.7 and 0.3; then all of class 0: 0.9, 0.1."""
+    shares = losses.smoothed(tensor([[0.25, 0.75], [1.0, 0.0]]), 0.2)
+    (a, b), (c, d) = probabilities
+    expected = [-0.3 * math.log(a) - 0.7 * math.log(b), -0.9 * math.log(c) - 0.1 * math.log(d)]
+    assert losses.classification_losses(scores_of(REAL), shares).tolist() == pytest.approx(expected)
+
+
+def test_a_label_of_one_class_is_that_class_to_the_bit():
+    scores = torch.randn(500, 10, generator=torch.Generator().manual_seed(0)).mul(5).requires_grad_()
+    labels = torch.arange(500) % 10
+    shares = losses.smoothed(torch.eye(10)[labels], 0.0)
+    one, other = (losses.classification_losses(scores, target) for target in (labels, shares))
+    assert torch.equal(one, other)
+    gradients = [torch.autograd.grad(each.sum() / 16, scores)[0] for each in (one, other)]
+    assert torch.equal(*gradients)
+
+
 @given(st.lists(st.floats(-30, 30), min_size=6, max_size=6))
 def test_the_softmax_of_joint_class_scores_is_real_plus_generated(logits):
     shares = [math.exp(logit - max(logits)) for logit in logits]
@@ -200,6 +233,7 @@ def test_feature_matching_of_equal_features_is_zero_with_a_gradient(kind, norm):
         lambda: losses.pairwise_class_scores(REAL[:, :, None]),
         lambda: losses.classification_losses(REAL, LABELS[:, None]),
         lambda: losses.classification_losses(REAL, LABELS[:1]),
+        lambda: losses.classification_losses(REAL, REAL[:, :2]),
         lambda: losses.binary_discriminator_loss(REAL_ODDS, GENERATED_ODDS[:, 0], LABELS),
         lambda: losses.binary_discriminator_loss(REAL_ODDS, GENERATED_ODDS[:1], LABELS),
         lambda: losses.binary_generator_loss(GENERATED_ODDS[:, 0], LABELS),
