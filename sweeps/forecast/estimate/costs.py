@@ -9,6 +9,7 @@ from typing import Any
 from dagan.methods import METHODS
 from sweeps.forecast.estimate.detectable import Detectable, detectable
 from sweeps.forecast.estimate.draft import Draft, drafts
+from sweeps.forecast.estimate.equal_work import EqualWork, equal_work
 from sweeps.forecast.estimate.snapshot_usage import SnapshotUsage, snapshot_usage
 from sweeps.forecast.estimate.stage_tree import Tree, roots, trees
 from sweeps.planning.budget import FlopBudget
@@ -69,6 +70,7 @@ class Estimate:
     """Sampled settings of each method."""
     readings: dict[str, dict[str, list[Any]]]
     """Of each method the setting that is read off one training, with its values; nothing where KC is not."""
+    equal_work: list[EqualWork]
     detectable: Detectable
 
 
@@ -99,6 +101,7 @@ def estimate(study: Study, entries: Iterable[Entry] = ()) -> Estimate:
         readings={
             method: {row.key: list(row.values.values())} if row.values else {} for method, row in read_off.items()
         },
+        equal_work=equal_work(study),
         detectable=detectable(study, entries),
     )
 

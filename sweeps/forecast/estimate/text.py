@@ -3,6 +3,7 @@
 from typing import Any
 
 from sweeps.forecast.estimate.costs import Estimate, MethodCost
+from sweeps.forecast.estimate.equal_work import EqualWork
 from sweeps.forecast.estimate.snapshot_usage import SnapshotUsage
 from sweeps.study.readings import LENGTHS
 
@@ -28,6 +29,8 @@ def print_estimate(found: Estimate, *, predicted: str | None = None) -> None:
     if not found.exact:
         for line in search_lines(found):
             console.print(line, markup=False)
+    for line in equal_lines(found.equal_work):
+        console.print(line, markup=False)
     console.print(found.detectable.sentence)
     if found.detectable.comparisons or found.exact:
         console.print(found.detectable.difference_sentence)
@@ -106,6 +109,21 @@ def snapshot_line(usage: SnapshotUsage) -> str:
         f"Snapshots: {usage.snapshots} for other trials, {size(usage.written)} written, at most"
         f" {size(usage.peak)} kept at a time by one worker; each further one may add {size(usage.largest)}."
     )
+
+
+def equal_lines(found: list[EqualWork]) -> list[str]:
+    """The KC at which each plain method has done the operations of a method with a GAN."""
+    datasets = {one.dataset for one in found}
+    lines: dict[str, dict[int, list[str]]] = {}
+    for one in found:
+        begin = f"{one.baseline} has done the operations of the costliest {one.method} at KC "
+        where = f"{one.dataset}, {one.samples_per_class}" if len(datasets) > 1 else f"{one.samples_per_class}"
+        places = lines.setdefault(begin, {}).setdefault(one.iterations, [])
+        places.append(f"{where} per class: {one.epochs:,.0f} epochs")
+    return [
+        begin + ", ".join(f"{iterations:,} ({'; '.join(where)})" for iterations, where in places.items()) + "."
+        for begin, places in lines.items()
+    ]
 
 
 def figure(value: float) -> str:

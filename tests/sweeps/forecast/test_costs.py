@@ -188,6 +188,39 @@ def test_the_family_that_is_foretold_is_the_one_that_the_report_tests(design, fa
     assert spread(study, plan.entries) == pytest.approx(100 * math.sqrt(sum(variances) / len(variances)))
 
 
+def test_the_kc_at_which_c_has_done_what_the_costliest_dagan_does(capsys):
+    study = study_of(GRID | {"methods": ["c", "dagan", "dagan_aug"], "samples_per_class": [5, 10]})
+    found = estimate(study)
+    # dagan_aug has no c_aug beside it.
+    assert [(one.method, one.baseline, one.samples_per_class) for one in found.equal_work] == [
+        ("dagan", "c", 5),
+        ("dagan", "c", 10),
+    ]
+    costliest = {"gan.iterations": 40, "classifier.iterations": 60, "classifier.augmentation_ratio": 1.0}
+    dagan = study.config(study.cells[0], "dagan", seed=0, phase="confirm", settings=costliest)
+    work = pflop(dagan, stage="generation", iterations=40) + pflop(dagan, stage="classification", iterations=60)
+    plain = study.config(study.cells[0], "c", seed=0, phase="confirm")
+    kc = found.equal_work[0].iterations
+    assert pflop(plain, stage="classification", iterations=kc) == pytest.approx(work, rel=0.5 / kc)
+    assert [one.epochs for one in found.equal_work] == [pytest.approx(kc * 20 / 50), pytest.approx(kc * 20 / 100)]
+    print_estimate(found)
+    expected = f"at KC {kc:,} (5 per class: {kc * 0.4:,.0f} epochs; 10 per class: {kc * 0.2:,.0f} epochs)."
+    assert f"c has done the operations of the costliest dagan {expected}" in capsys.readouterr().out
+
+
+def test_of_a_search_the_costliest_choice_counts():
+    changes = {"methods": ["c_aug", "dagan_aug"], "compare": {}, "base__classifier": {"batch_size": 20}}
+    searched = {"classifier.iterations": {"values": [50, 30]}, "gan.iterations": {"min": 10, "max": 40}}
+    searched |= {"classifier.learning_rate": {"min": 1e-4, "max": 1e-3}, "gan.generator_steps": {"value": 3}}
+    study = study_of(tiny(**changes, search__parameters=searched))
+    longest = {"classifier.iterations": 50, "gan.iterations": 40, "gan.generator_steps": 3}
+    config = study.config(study.cells[0], "dagan_aug", seed=0, phase="confirm", settings=longest)
+    work = pflop(config, stage="generation", iterations=40) + pflop(config, stage="classification", iterations=50)
+    plain = study.config(study.cells[0], "c_aug", seed=0, phase="confirm")
+    (found,) = estimate(study).equal_work
+    assert found.iterations == round(work / pflop(plain, stage="classification", iterations=1))
+
+
 @cache
 def estimated(name):
     """The estimate of a shipped study."""
