@@ -72,6 +72,11 @@ def quantity(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def times(ratio: float) -> str:
+    """Format a ratio of costs with the sign: `0.8 ×`, `2.4 ×`, `12 ×`."""
+    return f"{ratio:,.0f} ×" if ratio >= 9.95 else f"{ratio:.1f} ×"
+
+
 def tflop(pflop: float) -> str:
     """Format a cost given in PFLOP in TFLOP, 10^12 counted operations."""
     return quantity(1000 * pflop)

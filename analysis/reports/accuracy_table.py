@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import pandas as pd
 
+from analysis.comparison.confirmed import confirmed
 from analysis.comparison.differences import compare
 from analysis.comparison.means import means
 from analysis.comparison.published import beside
 from analysis.data.columns import CELL
-from analysis.formatting import listed, percent
+from analysis.formatting import listed, percent, tflop, times
 from analysis.methods import ordered
 from analysis.reports.table_formats import FORMS, Cell, Grid
 from analysis.search.suggestions import best_suggestions
@@ -19,17 +21,21 @@ from analysis.search.suggestions import best_suggestions
 
 @dataclass(frozen=True)
 class Entry:
-    """One number in per cent; `best` only where the evidence allows; `published` is the papers', if they have one."""
+    """One number in per cent; `best` only where the evidence allows; `published` is the papers', if they have one.
+
+    `cost` is what one training took, and how many times as much as one of the first declared baseline.
+    """
 
     value: str
     half: str = ""
     note: str = ""
     best: bool = False
     published: str = ""
+    cost: str = ""
 
     @property
     def text(self) -> str:
-        """The entry in one line."""
+        """The entry in one line, without its cost."""
         notes = [self.note, f"published {self.published}" if self.published else ""]
         remarks = f" ({', '.join(filter(None, notes))})" if any(notes) else ""
         return f"{self.value}{f' ± {self.half}' if self.half else ''}{remarks}"
@@ -52,6 +58,11 @@ class AccuracyTable:
     """Whether the trials vary factors: the means are then those of the base configurations."""
 
     @property
+    def has_costs(self) -> bool:
+        """Whether it is known what trainings took."""
+        return any(entry.cost for _, entries in self.rows for entry in entries)
+
+    @property
     def note(self) -> str:
         """Description of the numbers."""
         if self.validation:
@@ -63,6 +74,8 @@ class AccuracyTable:
             text += " Of the base configurations alone; what changes to them do is in the ablation."
         if any(entry.best for _, entries in self.rows for entry in entries):
             text += " Bold: the highest mean, where it won every declared comparison it took part in."
+        if self.has_costs:
+            text += " TFLOP: counted operations of one training by itself; ×: times those of the baseline."
         if self.sources:
             text += f" Published: {listed(list(self.sources))}; one run each, no interval."
         return text
@@ -111,11 +124,14 @@ def table(
 def grid(one: AccuracyTable) -> Grid:
     """Turn the table into cells ready to be printed."""
     kind = "best validation accuracy of the search" if one.validation else "test accuracy"
-    columns = ("images per class", *(f"{size:,}" for size in one.sizes))
-    rows = tuple(
-        (Cell(method), *(Cell(entry.text, strong=entry.best) for entry in entries)) for method, entries in one.rows
-    )
-    return Grid(f"{one.dataset}: {kind}, %", columns, rows, one.note)
+    width = 2 if one.has_costs else 1
+
+    def cells(entry: Entry) -> tuple[Cell, ...]:
+        return (Cell(entry.text, strong=entry.best), Cell(entry.cost or "–"))[:width]
+
+    heads = [(f"{size:,}", f"cost at {size:,}")[:width] for size in one.sizes]
+    rows = [(Cell(method), *chain(*map(cells, entries))) for method, entries in one.rows]
+    return Grid(f"{one.dataset}: {kind}, %", ("images per class", *chain(*heads)), tuple(rows), one.note)
 
 
 def _accuracy_table(
@@ -133,6 +149,8 @@ def _accuracy_table(
         sources = tuple(dict.fromkeys(source for source in known["source"] if source))
         usual = measured["n"].mode().max()
         entries = {(r["method"], r["samples_per_class"]): _entry(r, usual, winners) for r in known.to_dict("records")}
+        costs = _costs(results, comparisons)
+        entries = {key: replace(entry, cost=costs.get(key, "")) for key, entry in entries.items()}
     names = ordered(results["method"], methods)
     rows = tuple((name, tuple(entries.get((name, size), NOTHING) for size in sizes)) for name in names)
     counted = sorted(set(measured["n"]))
@@ -149,6 +167,23 @@ def _entry(row: Mapping[Any, Any], usual: int, winners: set[tuple[int, str]]) ->
     half = f"{100 * max(row['high'] - row['mean'], row['mean'] - row['low']):.1f}"  # one side may be cut
     note = f"n = {row['n']}" if row["n"] != usual else ""
     return Entry(percent(row["mean"]), half, note, best, published)
+
+
+def _costs(results: pd.DataFrame, comparisons: pd.DataFrame) -> dict[Any, str]:
+    """Describe what one training of each method and size took, on average, where the results say it."""
+    trials, keys = confirmed(results), ["method", "samples_per_class"]
+    average = trials[trials["status"] == "completed"].groupby(keys)["pflop_unshared"].mean().dropna()
+    spent = {
+        (r["method"], r["samples_per_class"]): r["pflop_unshared"] for r in average.reset_index().to_dict("records")
+    }
+    first = comparisons.drop_duplicates(keys).to_dict("records")
+    baselines = {(r["method"], r["samples_per_class"]): r["baseline"] for r in first}
+    found = {}
+    for (method, size), cost in spent.items():
+        baseline = baselines.get((method, size))
+        usual = spent.get((baseline, size))
+        found[method, size] = f"{tflop(cost)} TFLOP" + (f" ({times(cost / usual)} {baseline})" if usual else "")
+    return found
 
 
 def _winners(measured: pd.DataFrame, comparisons: pd.DataFrame) -> set[tuple[int, str]]:

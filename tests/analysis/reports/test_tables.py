@@ -81,13 +81,27 @@ def test_latex_is_a_booktabs_table(cifar):
         r"\toprule",
         r"\midrule",
         r"\bottomrule",
-        r"\begin{tabular}{lrr}",
+        r"\begin{tabular}{lrrrr}",
         r"$\pm$",
         r"\textbf{",
         r"dagan\_aug",
     ):
         assert word in text
-    assert {line.count("&") - line.count(r"\&") for line in text.splitlines() if line.endswith(r"\\")} == {2}
+    assert {line.count("&") - line.count(r"\&") for line in text.splitlines() if line.endswith(r"\\")} == {4}
+
+
+def test_what_a_training_took_stands_beside_its_accuracy(cifar):
+    """Of the trials that were measured, as if each had been trained alone: 0.04 and 0.01 PFLOP."""
+    of_one = cifar["phase"] == "confirm"
+    cifar.loc[of_one & (cifar["method"] == "dagan_aug") & (cifar["samples_per_class"] == 200), "pflop_unshared"] = 0.123
+    head, *lines = table(cifar, {"dagan_aug": ["c_aug", "dagan"], "dagan": ["c"]}, form="csv").splitlines()
+    assert head == "images per class,50,cost at 50,200,cost at 200"
+    costs = {line.split(",")[0]: line.split(",")[2::2] for line in lines}
+    assert costs["c"] == costs["c_aug"] == ["10 TFLOP"] * 2
+    assert costs["dagan"] == ["40 TFLOP (4.0 × c)"] * 2
+    assert costs["dagan_aug"] == ["40 TFLOP (4.0 × c_aug)", "123 TFLOP (12 × c_aug)"]
+    unknown = table(cifar.assign(pflop_unshared=float("nan")), FAMILY, form="csv")
+    assert unknown.splitlines()[0] == "images per class,50,200"
 
 
 def test_an_unknown_form_is_refused(cifar):
@@ -106,6 +120,8 @@ def test_the_table_files_of_a_report_say_the_same(make_study):
     expected = grid(accuracy_tables(results, means(results), compare(results, FAMILY))[0])
     assert rows[0] == list(expected.columns)
     assert [row[0] for row in rows[1:]] == [row[0].text for row in expected.rows]
+    assert "<small>40 TFLOP (4.0 × c_aug)</small>" in written.html.read_text()
+    assert r"; 40 TFLOP (4.0 × c\_aug) |" in (written.html.parent / "report.md").read_text()
 
 
 EVIL = [
