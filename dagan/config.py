@@ -30,6 +30,9 @@ EXECUTION_ONLY: dict[str, Any] = {
 }
 """What says where and how fast a training runs, not what comes out of it; no part of the signature."""
 
+OF_RAND_AUGMENT = {"policy_operations", "policy_magnitude"}
+"""What only RandAugment has; no part of the signature without it."""
+
 UNNAMED_FOLDER = "images"
 """What a folder of images goes by where it is given no name."""
 
@@ -251,6 +254,8 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in settings.items():
         if isinstance(value, Mapping):
             silent = EXECUTION_ONLY.get(key, set()) | IN_ITERATIONS.get(key, set())
+            if value.get("policy") != "rand_augment":
+                silent = silent | OF_RAND_AUGMENT
             found[key] = {inner: kept for inner, kept in value.items() if inner not in silent and kept not in OFF}
         elif value not in OFF:
             found[key] = value

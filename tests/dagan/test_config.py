@@ -378,7 +378,11 @@ def test_the_signature_changes_with_every_setting_that_decides_a_result(base, ot
     assert set(other_values) == set(known_keys()) - EXECUTION_KEYS - elsewhere
     signature = Config.of(base).signature
     signatures = {key: Config.of(merged(base, nest({key: value}))).signature for key, value in other_values.items()}
-    assert [key for key, other in signatures.items() if other == signature] == []
+    of_rand_augment = {"augmentation.policy_operations", "augmentation.policy_magnitude"}
+    assert {key for key, other in signatures.items() if other == signature} == of_rand_augment
+    base = merged(base, {"augmentation.policy": "rand_augment"})
+    signatures |= {key: Config.of(merged(base, {key: other_values[key]})).signature for key in of_rand_augment}
+    assert Config.of(base).signature not in [signatures[key] for key in of_rand_augment]
     assert len(set(signatures.values())) == len(signatures)
 
 
