@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from analysis.search.budget import budget_curves
     from analysis.search.early_stopping import rungs_and_finals
     from analysis.search.importance import importance
+    from analysis.search.late_gains import late_gains
     from analysis.search.range_edges import edges
     from analysis.search.response import responses
     from analysis.search.suggestions import best_suggestions, search_progress
+    from analysis.search.thoroughness import thoroughness
     from analysis.statistics.corrections import benjamini_hochberg, holm
     from analysis.statistics.intervals import Interval, bca_interval, t_interval
     from analysis.statistics.power import detectable_difference, plan_seeds, seeds_needed
@@ -53,9 +55,11 @@ _HOMES = {
     "budget_curves": "search.budget",
     "rungs_and_finals": "search.early_stopping",
     "importance": "search.importance",
+    "late_gains": "search.late_gains",
     "edges": "search.range_edges",
     "responses": "search.response",
     **dict.fromkeys(("best_suggestions", "search_progress"), "search.suggestions"),
+    "thoroughness": "search.thoroughness",
     **dict.fromkeys(("benjamini_hochberg", "holm"), "statistics.corrections"),
     **dict.fromkeys(("Interval", "bca_interval", "t_interval"), "statistics.intervals"),
     **dict.fromkeys(("detectable_difference", "plan_seeds", "seeds_needed"), "statistics.power"),
@@ -83,6 +87,7 @@ __all__ = [
     "holm",
     "importance",
     "improvement",
+    "late_gains",
     "load",
     "load_curves",
     "means",
@@ -101,6 +106,7 @@ __all__ = [
     "smallest_attainable_p",
     "t_interval",
     "table",
+    "thoroughness",
     "write_report",
     "write_tables",
 ]

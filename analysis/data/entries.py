@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from analysis.data.columns import COLUMNS, IDENTITY, OPTIONAL
 
 Entry = Mapping[str, Any]
-POINT = ("stage", "iteration", "validation_accuracy", "images_per_second")
+POINT = ("stage", "iteration", "validation_accuracy", "images_per_second", "diversity")
 
 
 def fault(entry: object) -> str:
@@ -41,6 +42,7 @@ def curves(entries: Iterable[Entry]) -> pd.DataFrame:
     rows = pd.DataFrame(
         {name: entry.get(name, "") for name in identifying}
         | {name: point.get(name) for name in POINT}
+        | {"diversity": fmean(classes.values()) if (classes := point.get("diversity")) else None}
         | {f"loss.{term}": value for term, value in (point.get("losses") or {}).items()}
         for entry in entries
         for point in entry.get("curve") or ()
@@ -48,6 +50,11 @@ def curves(entries: Iterable[Entry]) -> pd.DataFrame:
     rows = rows.reindex(columns=list(dict.fromkeys([*identifying, *POINT, *sorted(rows.columns)])))
     floats = [name for name in rows.columns if name not in (*identifying, "stage", "iteration")]
     rows[floats] = rows[floats].astype(float)
+    if rows.empty:  # of the types that rows would have, so that it merges with other tables
+        counts = ("samples_per_class", "trial", "seed", "iteration")
+        rows = rows.astype(
+            {name: "int64" if name in counts else "str" for name in (*identifying, "stage", "iteration")}
+        )
     return rows.sort_values([*IDENTITY, "stage", "iteration"], kind="stable", ignore_index=True)
 
 

@@ -25,12 +25,17 @@ class Answer:
 
 
 def answer(
-    study: Study, means: pd.DataFrame, comparisons: pd.DataFrame, counts: pd.DataFrame, ablation: pd.DataFrame
+    study: Study,
+    means: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    counts: pd.DataFrame,
+    ablation: pd.DataFrame,
+    limits: Sequence[str] = (),
 ) -> Answer:
     """Say what the evidence shows: declared comparisons, changed factors, best method of each cell, missing trials.
 
     `means`, `comparisons`, `counts` and `ablation` as from the functions of these names in `analysis`; `ablation`
-    without rows where there is none.
+    without rows where there is none. `limits` are sentences that say what the answer was measured at.
     """
     measured = means[means["n"] > 0]
     gaps = list(_gaps(counts))
@@ -41,8 +46,9 @@ def answer(
         return Answer(" ".join(sentences), tuple(sentences))
     changes = list(_changes(ablation, brief=len(comparisons) > 0))
     compared = [] if comparisons.empty and changes else _compared(study, comparisons, measured)
-    sentences = [*compared, *changes, *_best(measured, changed=bool(changes)), *gaps]
-    lines = [*_in_short(comparisons), *changes, *_best_lines(measured), *_comparison_lines(comparisons), *gaps]
+    sentences = [*compared, *changes, *_best(measured, changed=bool(changes)), *limits, *gaps]
+    evidence = [*_best_lines(measured), *_comparison_lines(comparisons)]
+    lines = [*_in_short(comparisons), *changes, *evidence, *limits, *gaps]
     return Answer(" ".join(sentences), tuple(lines))
 
 
@@ -98,7 +104,7 @@ def _changes(ablation: pd.DataFrame, *, brief: bool) -> Iterator[str]:
     strongest = found.loc[found["difference"].abs().sort_values(ascending=False, kind="stable").index]
     for method, rows in strongest.groupby("method", sort=False):
         named = [
-            f"{factor} = {level} ({_extent_of(group['difference'], points)}){_where(group, ablation)}"
+            f"{factor} = {level} ({extent_of(group['difference'], points)}){_where(group, ablation)}"
             for (factor, level), group in rows.groupby(["factor", "level"], sort=False)
         ]
         yield f"{method}, in points against its base: {listed(named)}."
@@ -113,7 +119,7 @@ def _shown(rows: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[str]:
     for (method, verdict, where), groups in list(alike.items())[:NAMED]:
         direction, _, limit = verdict.partition(", ")
         baselines = [
-            f"{group['baseline'].iloc[0]} ({_extent_of(group['difference'], points)} points)" for group in groups
+            f"{group['baseline'].iloc[0]} ({extent_of(group['difference'], points)} points)" for group in groups
         ]
         if direction.startswith("looks"):
             yield f"{method} {direction} than {listed(baselines)}{where}, but {_unproven(pd.concat(groups))}."
@@ -126,18 +132,18 @@ def _shown(rows: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[str]:
 def _unproven(rows: pd.DataFrame) -> str:
     """Say why what a difference looks like is not shown, and how many seeds would show it."""
     few = rows["verdict"].str.endswith("too few seeds").all()
-    why = f"n = {_extent_of(rows['n'], str)} seeds {'are too few to show it' if few else 'do not show it'}"
+    why = f"n = {extent_of(rows['n'], str)} seeds {'are too few to show it' if few else 'do not show it'}"
     needed = rows["seeds_needed_seen"][lambda seeds: seeds > rows["n"]].replace(math.inf, math.nan).dropna()
     if needed.empty:
         return f"{why} after correction"
-    return f"{why} after correction; about {_extent_of(needed, '{:,.0f}'.format)} would be needed"
+    return f"{why} after correction; about {extent_of(needed, '{:,.0f}'.format)} would be needed"
 
 
 def _not_shown(rows: pd.DataFrame, comparisons: pd.DataFrame, study: Study) -> str:
     needed = rows.loc[(rows["seeds_needed"] > rows["n"]) & (rows["seeds_needed"] < math.inf), "seeds_needed"]
     seeds = ""
     if len(needed):
-        extent, have = _extent_of(needed, "{:,.0f}".format), _extent_of(rows["n"], str)
+        extent, have = extent_of(needed, "{:,.0f}".format), extent_of(rows["n"], str)
         seeds = f"; n = {extent} seeds would be needed for {study.smallest_difference:g} points, there are {have}"
     return f"No difference could be shown {_between(rows, comparisons)}{seeds}."
 
@@ -147,7 +153,7 @@ def _too_few(rows: pd.DataFrame, comparisons: pd.DataFrame, study: Study) -> str
         return f"No seed has been completed by both methods yet {_between(rows, comparisons)}."
     if (rows["n"] <= 1).all():
         return f"There is a single seed, so no interval and no test {_between(rows, comparisons)}."
-    return f"Too few seeds (n = {_extent_of(rows['n'], str)}) to show any difference {_between(rows, comparisons)}."
+    return f"Too few seeds (n = {extent_of(rows['n'], str)}) to show any difference {_between(rows, comparisons)}."
 
 
 def _between(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
@@ -166,14 +172,14 @@ def _between(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
 def _where(rows: pd.DataFrame, table: pd.DataFrame) -> str:
     """Name the cells of the rows and, with a design, their points; empty if these are all there are."""
     if "at" not in table or (table["at"] == "").all():
-        return _in_cells(rows, table)
+        return in_cells(rows, table)
     pair = ["method", "baseline"]
     own = table.merge(rows[pair].drop_duplicates(), on=pair)
     places: dict[str, list[pd.DataFrame]] = {}
     for cell, group in rows.groupby(CELL, sort=False):
         here = (own[CELL] == list(cell)).all(axis="columns")
         places.setdefault(_at(list(group["at"]), list(own.loc[here, "at"])), []).append(group)
-    return " and".join(f"{at}{_in_cells(pd.concat(groups), table)}" for at, groups in places.items())
+    return " and".join(f"{at}{in_cells(pd.concat(groups), table)}" for at, groups in places.items())
 
 
 def _at(points: Sequence[str], of: Sequence[str]) -> str:
@@ -189,16 +195,18 @@ def _at(points: Sequence[str], of: Sequence[str]) -> str:
     return f" at {len(points)} of {len(of)} points of the design"
 
 
-def _in_cells(rows: pd.DataFrame, comparisons: pd.DataFrame) -> str:
-    cells = comparisons[CELL].drop_duplicates()
+def in_cells(rows: pd.DataFrame, table: pd.DataFrame) -> str:
+    """Name the cells of the rows; empty if the table has only one."""
+    cells = table[CELL].drop_duplicates()
     if len(cells) == 1:
         return ""
     if len(rows[CELL].drop_duplicates()) == len(cells):
         return " at every size"
-    return f" {_cells(rows, comparisons['dataset'].nunique() == 1)}"
+    return f" {_cells(rows, table['dataset'].nunique() == 1)}"
 
 
-def _extent_of(numbers: pd.Series, text: Callable[[Any], str]) -> str:
+def extent_of(numbers: pd.Series, text: Callable[[Any], str]) -> str:
+    """Write the lowest and the highest of some numbers, or the one if both read alike."""
     low, high = text(numbers.min()), text(numbers.max())
     return low if low == high else f"{low} to {high}"
 

@@ -1,5 +1,6 @@
 """The evidence of a study: every table of the report, computed once, before any is drawn or printed."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -20,17 +21,21 @@ from analysis.data.columns import CELL, CELL_METHOD
 from analysis.data.entries import curves as curves_of
 from analysis.data.results import load, load_curves
 from analysis.data.study import Study, load_study
-from analysis.data.tidy import of_reference
+from analysis.data.tidy import in_order, of_reference
 from analysis.errors import ResultsError
 from analysis.methods import ordered
 from analysis.reports.accuracy_table import AccuracyTable, accuracy_tables
 from analysis.reports.answer import Answer, answer
+from analysis.reports.limits import limits
 from analysis.search.budget import budget_curves
 from analysis.search.early_stopping import rungs_and_finals
+from analysis.search.epochs import epochs, paper_epochs
 from analysis.search.importance import importance
+from analysis.search.late_gains import late_gains, lengths, longest
 from analysis.search.range_edges import edges
 from analysis.search.response import responses
 from analysis.search.suggestions import best_suggestions, search_progress, suggestions
+from analysis.search.thoroughness import thoroughness
 
 CURVES = 32  # confirm trials of a cell and method whose curves are averaged; more would not move the mean
 LOOKED_BACK_ON = 200  # search trials of a cell and method whose curves say whether early stopping was justified
@@ -57,6 +62,7 @@ class Evidence:
     generators: pd.DataFrame  # empty where no images were judged; so is the next
     gains: pd.DataFrame
     rungs: pd.DataFrame  # empty where the search stopped no trial early
+    late_gains: pd.DataFrame  # with epochs and the paper's; empty without curves
     suggestions: pd.DataFrame
     remarks: tuple[str, ...]  # why something that was asked for is not there
     search_curves: pd.DataFrame  # of the best suggestion of each search
@@ -117,7 +123,7 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, points: Mapping
     # Of a hundred thousand trials the curves of few are drawn, and only those are read.
     searched = _chosen(of_reference(results))
     drawn = {*searched["signature"], *_of_first_seeds(_completed(results))["signature"]}
-    drawn |= set(_looked_back_on(of_reference(results), study)["signature"])
+    drawn |= set(_looked_back_on(of_reference(results), study)["signature"]) | set(longest(results)["signature"])
     return weigh(study, results, planned, load_curves(directory, signatures=drawn))
 
 
@@ -136,6 +142,8 @@ def weigh(
     measured, tally = means(results), counts(results, planned)
     comparisons = compare(results, study.compare, study.smallest_difference, planned)
     ablation, remarks = _ablation(results, study)
+    ends, images, late = edges(central, study.space), generators(results), _late_gains(results, curves, study, planned)
+    said = list(limits(late, thoroughness(central, study.space), ends, images, ablation))
     return Evidence(
         study=study,
         results=results,
@@ -147,17 +155,18 @@ def weigh(
         budgets=budget_curves(central),
         responses=responses(central, study.parameters),
         importance=_importance(central, study),
-        edges=edges(central, study.space),
+        edges=ends,
         aggregate=_over_cells(results),
         ablation=ablation,
-        generators=generators(results),
+        generators=images,
         gains=gains(results, study.compare),
         rungs=_rungs(central, curves, study),
+        late_gains=late,
         remarks=remarks,
         suggestions=suggestions(central),
         search_curves=average_curves(of_trials(curves, best_suggestions(central), "search")),
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
-        answer=answer(study, measured, comparisons, tally, ablation),
+        answer=answer(study, measured, comparisons, tally, ablation, said),
         accuracy=tuple(accuracy_tables(results, measured, comparisons, study.methods)),
     )
 
@@ -200,6 +209,25 @@ def _rungs(results: pd.DataFrame, curves: pd.DataFrame, study: Study) -> pd.Data
     table = rungs_and_finals(curves[curves["signature"].isin(trials["signature"])], trials)
     first, factor = study.rungs
     return table[table["iteration"].isin([first * factor**k for k in range(32)])].reset_index(drop=True)
+
+
+def _late_gains(
+    results: pd.DataFrame, curves: pd.DataFrame, study: Study, planned: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Lengths of all trainings with their late gains, in epochs where the plan says how many images they have."""
+    table = lengths(results)
+    found = late_gains(curves[curves["signature"].isin(longest(results)["signature"])], study.smallest_difference)
+    table = table.merge(found.drop(columns="iterations"), on=[*CELL_METHOD, "stage"], how="left")
+    table = table.fillna({"n": 0, "improving": "unclear"}).astype({"n": int})
+    table = in_order(table, CELL_METHOD, study.methods)  # in each, stage 1 comes first
+    generating = set(table.loc[table["stage"] == "generation", "method"])
+    pairs = zip(table["stage"], table["method"], strict=True)
+    table["paper"] = [paper_epochs(stage, generator=method in generating) for stage, method in pairs]
+    if planned is None or "training_images" not in planned:
+        return table.assign(epochs=math.nan)
+    images = table.merge(planned[[*CELL, "training_images"]].drop_duplicates(CELL), on=CELL, how="left")
+    sizes = zip(table["iterations"], table["batch_size"], images["training_images"], strict=True)
+    return table.assign(epochs=[epochs(*of_one) for of_one in sizes])
 
 
 def _of_first_seeds(trials: pd.DataFrame) -> pd.DataFrame:

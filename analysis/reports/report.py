@@ -44,14 +44,15 @@ from analysis.reports.tables import (
     ends,
     generator_heads,
     generator_rows,
+    length_rows,
     needed,
     provenance,
     totals,
 )
 
 NUMBERS = (correlation, duration, interval, p_value, percent, plural, points, quantity)
-TABLES = (choices, cost_rows, design_tables, ends, generator_heads, generator_rows, messages, provenance, totals)
-FILTERS = (*NUMBERS, *TABLES, ablation_note, needed, notes, warnings)
+TABLES = (choices, cost_rows, design_tables, ends, generator_heads, generator_rows, length_rows, messages)
+FILTERS = (*NUMBERS, *TABLES, ablation_note, needed, notes, provenance, totals, warnings)
 """Functions that the templates may call as filters, each by its own name."""
 
 

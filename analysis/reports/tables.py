@@ -210,6 +210,23 @@ def _spread(row: Mapping[Any, Any]) -> str:
     return f"{row['mean']:.{places}f} ± {half:.{places}f}".replace("-", MINUS)
 
 
+def length_rows(evidence: Evidence) -> list[dict[Any, Any]]:
+    """Length of each method's trainings beside the paper's, and what they still gained, in words ready to print."""
+    stages = {"generation": ("1, the GAN", _diversity), "classification": ("2, the classifier", points)}
+    rows = []
+    for row in evidence.late_gains.to_dict("records"):
+        stage, text = stages[row["stage"]]
+        limits = "no interval" if math.isnan(row["low"]) else f"{text(row['low'])} to {text(row['high'])}"
+        took = "–" if math.isnan(row["epochs"]) else f"{row['epochs']:,.0f}"
+        said = {"stage": stage, "took": took, "gained": text(row["gain"]), "limits": limits if row["n"] else "no curve"}
+        rows.append(row | said)
+    return rows
+
+
+def _diversity(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:+.2f}".replace("-", MINUS)
+
+
 def totals(evidence: Evidence) -> list[tuple[str, int, bool]]:
     """Status line: (words, trials, whether to worry), with every outcome that is known."""
     summed = evidence.counts.drop(columns=["phase", "method"]).sum(min_count=1)

@@ -44,6 +44,12 @@ class Domain:
         return len(self.values) != 1
 
     @property
+    def size(self) -> float:
+        """Number of values; inf for a range without steps."""
+        step = self.step or (1 if self.whole else 0.0)
+        return len(self.values) or (math.inf if not step else math.floor((self.high - self.low) / step + 1e-8) + 1)
+
+    @property
     def extremes(self) -> tuple[Any, ...]:
         """Every value of a list, both ends of a range."""
         return self.values or (self.low, self.high)

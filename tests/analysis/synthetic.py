@@ -82,7 +82,8 @@ def entry(
     }
     config |= {"gan": {"iterations": 400, "feature_matching_weight": 0.31 * size} if generator else None}
     rate = float(10 ** random.uniform(-4, -2.6)) if search else 0.00123 * (1 + len(method) / 10)
-    config |= {"classifier": {"iterations": 800, "learning_rate": rate, "augmentation_ratio": float(generator)}}
+    classifier = {"iterations": 800, "batch_size": 25, "learning_rate": rate, "augmentation_ratio": float(generator)}
+    config |= {"classifier": classifier}
     config |= {"compute": {"device": "cpu", "threads": trial % 2 + 1}}
     provenance = {
         "commit": "0123abc",
@@ -108,7 +109,11 @@ def curve(search: bool, generator: bool, accuracy: float) -> list[dict[str, Any]
     points = []
     for iteration in range(40, 401, 40) if generator else ():
         losses = {"discriminator": 1.2 + 2 / iteration, "generator": 0.8, "feature_matching": 30 / iteration}
-        points.append({"stage": "generation", "iteration": iteration, "validation_accuracy": None, "losses": losses})
+        diversity = {
+            name: 0.8 + accuracy / 10 - 0.6 * np.exp(-iteration / spread) for name, spread in (("0", 300), ("1", 500))
+        }
+        point = {"stage": "generation", "iteration": iteration, "validation_accuracy": None, "losses": losses}
+        points.append(point | {"diversity": diversity})
     for iteration in range(80, 801, 80):
         reached = accuracy * (1 - np.exp(-iteration / 150)) if search else None
         losses = {"classification": float(2.3 * np.exp(-iteration / 200))}

@@ -1,0 +1,39 @@
+"""Whether a search was thorough: how many suggestions it tried, beside how many settings it searched."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis.data.columns import CELL_METHOD
+from analysis.search.importance import whole_settings
+from analysis.search.space import Domain, searched
+from analysis.search.suggestions import suggestions
+
+PER_SETTING = 10
+"""Suggestions for each searched setting that a search should try (Loeppky, Sacks and Welch 2009); for TPE, Optuna's
+documentation recommends 100 to 1,000 in all."""
+
+
+def thoroughness(results: pd.DataFrame, space: Mapping[str, Any]) -> pd.DataFrame:
+    """Count the suggestions of each search beside those that its number of settings asks for.
+
+    `space` as in `analysis.search.space.searched`. Columns: dataset, samples_per_class, method, suggestions, settings
+    (that took more than one value), advised (`suggestions_advised`) and few (whether there are fewer). A search of no
+    setting has no row.
+    """
+    tried = suggestions(results)
+    domains = searched(space, whole=whole_settings(tried))
+    rows = []
+    for key, group in tried.groupby(CELL_METHOD, sort=False):
+        own = [domain for name, domain in domains.items() if group.get(f"config.{name}", pd.Series()).nunique() > 1]
+        if own:
+            advised = suggestions_advised(own)
+            rows.append([*key, len(group), len(own), advised, len(group) < advised])
+    return pd.DataFrame(rows, columns=[*CELL_METHOD, "suggestions", "settings", "advised", "few"])
+
+
+def suggestions_advised(domains: list[Domain]) -> int:
+    """Number of suggestions that a search of these settings should try: 10 for each, or every combination if fewer."""
+    return int(min(PER_SETTING * len(domains), math.prod(domain.size for domain in domains)))
