@@ -28,8 +28,8 @@ REACH = 10
 """A copy may be shifted by a tenth of the side, in either direction."""
 CALIBRATION = 1000
 """Originals whose likeness to the other originals says what is usual."""
-UNUSUAL = 3.0
-"""A copy is so many times further above the median, in Fisher's z, than the most alike tenth of the originals."""
+UNUSUAL = 7.0
+"""A copy is so many times as far above the median, in Fisher's z, as the upper quartile of the originals."""
 LEAST, MOST = 0.6, 0.99
 """Bounds of the similarity that makes a copy."""
 BLOCK = 200
@@ -122,8 +122,8 @@ def usual_threshold(known: Originals) -> float:
         return MOST
     some = np.linspace(0, len(known.grey) - 1, min(CALIBRATION, len(known.grey))).astype(np.int64)
     similarity, _ = known.most_alike(known.grey[some], own=some)
-    usual, alike = np.quantile(np.arctanh(similarity.clip(-MOST, MOST)), [0.5, 0.9])
-    return float(np.tanh(usual + UNUSUAL * (alike - usual)).clip(LEAST, MOST))
+    median, upper = np.quantile(np.arctanh(similarity.clip(-MOST, MOST)), [0.5, 0.75])
+    return float(np.tanh(median + UNUSUAL * (upper - median)).clip(LEAST, MOST))
 
 
 def grey(pixels: Pixels) -> Grey:
