@@ -262,7 +262,7 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-OFF = (None, False, 0, "none")
+OFF = (None, False, 0, "none", "keep")
 """Values of settings that are not there, or not used; no setting means different things by two of them."""
 
 

@@ -67,7 +67,7 @@ def with_defaults(
         own: dict[str, Any] = {"fingerprint": facts.fingerprint} if facts.fingerprint else {}
         own |= {"dataset": facts.name, "image_size": facts.image_size, "channels": facts.channels}
         own |= {"generated_fingerprint": generated.fingerprint} if generated else {}
-        sections["data"] = own | sections["data"] | validation_images(sections["data"], facts)
+        sections["data"] = own | sections["data"] | of_phase(sections["data"], facts)
     return {
         **choices,
         **sections,
@@ -76,6 +76,12 @@ def with_defaults(
         "augmentation": sections["augmentation"] if method.augmented else None,
         "compute": choices.get("compute") or {},
     }
+
+
+def of_phase(data: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    """Return the settings of `data` that the phase decides: where no image is tested, none is dropped from the test."""
+    untested = data.get("phase", "confirm") == "search" and data.get("test_duplicates") == "drop"
+    return validation_images(data, facts) | ({"test_duplicates": "keep"} if untested else {})
 
 
 def validation_images(data: Mapping[str, Any], facts: Facts) -> dict[str, Any]:

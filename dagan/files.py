@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock
+
 from dagan.errors import refuse
 
 UNFINISHED = ".unfinished"
@@ -49,6 +51,27 @@ def new_folder(folder: Path, where: str, *, last: str) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder if made else inside, ignore_errors=True)
         raise
+
+
+@contextmanager
+def locked(folder: Path, name: str) -> Iterator[None]:
+    """Be alone with the files of a name in a folder: the trials of a sweep all come to them at once."""
+    lock = FileLock(folder / f".{name}.lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError:  # a folder that nobody can write to: nobody changes its files
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def cache_folder() -> Path:
+    """Return where this machine keeps what can be made again, at some cost."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dagan"
 
 
 def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:

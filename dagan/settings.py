@@ -42,6 +42,9 @@ class Data(Section):
     validation_images: int | None = Field(
         None, ge=1, description="`held_out`: the most images to validate with, as many of each class."
     )
+    test_duplicates: Literal["keep", "drop"] = Field(
+        "keep", description="Test images that nearly equal a training image: keep, or drop from the test."
+    )
     generated: Path | None = Field(
         None, description="`external`: folder, or zip of one, with one sub-folder of generated images per class."
     )

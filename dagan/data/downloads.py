@@ -5,19 +5,18 @@ The files are read here, not by torchvision, which insists on the checksums of t
 
 import gzip
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from dagan.data.images import Pixels
 from dagan.data.unpickling import unpickled
 from dagan.errors import refuse
+from dagan.files import locked
 
 Classes = NDArray[np.int64]
 
@@ -49,7 +48,7 @@ def downloaded(name: str, root: Path, *, train: bool) -> tuple[Pixels, Classes]:
     wanted = layout.train if train else layout.test
     folder = root / layout.folder
     try:
-        with locked(root, name):
+        with locked(root, name):  # one trial of a sweep may be downloading
             if not all(present(folder / file) for file in wanted):
                 layout.download(root, train)
             pixels, classes = layout.read([present(folder / file) or folder / file for file in wanted])
@@ -60,22 +59,6 @@ def downloaded(name: str, root: Path, *, train: bool) -> tuple[Pixels, Classes]:
         message = f"{folder} must hold {layout.title}, but does not ({reason}). {layout.remedy}"
         raise refuse("data.root", message) from None
     return pixels, classes
-
-
-@contextmanager
-def locked(root: Path, name: str) -> Iterator[None]:
-    """Be alone with the files inside: the trials of a sweep all come here at once, and one may be downloading."""
-    lock = FileLock(root / f".{name}.lock")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError:  # a root that nobody can write to: nobody downloads to it either
-        yield
-        return
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def present(file: Path) -> Path | None:

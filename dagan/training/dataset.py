@@ -14,11 +14,12 @@ from torch import Tensor
 from dagan.compute.random_streams import BatchOrder, Streams
 from dagan.config import Config
 from dagan.data.downloads import LAYOUTS, present
+from dagan.data.duplicates import duplicates, tested
 from dagan.data.generated import generated_facts
 from dagan.data.images import Pixels
 from dagan.data.loading import Source, difference, generated_images, source_of
 from dagan.data.splits import Indices, Split, split
-from dagan.errors import InvalidInput, Problem, warn_once
+from dagan.errors import InvalidInput, Problem, refuse, warn_once
 from dagan.shapes import Images, Labels
 
 
@@ -51,9 +52,7 @@ def training_data(config: Config, device: torch.device) -> TrainingData:
     source, parts = divided(config)
     train = part_of(source, parts.subset, device)
     assert train is not None
-    test = part_of(source, parts.test, device)
-    if source.test and config.data.phase == "confirm":
-        test = labelled(*source.test(), device)
+    test = test_part(config, source, parts, device) if config.data.phase == "confirm" else None
     return TrainingData(train, part_of(source, parts.validation, device), test)
 
 
@@ -103,6 +102,22 @@ def divided(config: Config) -> tuple[Source, Split]:
 def part_of(source: Source, indices: Indices, device: torch.device) -> Labelled | None:
     """Read the chosen training images; None if there are none."""
     return labelled(source.pixels(indices), source.labels[indices], device) if len(indices) else None
+
+
+def test_part(config: Config, source: Source, parts: Split, device: torch.device) -> Labelled:
+    """Read the test images, less those that nearly equal a training image where these are to be dropped.
+
+    Raises:
+        InvalidInput: none is left, or images that cannot be read.
+    """
+    pixels, labels = tested(source, parts.test)
+    if config.data.test_duplicates == "drop":
+        dropped = duplicates(config.facts, source, parts.test).candidates
+        if len(dropped) == len(labels):
+            rule = f"cannot be drop for {config.facts.name}: all its {len(labels)} test images nearly equal training"
+            raise refuse("data.test_duplicates", f"{rule} images. Give other test images.")
+        pixels, labels = np.delete(pixels, dropped, axis=0), np.delete(labels, dropped)
+    return labelled(pixels, labels, device)
 
 
 def labelled(pixels: Pixels, labels: NDArray[np.int64], device: torch.device) -> Labelled:

@@ -1,16 +1,15 @@
 """The worker: trains one trial as it was ordered and says what happens. Only this file of `sweeps` trains anything."""
 
 import io
-import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from dagan.compute.memory import keep_freed_memory
 from dagan.config import Config
+from dagan.files import cache_folder
 from sweeps.records.snapshot_store import SNAPSHOT_SECONDS, SnapshotStore
 from sweeps.run.messages import CurvePoint, Message, Outcome, Report, TrialOrder
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from dagan.training.training import Training
     from sweeps.run.worker_snapshots import TrialSnapshots
 
-JUDGES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dagan" / "judges"
+JUDGES = cache_folder() / "judges"
 """Where each machine keeps the judges of generated images; one that is not there is trained."""
 REPORT_SECONDS = 2
 """Least time between reports that no decision needs: each holds the worker up until Tune's loop comes by.

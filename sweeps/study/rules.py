@@ -195,7 +195,7 @@ def parameter_problems(study: Study) -> list[Problem]:
         if not any(reaches(key, method) for method in study.methods if method in METHODS)
     ]
     fixed = [key for key in flatten(study.base) if key in ("method", "seed") or key.startswith("data.")]
-    allowed = {"data.validation", "data.validation_fraction", "data.validation_images"}
+    allowed = {f"data.{key}" for key in ("validation", "validation_fraction", "validation_images", "test_duplicates")}
     problems += [
         Problem(f"base.{key}", "is decided by the study's own keys. Remove it.") for key in fixed if key not in allowed
     ]

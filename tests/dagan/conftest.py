@@ -35,6 +35,7 @@ OTHER_VALUES = {
     "data.phase": "search",
     "data.validation": "within",
     "data.validation_fraction": 0.5,
+    "data.test_duplicates": "drop",
     "network.name": "conv32",
     "network.width": 0.5,
     "network.dropout": 0.25,
