@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.data.columns import CELL_METHOD
 from analysis.search.distributions import optuna_distribution
+from analysis.search.readings import sampled
 from analysis.search.space import Domain, searched
 from analysis.search.suggestions import suggestions
 
@@ -29,7 +30,7 @@ def importance(
     Columns: dataset, samples_per_class, method, parameter, importance (0..1, sums to 1 over a search; nan below 10
     suggestions), rank (1: most important), n (suggestions), evaluator, note.
     """
-    every, rows = suggestions(results), []
+    every, rows = sampled(suggestions(results), results), []
     domains = searched(space, whole=whole_settings(every))
     for key, tried in every.groupby(CELL_METHOD, sort=False):
         scored = tried[tried["completed"] | (tried["stopped"] & (evaluator == "ped_anova"))]

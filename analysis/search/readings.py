@@ -7,6 +7,7 @@ from analysis.data.columns import CELL_METHOD
 
 READING = "readings."
 ITERATIONS, EPOCHS = "config.classifier.iterations", "config.classifier.epochs"
+KC = (ITERATIONS, EPOCHS)
 
 
 def at_best_kc(results: pd.DataFrame) -> pd.DataFrame:
@@ -34,6 +35,32 @@ def at_best_kc(results: pd.DataFrame) -> pd.DataFrame:
         found.loc[rows.index, EPOCHS] = epochs
     found.loc[rows.index, ITERATIONS] = kc
     return found
+
+
+def by_kc(results: pd.DataFrame) -> pd.DataFrame:
+    """List the accuracy of each suggestion at each KC that was read off its trainings, the mean over its seeds.
+
+    Columns: dataset, samples_per_class, method, trial, completed (true), accuracy, and KC as in the config columns.
+    Empty where nothing was read off.
+    """
+    columns = [str(name) for name in results if str(name).startswith(READING)]
+    rows = results[(results["phase"] == "search") & (results["status"] == "completed")]
+    rows = rows.assign(longest=pd.to_numeric(rows[ITERATIONS])) if columns else rows[:0].assign(longest=1)
+    kept = [name for name in (*CELL_METHOD, "trial", "longest", EPOCHS) if name in rows]
+    long = rows.melt(kept, columns, "kc", "accuracy")
+    long = long.dropna(subset="accuracy")
+    long[ITERATIONS] = long["kc"].map(kc_of).astype(int) if len(long) else []
+    if EPOCHS in long:
+        long[EPOCHS] = pd.to_numeric(long[EPOCHS]) * long[ITERATIONS] / long["longest"]
+    keys = [*CELL_METHOD, "trial", *(name for name in KC if name in long)]
+    means = long.groupby(keys, sort=False, dropna=False)["accuracy"].mean().reset_index()
+    return means.assign(completed=True)
+
+
+def sampled(suggestions: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """Return suggestions without KC where it was read off their trainings: chosen afterwards, it explains nothing."""
+    read_off = any(str(name).startswith(READING) for name in results)
+    return suggestions.drop(columns=list(KC), errors="ignore") if read_off else suggestions
 
 
 def kc_of(column: str) -> int:

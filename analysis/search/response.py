@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.data.columns import CELL_METHOD
+from analysis.search.readings import KC, by_kc
 from analysis.search.suggestions import suggestions
 from analysis.statistics.groups import of_equal_size
 from analysis.statistics.intervals import Numbers, cut, interval_note, spreads, t_limits
@@ -17,16 +18,22 @@ def responses(results: pd.DataFrame, parameters: Sequence[str], bins: int = 5) -
 
     `parameters` are config keys (`gan.feature_matching_weight`), or quotients of two (`gan.iterations /
     classifier.iterations`: KG/KC). A setting with more than `bins` values is cut into `bins` of about equally many
-    suggestions. All other settings varied at the same time and a sampler goes where it is good, so this shows where
-    good values lie; what one setting does alone is for an ablation (`analysis.comparison.ablation`).
+    suggestions; KC that was read off their trainings is not cut, and each suggestion counts at each of its values. All
+    other settings varied at the same time and a sampler goes where it is good, so this shows where good values lie;
+    what one setting does alone is for an ablation (`analysis.comparison.ablation`).
 
     Columns: dataset, samples_per_class, method, parameter, bin (0 …), value (median in the bin), from, to (lowest and
     highest in it), n (suggestions), mean, low, high (0..1, 95 % Student t interval, cut at 0 and 1; nan for one), best,
     unfinished (suggestions of the bin that were stopped, diverged or failed: where few complete, the mean flatters),
     note. A setting that does not vary, or is not numeric, has no rows.
     """
-    tried = suggestions(results)
-    tables = [_response(tried, name, bins) for name in parameters]
+    tried, read_off = suggestions(results), by_kc(results)
+    tables = [
+        _response(tried, name, bins)
+        if read_off.empty or f"config.{name}" not in KC
+        else _response(read_off, name, max(bins, read_off[f"config.{name}"].nunique()))
+        for name in parameters
+    ]
     columns = [*CELL_METHOD, "parameter", "bin", "value", "from", "to", "n"]
     columns += ["mean", "low", "high", "best", "unfinished", "note"]
     filled = [table for table in tables if len(table)]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.data.columns import CELL_METHOD
 from analysis.search.importance import whole_settings
+from analysis.search.readings import sampled
 from analysis.search.space import Domain, searched
 from analysis.search.suggestions import suggestions
 
@@ -20,10 +21,10 @@ def thoroughness(results: pd.DataFrame, space: Mapping[str, Any]) -> pd.DataFram
     """Count the suggestions of each search beside those that its number of settings asks for.
 
     `space` as in `analysis.search.space.searched`. Columns: dataset, samples_per_class, method, suggestions, settings
-    (that took more than one value), advised (`suggestions_advised`) and few (whether there are fewer). A search of no
-    setting has no row.
+    (that took more than one value; KC is none where it was read off the trainings), advised (`suggestions_advised`) and
+    few (whether there are fewer). A search of no setting has no row.
     """
-    tried = suggestions(results)
+    tried = sampled(suggestions(results), results)
     domains = searched(space, whole=whole_settings(tried))
     rows = []
     for key, group in tried.groupby(CELL_METHOD, sort=False):

@@ -89,15 +89,22 @@ def tree_lines(rows: list[MethodCost]) -> list[str]:
 
 def search_lines(found: Estimate) -> list[str]:
     """What each method samples, and what is read off one training at no cost beside its longest."""
-    lines = []
+    samples: dict[str, list[str]] = {}
+    row: dict[str, list[str]] = {}
     for method, keys in found.parameters.items():
-        line = f"{method} searches: {', '.join(keys) or 'nothing'}"
+        samples.setdefault(", ".join(keys) or "nothing", []).append(method)
         for key, values in found.readings[method].items():
             shown = ", ".join(f"{value:g}" for value in values)
             many = f"{len(values)} values from {values[0]:g} to {values[-1]:g}"
-            line += f"; {key} is read off each training, at {shown if len(values) <= MAX_READINGS else many}"
-        lengths = [key for key in keys if key in LENGTHS]
-        lines.append(line + "".join(f"; {key} is sampled, as a schedule runs over it" for key in lengths))
+            places = shown if len(values) <= MAX_READINGS else many
+            row.setdefault(f"{key}, KC, is read off each training, at {places}", []).append(method)
+        for key in keys:
+            if key in LENGTHS:
+                row.setdefault(f"{key}, KC, is sampled, as a schedule runs over it", []).append(method)
+    lines = [f"{', '.join(methods)}: {keys} sampled." for keys, methods in samples.items()]
+    for text, methods in row.items():
+        whose = "" if methods == list(found.parameters) else f" ({', '.join(methods)})"
+        lines.append(f"{text}{whose}.")
     return lines
 
 
@@ -112,18 +119,19 @@ def snapshot_line(usage: SnapshotUsage) -> str:
 
 
 def equal_lines(found: list[EqualWork]) -> list[str]:
-    """The KC at which each plain method has done the operations of a method with a GAN."""
-    datasets = {one.dataset for one in found}
-    lines: dict[str, dict[int, list[str]]] = {}
+    """The length at which each plain method has done the operations of a method with a GAN."""
+    lengths: dict[str, dict[str, list[int]]] = {}
     for one in found:
-        begin = f"{one.baseline} has done the operations of the costliest {one.method} at KC "
-        where = f"{one.dataset}, {one.samples_per_class}" if len(datasets) > 1 else f"{one.samples_per_class}"
-        places = lines.setdefault(begin, {}).setdefault(one.iterations, [])
-        places.append(f"{where} per class: {one.epochs:,.0f} epochs")
-    return [
-        begin + ", ".join(f"{iterations:,} ({'; '.join(where)})" for iterations, where in places.items()) + "."
-        for begin, places in lines.items()
-    ]
+        lengths.setdefault(one.baseline, {}).setdefault(one.method, []).append(round(one.epochs))
+    lines = []
+    for baseline, methods in lengths.items():
+        spans: dict[str, list[str]] = {}
+        for method, epochs in methods.items():
+            to = f" to {max(epochs):,}" if len({*epochs}) > 1 else ""
+            spans.setdefault(f"{min(epochs):,}{to}", []).append(method)
+        text = ", ".join(f"{span} epochs ({', '.join(who)})" for span, who in spans.items())
+        lines.append(f"{baseline} does as many operations as the costliest training with a GAN in {text}.")
+    return lines
 
 
 def figure(value: float) -> str:

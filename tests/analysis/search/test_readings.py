@@ -7,8 +7,10 @@ from synthetic import entry
 from analysis.data.entries import table
 from analysis.data.tidy import tidy
 from analysis.search.range_edges import edges
-from analysis.search.readings import at_best_kc
+from analysis.search.readings import at_best_kc, by_kc
+from analysis.search.response import responses
 from analysis.search.suggestions import best_suggestions, search_progress, suggestions
+from analysis.search.thoroughness import thoroughness
 
 KC = "config.classifier.iterations"
 
@@ -51,8 +53,27 @@ def test_what_is_said_of_a_search_is_said_at_the_best_kc(results):
     assert suggestions(results).set_index("trial").loc[0, ["accuracy", KC]].tolist() == pytest.approx([0.725, 400])
     assert search_progress(results)["best"].tolist() == pytest.approx([0.725, 0.725, 0.725])
     assert best_suggestions(results)["validation_accuracy"].tolist() == pytest.approx([0.725])
-    (edge,) = edges(results, {"classifier.iterations": {"values": [200, 400, 800]}}).to_dict("records")
+    search = results[results["phase"] == "search"]
+    (edge,) = edges(search, {"classifier.iterations": {"values": [200, 400, 800]}}).to_dict("records")
     assert (edge["value"], edge["edge"]) == (400, "")
+
+
+def test_each_suggestion_counts_at_each_kc_that_was_read_off(results):
+    found = by_kc(results).set_index(["trial", KC])["accuracy"]
+    assert found[0].to_dict() == pytest.approx({200: 0.7, 400: 0.725, 800: 0.5})
+    assert set(found.index.get_level_values("trial")) == {0, 1}, "suggestion 2 did not complete"
+    rows = responses(results, ["classifier.iterations", "classifier.epochs"], bins=2)
+    assert rows["value"].tolist() == [200, 400, 800, 20, 40, 80]
+    assert rows["mean"].tolist() == pytest.approx(2 * [0.65, 0.6625, 0.55])
+
+
+def test_kc_that_was_read_off_is_no_dimension_of_the_search(results):
+    space = {
+        "classifier.iterations": {"values": [200, 400, 800]},
+        "classifier.learning_rate": {"min": 1e-4, "max": 1e-2},
+    }
+    (row,) = thoroughness(results, space).to_dict("records")
+    assert (row["suggestions"], row["settings"], row["advised"]) == (3, 1, 10)
 
 
 def test_results_without_readings_stay_as_they_are(results):

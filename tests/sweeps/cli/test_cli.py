@@ -60,7 +60,8 @@ def test_list_and_show(tmp_path, typed, study_file):
     assert "digits" in json.loads(typed("list", "--json")[1])
     text = sweeps("show", study_file(TINY), folder=tmp_path).stdout
     assert "In all 16 trials" in text
-    assert "c searches: classifier.iterations, classifier.learning_rate\n" in text
+    assert "c: classifier.learning_rate sampled.\n" in text
+    assert "classifier.iterations, KC, is read off each training, at 40, 80.\n" in text
     assert "smallest p that the exact test can give is 0.25" in text
     assert json.loads(typed("show", study_file(TINY), "--json")[1])["trials"] == 16
     assert list(tmp_path.iterdir()) == [tmp_path / "study.yaml"], "show touches nothing"

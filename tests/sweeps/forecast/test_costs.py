@@ -204,8 +204,8 @@ def test_the_kc_at_which_c_has_done_what_the_costliest_dagan_does(capsys):
     assert pflop(plain, stage="classification", iterations=kc) == pytest.approx(work, rel=0.5 / kc)
     assert [one.epochs for one in found.equal_work] == [pytest.approx(kc * 20 / 50), pytest.approx(kc * 20 / 100)]
     print_estimate(found)
-    expected = f"at KC {kc:,} (5 per class: {kc * 0.4:,.0f} epochs; 10 per class: {kc * 0.2:,.0f} epochs)."
-    assert f"c has done the operations of the costliest dagan {expected}" in capsys.readouterr().out
+    expected = f"in {kc * 0.2:,.0f} to {kc * 0.4:,.0f} epochs (dagan)."
+    assert f"c does as many operations as the costliest training with a GAN {expected}" in capsys.readouterr().out
 
 
 def test_of_a_search_the_costliest_choice_counts():
