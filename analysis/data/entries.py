@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.data.columns import COLUMNS, IDENTITY, OPTIONAL
 
 Entry = Mapping[str, Any]
-POINT = ("stage", "iteration", "validation_accuracy", "images_per_second", "diversity")
+POINT = ("stage", "iteration", "validation_accuracy", "images_per_second", "diversity", "classes")
 
 
 def fault(entry: object) -> str:
@@ -42,7 +42,7 @@ def curves(entries: Iterable[Entry]) -> pd.DataFrame:
     rows = pd.DataFrame(
         {name: entry.get(name, "") for name in identifying}
         | {name: point.get(name) for name in POINT}
-        | {"diversity": fmean(classes.values()) if (classes := point.get("diversity")) else None}
+        | _diversity(point.get("diversity") or {})
         | {f"loss.{term}": value for term, value in (point.get("losses") or {}).items()}
         for entry in entries
         for point in entry.get("curve") or ()
@@ -56,6 +56,11 @@ def curves(entries: Iterable[Entry]) -> pd.DataFrame:
             {name: "int64" if name in counts else "str" for name in (*identifying, "stage", "iteration")}
         )
     return rows.sort_values([*IDENTITY, "stage", "iteration"], kind="stable", ignore_index=True)
+
+
+def _diversity(ratios: Mapping[str, float]) -> dict[str, Any]:
+    """Mean over the classes, and their number."""
+    return {"diversity": fmean(ratios.values()), "classes": len(ratios)} if ratios else {}
 
 
 def _row(entry: Entry) -> dict[str, Any]:

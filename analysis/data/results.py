@@ -56,8 +56,8 @@ def load_curves(source: Source, *, signatures: Collection[str] | None = None) ->
 
     With `signatures` only those of these trials. Columns: signature, phase, dataset, samples_per_class, method,
     seed, trial, stage (`generation` or `classification`), iteration, validation_accuracy (0..1 or missing),
-    images_per_second, diversity (of the generated images, mean over classes, or missing) and one `loss.<term>` per
-    loss. A CSV or a Parquet file holds none.
+    images_per_second, diversity (of the generated images, mean over classes, or missing), classes (their number) and
+    one `loss.<term>` per loss. A CSV or a Parquet file holds none.
     """
     found = () if _is_table(source) else _entries(source, {}, signatures=signatures, with_curves=True)
     return entries.curves(

@@ -1,6 +1,5 @@
 """The evidence of a study: every table of the report, computed once, before any is drawn or printed."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -29,7 +28,7 @@ from analysis.reports.answer import Answer, answer
 from analysis.reports.limits import limits
 from analysis.search.budget import budget_curves
 from analysis.search.early_stopping import rungs_and_finals
-from analysis.search.epochs import epochs, paper_epochs
+from analysis.search.epochs import paper_epochs
 from analysis.search.importance import importance
 from analysis.search.late_gains import late_gains, lengths, longest
 from analysis.search.range_edges import edges
@@ -142,7 +141,7 @@ def weigh(
     measured, tally = means(results), counts(results, planned)
     comparisons = compare(results, study.compare, study.smallest_difference, planned)
     ablation, remarks = _ablation(results, study)
-    ends, images, late = edges(central, study.space), generators(results), _late_gains(results, curves, study, planned)
+    ends, images, late = edges(central, study.space), generators(results), _late_gains(results, curves, study)
     said = list(limits(late, thoroughness(central, study.space), ends, images, ablation))
     return Evidence(
         study=study,
@@ -211,23 +210,17 @@ def _rungs(results: pd.DataFrame, curves: pd.DataFrame, study: Study) -> pd.Data
     return table[table["iteration"].isin([first * factor**k for k in range(32)])].reset_index(drop=True)
 
 
-def _late_gains(
-    results: pd.DataFrame, curves: pd.DataFrame, study: Study, planned: pd.DataFrame | None
-) -> pd.DataFrame:
-    """Lengths of all trainings with their late gains, in epochs where the plan says how many images they have."""
-    table = lengths(results)
+def _late_gains(results: pd.DataFrame, curves: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Lengths of all trainings with their late gains, beside the paper's."""
+    classes = curves.groupby("dataset")["classes"].max().dropna()
+    table = lengths(results, {str(dataset): count for dataset, count in classes.items()})
     found = late_gains(curves[curves["signature"].isin(longest(results)["signature"])], study.smallest_difference)
     table = table.merge(found.drop(columns="iterations"), on=[*CELL_METHOD, "stage"], how="left")
     table = table.fillna({"n": 0, "improving": "unclear"}).astype({"n": int})
     table = in_order(table, CELL_METHOD, study.methods)  # in each, stage 1 comes first
     generating = set(table.loc[table["stage"] == "generation", "method"])
     pairs = zip(table["stage"], table["method"], strict=True)
-    table["paper"] = [paper_epochs(stage, generator=method in generating) for stage, method in pairs]
-    if planned is None or "training_images" not in planned:
-        return table.assign(epochs=math.nan)
-    images = table.merge(planned[[*CELL, "training_images"]].drop_duplicates(CELL), on=CELL, how="left")
-    sizes = zip(table["iterations"], table["batch_size"], images["training_images"], strict=True)
-    return table.assign(epochs=[epochs(*of_one) for of_one in sizes])
+    return table.assign(paper=[paper_epochs(stage, generator=method in generating) for stage, method in pairs])
 
 
 def _of_first_seeds(trials: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 from analysis.data.columns import CELL, CELL_METHOD
 from analysis.formatting import listed, percent
 from analysis.reports.answer import extent_of, in_cells
+from analysis.search.epochs import is_short
 from analysis.search.thoroughness import PER_SETTING
 
 REAL_COVERAGE = 0.97
@@ -42,7 +43,8 @@ def _lengths(gains: pd.DataFrame) -> Iterator[str]:
     for stage, what in STAGES.items():
         every = gains[gains["stage"] == stage]
         improving = every[every["improving"] == "yes"]
-        short = every[(every["improving"] == "unclear") & (2 * every["epochs"] < every["paper"])]
+        unclear = every[every["improving"] == "unclear"]
+        short = unclear[[is_short(*of_one) for of_one in zip(unclear["epochs"], unclear["paper"], strict=True)]]
         rows = short if improving.empty else improving
         if len(rows):
             notes = [_whose(rows, every)]

@@ -1,5 +1,7 @@
 """Whether trainings were long enough: what their curves still gain at the end."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -61,24 +63,36 @@ def _gains(curves: pd.DataFrame, stage: str, measure: str) -> pd.DataFrame:
     return trials.drop_duplicates([*CELL_METHOD, "seed", "before", "end"] if stage == "generation" else None)
 
 
-def lengths(results: pd.DataFrame) -> pd.DataFrame:
+def lengths(results: pd.DataFrame, classes: Mapping[str, float]) -> pd.DataFrame:
     """Find the longest trainings of each cell, method and stage, of those trials that `late_gains` looks at.
 
-    Where there is no search, stage 2 is that of the confirm trials. Columns: dataset, samples_per_class, method, stage,
-    iterations, batch_size (nan where it differs between these trials).
+    `classes` has the number of classes by data set, as far as it is known. Where there is no search, stage 2 is that of
+    the confirm trials. Columns: dataset, samples_per_class, method, stage, iterations, epochs (passes over the real
+    training images; nan where it is unknown or differs between the trials).
     """
-    trials, tables = longest(results), []
+    trials, tables = longest(results), [pd.DataFrame(columns=[*KEYS, "iterations", "epochs"])]
     for stage, key in ITERATIONS.items():
-        if key in trials and "config.classifier.batch_size" in trials:
+        if key in trials:
             known = _of_phase(trials[trials[key].notna()], "confirm" if stage == "generation" else "search")
-            groups = known[known[key] == known.groupby(CELL_METHOD)[key].transform("max")].groupby(
-                CELL_METHOD, sort=False
+            known = known[known[key] == known.groupby(CELL_METHOD)[key].transform("max")]
+            known = known.assign(epochs=_epochs(known, key, classes))
+            table = known.groupby(CELL_METHOD, sort=False).agg(
+                iterations=(key, "max"), epochs=("epochs", "max"), least=("epochs", "min")
             )
-            batch = groups["config.classifier.batch_size"].agg(["min", "max"]).astype(float)
-            table = groups[key].max().rename("iterations").to_frame()
-            table["batch_size"] = batch["max"].where(batch["max"] == batch["min"])
+            table["epochs"] = table["epochs"].where(table["epochs"] == table.pop("least"))
             tables.append(table.reset_index().assign(stage=stage))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*KEYS, "iterations", "batch_size"])
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else tables[0]
+
+
+def _epochs(trials: pd.DataFrame, key: str, classes: Mapping[str, float]) -> pd.Series:
+    """Epochs as the settings say them, else counted: iterations · B / (K · n)."""
+    unknown = pd.Series(np.nan, index=trials.index)
+    images = trials["dataset"].map(dict(classes)).astype(float) * trials["samples_per_class"].astype(float)
+    counted = trials[key].astype(float) * trials.get("config.classifier.batch_size", unknown).astype(float) / images
+    # Validation within the n images holds some of them back; how many is not known here.
+    held = (trials.get("config.data.validation", unknown) == "within") & (trials["phase"] == "search")
+    return trials.get(key.replace("iterations", "epochs"), unknown).astype(float).fillna(counted.mask(held))
 
 
 def _of_phase(rows: pd.DataFrame, phase: str) -> pd.DataFrame:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.comparison.confirmed import confirmed
 from analysis.data.columns import CELL_METHOD
 from analysis.search.space import Domain, searched
 from analysis.search.suggestions import best_suggestions, suggestions
@@ -16,26 +15,19 @@ FEWEST = 3  # values of a list; of two the best always lies at an end
 
 
 def edges(results: pd.DataFrame, space: Mapping[str, Any]) -> pd.DataFrame:
-    """Measure how far each search's choice lies from the ends of its range, setting by setting, and flag the ends.
+    """Measure how far each search's best setting lies from the ends of its range, and flag those at an end.
 
-    `space` as in `analysis.search.space.searched`; settings without an order have no ends and no row. The choice is
-    what was confirmed or, before that, the best suggestion, of which settings that no suggestion varies are left out.
-    Columns: dataset, samples_per_class, method, parameter, value (chosen), low, high (ends), position (0 lower … 1
-    upper end, on the logarithm where that was searched; of a list the place among its values), distance (to the nearer
-    end, 0..0.5), edge (`low`, `high` or nothing: within 5 % of a range, or an end of a list of three or more) and note.
+    `space` as in `analysis.search.space.searched`; settings without an order have no ends and no row. Columns: dataset,
+    samples_per_class, method, parameter, value (of the best suggestion), low, high (ends), position (0 lower … 1 upper
+    end, on the logarithm where that was searched; of a list the place among its values), distance (to the nearer end,
+    0..0.5), edge (`low`, `high` or nothing: within 5 % of a range, or an end of a list of three or more) and note.
     """
-    tried = suggestions(results)
-    best = tried.merge(best_suggestions(results)[[*CELL_METHOD, "trial"]])
-    chosen = confirmed(results).drop_duplicates(CELL_METHOD)
+    best = suggestions(results).merge(best_suggestions(results)[[*CELL_METHOD, "trial"]])
     rows = []
     for name, domain in searched(space).items():
         column = f"config.{name}"
-        if domain.numeric and column in tried:
-            varied = (
-                tried.groupby(CELL_METHOD)[column].nunique().loc[lambda values: values > 1].reset_index()[CELL_METHOD]
-            )
-            taken = pd.concat([chosen[[*CELL_METHOD, column]], best[[*CELL_METHOD, column]].merge(varied)])
-            for row in taken[taken[column].notna()].drop_duplicates(CELL_METHOD).to_dict("records"):
+        if domain.numeric and column in best:
+            for row in best[best[column].notna()].to_dict("records"):
                 cell = [row["dataset"], row["samples_per_class"], row["method"]]
                 rows.append([*cell, name, float(row[column]), *_place(domain, float(row[column]))])
     columns = ["parameter", "value", "low", "high", "position", "distance", "edge", "note"]

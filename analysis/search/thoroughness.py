@@ -8,9 +8,7 @@ import pandas as pd
 
 from analysis.data.columns import CELL_METHOD
 from analysis.search.importance import whole_settings
-from analysis.search.readings import sampled
 from analysis.search.space import Domain, searched
-from analysis.search.suggestions import suggestions
 
 PER_SETTING = 10
 """Suggestions for each searched setting that a search should try (Loeppky, Sacks and Welch 2009); for TPE, Optuna's
@@ -21,17 +19,17 @@ def thoroughness(results: pd.DataFrame, space: Mapping[str, Any]) -> pd.DataFram
     """Count the suggestions of each search beside those that its number of settings asks for.
 
     `space` as in `analysis.search.space.searched`. Columns: dataset, samples_per_class, method, suggestions, settings
-    (that took more than one value; KC is none where it was read off the trainings), advised (`suggestions_advised`) and
-    few (whether there are fewer). A search of no setting has no row.
+    (that were sampled, so that trials differ in them; KC that is read off one training is none), advised
+    (`suggestions_advised`) and few (whether there are fewer). A search of no setting has no row.
     """
-    tried = sampled(suggestions(results), results)
-    domains = searched(space, whole=whole_settings(tried))
+    search = results[results["phase"] == "search"]
+    domains = searched(space, whole=whole_settings(search))
     rows = []
-    for key, group in tried.groupby(CELL_METHOD, sort=False):
+    for key, group in search.groupby(CELL_METHOD, sort=False):
         own = [domain for name, domain in domains.items() if group.get(f"config.{name}", pd.Series()).nunique() > 1]
         if own:
-            advised = suggestions_advised(own)
-            rows.append([*key, len(group), len(own), advised, len(group) < advised])
+            tried, advised = group["trial"].nunique(), suggestions_advised(own)
+            rows.append([*key, tried, len(own), advised, tried < advised])
     return pd.DataFrame(rows, columns=[*CELL_METHOD, "suggestions", "settings", "advised", "few"])
 
 

@@ -19,17 +19,11 @@ def summarise(plan: Plan, folder: RunFolder) -> "Report":
 
     from analysis import write_report
 
-    first = plan.study.methods[0]
-    images = {
-        cell.dataset.name: len(plan.study.config(cell, first, seed=0, phase="confirm").facts.classes)
-        for cell in plan.study.cells
-    }
     planned = [
         {
             "phase": phase,
             "dataset": branch.cell.dataset.name,
             "samples_per_class": branch.cell.samples_per_class,
-            "training_images": images[branch.cell.dataset.name] * branch.cell.samples_per_class,
             "method": branch.method,
             "point": branch.point,
             "reference": label(group.branches[0].search.point, {}),

@@ -1,12 +1,14 @@
 """What trainings still gained at their end, on made-up curves."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from analysis import late_gains, load, load_curves
-from analysis.search.epochs import epochs, paper_epochs
+from analysis.search.epochs import is_short, paper_epochs
 from analysis.search.late_gains import lengths, longest
 
 
@@ -76,12 +78,21 @@ def test_curves_of_a_study_are_found_and_measured(make_study):
 
 def test_lengths_in_epochs_beside_the_papers(make_study):
     results = load(make_study(sizes=(5,)))
-    assert lengths(results.drop(columns="config.classifier.batch_size")).empty
-    table = lengths(results)
-    assert set(table["batch_size"]) == {25}
+    table = lengths(results, {"digits": 2})
+    assert table.set_index("stage")["epochs"].to_dict() == {"generation": 1000, "classification": 2000}
+    for unknown in (
+        lengths(results, {}),
+        lengths(results.assign(**{"config.data.validation": "within"}), {"digits": 2}),
+    ):
+        assert unknown.set_index("stage")["epochs"].isna()["classification"].all()
+    said = lengths(results.assign(**{"config.classifier.epochs": 30.0}), {})
+    assert set(said.loc[said["stage"] == "classification", "epochs"]) == {30}
     found = table.set_index(["stage", "method"])["iterations"].to_dict()
     assert found == {("generation", "dagan"): 400, ("generation", "dagan_aug"): 400} | {
         ("classification", method): 800 for method in ("c", "c_aug", "dagan", "dagan_aug")
     }
-    assert epochs(400, 25, 10 * 5) == 200 == paper_epochs("generation", generator=True)
+    assert paper_epochs("generation", generator=True) == 200
+    assert is_short(99, 200)
+    assert not is_short(100, 200)
+    assert not is_short(math.nan, 200)
     assert [paper_epochs("classification", generator=known) for known in (True, False)] == [500, 600]

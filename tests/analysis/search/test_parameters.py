@@ -95,22 +95,10 @@ def test_a_best_value_inside_is_not():
     assert best_at(gan__weight=20.0).loc["gan.weight", "note"] == "outside the searched space"
 
 
-def test_what_was_confirmed_is_the_choice():
-    results = search(12).assign(**{"config.classifier.iterations": 2000})  # read off one training, not sampled
-    space = {"classifier.iterations": SPACE["classifier.iterations"]}
-    assert edges(results, space).empty
-    one = results.head(1).assign(phase="confirm", seed=1000, test_accuracy=0.5, signature="x")
-    taken = one.assign(**{"config.classifier.iterations": 500})
-    row = edges(pd.concat([results, taken], ignore_index=True), space).iloc[0]
-    assert (row["value"], row["edge"]) == (500, "low")
-
-
 def test_of_two_values_one_is_always_at_an_end():
     rows = edges(search(12), {"classifier.iterations": {"values": [500, 1000]}, "gan.iterations": {"min": 0, "max": 2}})
     assert rows["edge"].tolist() == ["", ""]
-    results = search(12).assign(**{"config.gan.iterations": [0] * 11 + [1]})
-    results.loc[0, "validation_accuracy"] = 0.99
-    zero = edges(results, {"gan.iterations": {"min": 0, "max": 2}})
+    zero = edges(search(12).assign(**{"config.gan.iterations": 0}), {"gan.iterations": {"min": 0, "max": 2}})
     assert zero["note"].item().startswith("at zero, which may be the natural end")
 
 

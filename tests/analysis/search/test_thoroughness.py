@@ -32,3 +32,11 @@ def test_settings_that_vary_are_counted(make_study):
     fewer = thoroughness(results[results["trial"] < 9], space)
     assert fewer["few"].all()
     assert thoroughness(results[results["phase"] == "confirm"], space).empty
+
+
+def test_what_is_read_off_is_not_sampled(make_study):
+    directory = make_study(sizes=(5,), trials=12, methods=("c",), compare={})
+    results, space = load(directory), load_study(directory).space
+    read_off = {"readings.400": [0.9, 0.1] * 10, "readings.800": [0.5, 0.6] * 10}
+    (row,) = thoroughness(results.assign(**read_off), space).to_dict("records")
+    assert row["settings"] == 1
