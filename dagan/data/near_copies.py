@@ -5,7 +5,6 @@ brighter. The rule adapts to the images: two sevens of MNIST are far more alike 
 """
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import torch
@@ -84,7 +83,7 @@ class Originals:
     """By these, as unit vectors: shape (images, frequencies)."""
 
     @classmethod
-    def of(cls, pixels: Pixels) -> Self:
+    def of(cls, pixels: Pixels) -> "Originals":
         """Take the spectra of images."""
         known = grey(pixels)
         spectra = torch.cat([magnitudes(block) for block in known.split(BLOCK)])
@@ -130,7 +129,7 @@ def grey(pixels: Pixels) -> Grey:
     """Turn images grey, and those larger than `SIDE` pixels to that size."""
     parts = []
     for start in range(0, len(pixels), BLOCK):
-        part = torch.from_numpy(pixels[start : start + BLOCK]).float().mean(dim=3)
+        part = torch.from_numpy(np.ascontiguousarray(pixels[start : start + BLOCK])).float().mean(dim=3)
         if part.shape[-1] > SIDE:
             part = F.interpolate(part[:, None], size=(SIDE, SIDE), mode="area")[:, 0]
         parts.append(part.round().to(torch.uint8))

@@ -11,6 +11,7 @@ SILENT = {
     "data.image_size": "fixed for digits",
     "data.channels": "fixed for digits",
     "data.validation_fraction": "of `validation: within` in search alone",
+    "data.test_duplicates": "of the test alone",
     "augmentation.policy_operations": "of `policy: rand_augment` alone",
     "augmentation.policy_magnitude": "of `policy: rand_augment` alone",
 }
