@@ -43,6 +43,7 @@ def run_study(
 
     from dagan.errors import refuse
     from sweeps.monitor.wandb_runs import require_login
+    from sweeps.outputs.leaks import find_leaks
     from sweeps.records.run_folder import RunFolder
     from sweeps.run import experiment
 
@@ -56,6 +57,7 @@ def run_study(
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
     check_images(chosen, console)
     folder = RunFolder(Path(out), chosen.name)
+    find_leaks(chosen, folder, console)
     listeners = listeners_of(folder, wandb, console)
     return experiment.run(chosen, folder, executor=executor, cluster=cluster, storage=storage, listeners=listeners)
 

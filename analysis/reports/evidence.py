@@ -1,7 +1,7 @@
 """The evidence of a study: every table of the report, computed once, before any is drawn or printed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from analysis.comparison.learning_curves import average_curves, of_trials
 from analysis.comparison.means import means
 from analysis.data.columns import CELL, CELL_METHOD
 from analysis.data.entries import curves as curves_of
+from analysis.data.leaks import doubts
 from analysis.data.results import load, load_curves
 from analysis.data.study import Study, load_study
 from analysis.data.tidy import in_order, of_reference
@@ -68,6 +69,7 @@ class Evidence:
     confirm_curves: pd.DataFrame
     answer: Answer
     accuracy: tuple[AccuracyTable, ...]
+    doubts: tuple[str, ...] = ()  # what a run has found that may make all of this worth nothing
 
     @property
     def cells(self) -> list[tuple[str, int]]:
@@ -123,7 +125,8 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, points: Mapping
     searched = _chosen(of_reference(results))
     drawn = {*searched["signature"], *_of_first_seeds(_completed(results))["signature"]}
     drawn |= set(_looked_back_on(of_reference(results), study)["signature"]) | set(longest(results)["signature"])
-    return weigh(study, results, planned, load_curves(directory, signatures=drawn))
+    found = weigh(study, results, planned, load_curves(directory, signatures=drawn))
+    return replace(found, doubts=doubts(directory, study.smallest_difference))
 
 
 def weigh(

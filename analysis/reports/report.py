@@ -134,7 +134,8 @@ def _write(evidence: Evidence, sheets: list[PictureSheet], command: str, output:
     content = {"evidence": evidence, "figures": drawn, "pictures": sheets, "command": command}
     html.write_text(_html().get_template("report.html.j2").render(content), encoding="utf-8")
     markdown.write_text(_markdown().get_template("report.md.j2").render(content), encoding="utf-8")
-    return Report(html, markdown, csv, parquet, drawings, grids, evidence.answer.lines)
+    lines = (*evidence.doubts, *evidence.answer.lines)
+    return Report(html, markdown, csv, parquet, drawings, grids, lines)
 
 
 def _write_figures(drawn: Figures, sheets: list[PictureSheet], folder: Path) -> tuple[Path, ...]:

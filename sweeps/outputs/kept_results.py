@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from analysis.data.leaks import LEAKS
 from dagan.files import write_atomically
 from dagan.nested import flatten, nest
 from sweeps.planning.plan import Plan
@@ -21,7 +22,7 @@ OF_ONE_MACHINE = ("data.folder", "data.root", "data.generated", "network.weights
 
 
 def keep(plan: Plan, folder: RunFolder, to: Path) -> list[Path]:
-    """Write study file, ledger, the pictures that the report shows, and the report; return the paths.
+    """Write study file, ledger, leaks, the pictures that the report shows, and the report; return the paths.
 
     What tells of one machine is left out: where files lie, its name.
     """
@@ -37,6 +38,8 @@ def keep(plan: Plan, folder: RunFolder, to: Path) -> list[Path]:
         firsts = [trial for trial in branch.confirm if (folder.pictures / pictures_of(trial)).is_file()][:1]
         for trial in firsts if not branch.point else []:
             shutil.copy(folder.pictures / pictures_of(trial), to / "pictures")
+    if (folder.root / LEAKS).is_file():
+        shutil.copy(folder.root / LEAKS, to)
     report_of(to)
     return [to / "study.yaml", ledger, to / PAGE]
 
