@@ -8,7 +8,7 @@ from analysis.data.columns import CELL, CELL_METHOD
 from analysis.formatting import listed, percent
 from analysis.reports.answer import extent_of, in_cells
 from analysis.search.epochs import is_short
-from analysis.search.thoroughness import PER_SETTING
+from analysis.search.space import PER_SETTING
 
 REAL_COVERAGE = 0.97
 """Share of real images that have another real one near by (1 − 2^−5 for 5 neighbours, Naeem et al. 2020)."""

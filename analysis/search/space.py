@@ -5,11 +5,15 @@ optional `q`, the step of `q_uniform` and `int_uniform`.
 """
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from analysis.errors import ResultsError
+
+PER_SETTING = 10
+"""Suggestions for each searched setting that a search should try (Loeppky, Sacks and Welch 2009); for TPE, Optuna's
+documentation recommends 100 to 1,000 in all."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,11 @@ def searched(space: Mapping[str, Any], whole: Container[str] = ()) -> dict[str, 
                 "Give search.parameters of the study."
             ) from None
     return {name: found for name, found in domains.items() if found.varies}
+
+
+def suggestions_advised(domains: Sequence[Domain]) -> int:
+    """Number of suggestions that a search of these settings should try: 10 for each, or every combination if fewer."""
+    return int(min(PER_SETTING * len(domains), math.prod(domain.size for domain in domains)))
 
 
 def _number(end: Any) -> float:

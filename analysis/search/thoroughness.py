@@ -1,6 +1,5 @@
 """Whether a search was thorough: how many suggestions it tried, beside how many settings it searched."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,11 +7,7 @@ import pandas as pd
 
 from analysis.data.columns import CELL_METHOD
 from analysis.search.importance import whole_settings
-from analysis.search.space import Domain, searched
-
-PER_SETTING = 10
-"""Suggestions for each searched setting that a search should try (Loeppky, Sacks and Welch 2009); for TPE, Optuna's
-documentation recommends 100 to 1,000 in all."""
+from analysis.search.space import searched, suggestions_advised
 
 
 def thoroughness(results: pd.DataFrame, space: Mapping[str, Any]) -> pd.DataFrame:
@@ -31,8 +26,3 @@ def thoroughness(results: pd.DataFrame, space: Mapping[str, Any]) -> pd.DataFram
             tried, advised = group["trial"].nunique(), suggestions_advised(own)
             rows.append([*key, tried, len(own), advised, tried < advised])
     return pd.DataFrame(rows, columns=[*CELL_METHOD, "suggestions", "settings", "advised", "few"])
-
-
-def suggestions_advised(domains: list[Domain]) -> int:
-    """Number of suggestions that a search of these settings should try: 10 for each, or every combination if fewer."""
-    return int(min(PER_SETTING * len(domains), math.prod(domain.size for domain in domains)))

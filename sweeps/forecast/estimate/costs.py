@@ -10,6 +10,7 @@ from dagan.methods import METHODS
 from sweeps.forecast.estimate.detectable import Detectable, detectable
 from sweeps.forecast.estimate.draft import Draft, drafts
 from sweeps.forecast.estimate.equal_work import EqualWork, equal_work
+from sweeps.forecast.estimate.limits import SearchSize, StageLength, search_sizes, stage_lengths
 from sweeps.forecast.estimate.snapshot_usage import SnapshotUsage, snapshot_usage
 from sweeps.forecast.estimate.stage_tree import Tree, roots, trees
 from sweeps.planning.budget import FlopBudget
@@ -71,6 +72,8 @@ class Estimate:
     readings: dict[str, dict[str, list[Any]]]
     """Of each method the setting that is read off one training, with its values; nothing where KC is not."""
     equal_work: list[EqualWork]
+    lengths: list[StageLength]
+    searches: list[SearchSize]
     detectable: Detectable
 
 
@@ -102,6 +105,8 @@ def estimate(study: Study, entries: Iterable[Entry] = ()) -> Estimate:
             method: {row.key: list(row.values.values())} if row.values else {} for method, row in read_off.items()
         },
         equal_work=equal_work(study),
+        lengths=stage_lengths(study),
+        searches=search_sizes(study),
         detectable=detectable(study, entries),
     )
 

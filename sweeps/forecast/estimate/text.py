@@ -4,6 +4,7 @@ from typing import Any
 
 from sweeps.forecast.estimate.costs import Estimate, MethodCost
 from sweeps.forecast.estimate.equal_work import EqualWork
+from sweeps.forecast.estimate.limits import limit_lines
 from sweeps.forecast.estimate.snapshot_usage import SnapshotUsage
 from sweeps.study.readings import LENGTHS
 
@@ -29,7 +30,7 @@ def print_estimate(found: Estimate, *, predicted: str | None = None) -> None:
     if not found.exact:
         for line in search_lines(found):
             console.print(line, markup=False)
-    for line in equal_lines(found.equal_work):
+    for line in [*limit_lines(found.lengths, found.searches), *equal_lines(found.equal_work)]:
         console.print(line, markup=False)
     console.print(found.detectable.sentence)
     if found.detectable.comparisons or found.exact:

@@ -4,8 +4,7 @@ import pytest
 
 from analysis import load, thoroughness
 from analysis.data.study import load_study
-from analysis.search.space import domain
-from analysis.search.thoroughness import suggestions_advised
+from analysis.search.space import domain, suggestions_advised
 
 
 @pytest.mark.parametrize(
