@@ -70,6 +70,15 @@ def test_a_search_of_few_suggestions():
     assert said(sizes=rows) == ["The search tried 8 suggestions for 4 settings (dagan); 10 for each are advised."]
 
 
+def test_the_upper_end_of_kc_is_told_by_the_curves():
+    upper = [["pets", 5, "c", "classifier.epochs", 50.0, 0.0, "high"]]
+    assert said(edges=upper) == []
+    lower = [["pets", 5, "c", "classifier.epochs", 50.0, 0.0, "low"]]
+    assert said(edges=lower) == [
+        "Chosen at an end of what was searched: classifier.epochs (lower end, 1 of 1 searches)."
+    ]
+
+
 def test_settings_chosen_at_an_end_by_most():
     rows = [
         *[["pets", size, "dagan", "gan.epochs", 100.0, 0.0, "high" if size < 50 else ""] for size in (5, 20, 50)],
