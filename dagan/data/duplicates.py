@@ -56,7 +56,7 @@ def identity(facts: Facts, source: Source, set_aside: Indices) -> str:
         digest.update(f"{facts.fingerprint} {facts.image_size} {facts.channels}".encode())
     else:
         for pixels in (source.pixels(np.arange(len(source.labels))), tested(source, set_aside)[0]):
-            digest.update(np.ascontiguousarray(pixels))
+            digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()[:16]
 
 
@@ -76,7 +76,7 @@ def kept(path: Path) -> NearCopies | None:
     """Read what was found; None where it is not there or damaged."""
     try:
         raw = json.loads(path.read_bytes())
-        pairs = [np.array(raw[key], dtype=np.int64) for key in ("candidates", "originals")]
-        return NearCopies(*pairs, np.array(raw["similarity"], dtype=np.float64), float(raw["threshold"]))
+        candidates, originals = (np.array(raw[key], dtype=np.int64) for key in ("candidates", "originals"))
+        return NearCopies(candidates, originals, np.array(raw["similarity"], np.float64), float(raw["threshold"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import settings
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 from dagan.config import Config
 from dagan.defaults import reaches
@@ -132,6 +133,21 @@ def write_images() -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def photographs() -> Callable[..., NDArray[np.uint8]]:
+    """A function that makes smooth noise in colour, as different from one another as photographs are."""
+
+    def make(count: int, *, side: int = 32, seed: int = 0) -> NDArray[np.uint8]:
+        random, wide, pictures = np.random.default_rng(seed), side + 8, []
+        for _ in range(count):
+            rough = Image.fromarray(random.integers(0, 256, (wide, wide, 3), dtype=np.uint8))
+            smooth = np.asarray(rough.filter(ImageFilter.GaussianBlur(1.5)), dtype=float)[4:-4, 4:-4]
+            pictures.append((20 + 200 * (smooth - smooth.min()) / np.ptp(smooth)).astype(np.uint8))
+        return np.stack(pictures)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -5,22 +5,11 @@ import io
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from dagan.data import near_copies as near_copies_module
 from dagan.data.loading import digits
 from dagan.data.near_copies import LEAST, aligned, details, near_copies
-
-
-def photographs(count, *, side=32, seed=0):
-    """Smooth noise in colour, as different from one another as photographs are: shape (count, side, side, 3)."""
-    random = np.random.default_rng(seed)
-    pictures = []
-    for _ in range(count):
-        rough = Image.fromarray(random.integers(0, 256, (side + 8, side + 8, 3), dtype=np.uint8))
-        smooth = np.asarray(rough.filter(ImageFilter.GaussianBlur(1.5)).crop((4, 4, side + 4, side + 4)), dtype=float)
-        pictures.append(((smooth - smooth.min()) / (smooth.max() - smooth.min()) * 200 + 20).astype(np.uint8))
-    return np.stack(pictures)
 
 
 def saved_anew(image, quality=75):
@@ -49,7 +38,7 @@ DISGUISES = {
 
 
 @pytest.fixture(scope="module")
-def photos():
+def photos(photographs):
     return photographs(60)
 
 
@@ -60,7 +49,7 @@ def numerals():
     return pixels[:600], pixels[600:]
 
 
-def test_photographs_are_found_in_every_disguise(photos):
+def test_photographs_are_found_in_every_disguise(photos, photographs):
     others, chosen = photographs(20, seed=1), [7, 40, 59]
     copies = [disguise(photos[index]) for disguise in DISGUISES.values() for index in chosen]
     found = near_copies(photos, np.concatenate([others[:10], copies, others[10:]]))
@@ -79,20 +68,20 @@ def test_digits_of_few_pixels_too(numerals):
     assert (found.originals == 50 * (found.candidates % len(originals[::50]))).all()
 
 
-def test_honest_lookalikes_are_not(photos, numerals):
+def test_honest_lookalikes_are_not(photos, numerals, photographs):
     assert len(near_copies(photos, photographs(60, seed=1))) == 0
     found = near_copies(*numerals)
     assert len(found) == 0
     assert found.threshold > 0.95, "digits are alike"
 
 
-def test_copies_among_the_originals_hardly_move_the_threshold(photos):
+def test_copies_among_the_originals_hardly_move_the_threshold(photos, photographs):
     repeated = np.concatenate([photos, photos[:10]])
     found = near_copies(repeated, np.concatenate([photographs(10, seed=1), moved(photos[3])[None]]))
     assert found.candidates.tolist() == [10]
 
 
-def test_more_images_than_a_block_and_larger_ones(monkeypatch):
+def test_more_images_than_a_block_and_larger_ones(monkeypatch, photographs):
     monkeypatch.setattr(near_copies_module, "BLOCK", 9)
     originals = photographs(25, side=48)
     found = near_copies(originals, originals[::-1])
@@ -123,7 +112,7 @@ def test_a_correlation_is_that_of_the_overlap_at_the_best_shift(across, down):
     assert negative < 0.3
 
 
-def test_details_know_no_brightness():
+def test_details_know_no_brightness(photographs):
     images = torch.from_numpy(photographs(2)[..., 0])
     torch.testing.assert_close(details(images), details(images + 20))
     assert details(torch.full((1, 8, 8), 200, dtype=torch.uint8)).abs().max() < 1e-6
