@@ -60,7 +60,7 @@ def _gains(curves: pd.DataFrame, stage: str, measure: str) -> pd.DataFrame:
     for name, number in (("before", 3), ("end", 4)):
         trials[name] = points[quarter == number].groupby("signature")[measure].mean()
     trials = trials.dropna(subset=["before", "end"]).assign(stage=stage, gain=lambda rows: rows["end"] - rows["before"])
-    return trials.drop_duplicates([*CELL_METHOD, "seed", "before", "end"] if stage == "generation" else None)
+    return trials.drop_duplicates([*CELL_METHOD, "seed", "before", "end"]) if stage == "generation" else trials
 
 
 def lengths(results: pd.DataFrame, classes: Mapping[str, float]) -> pd.DataFrame:

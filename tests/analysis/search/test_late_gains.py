@@ -66,6 +66,11 @@ def test_of_a_stage_1_the_confirm_trials_count_and_shared_ones_once():
     assert (row["n"], row["iterations"], row["improving"]) == (2, 400, "yes")
 
 
+def test_equal_curves_of_a_stage_2_are_trials_of_their_own():
+    first = curves([0.01])
+    assert late_gains(pd.concat([first, first.assign(signature="other", trial=1)]))["n"].tolist() == [2]
+
+
 def test_curves_of_a_study_are_found_and_measured(make_study):
     results = load(directory := make_study(sizes=(5,)))
     found = late_gains(load_curves(directory, signatures=set(longest(results)["signature"])))
