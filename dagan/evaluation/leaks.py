@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from dagan.config import Config
+from dagan.data.duplicates import tested
 from dagan.data.generated import generated_names
 from dagan.data.images import Pixels
 from dagan.data.loading import generated_images
@@ -59,7 +60,7 @@ def leaks(measured: Config, searched: Sequence[Config]) -> dict[Purpose, Leak]:
 def held_out(measured: Config, searched: Sequence[Config]) -> Iterator[tuple[Purpose, Pixels]]:
     """Yield the test images, then all images that one search or another validates with, if there are any."""
     source, parts = divided(measured)
-    yield "test", source.test()[0] if source.test else source.pixels(parts.test)
+    yield "test", tested(source, parts.test)[0]
     validating = [divided(config)[1].validation for config in searched]
     if validating:
         yield "validation", source.pixels(np.unique(np.concatenate(validating)))

@@ -58,10 +58,10 @@ def test_without_copies_there_is_nothing_to_say_and_without_a_comparison_there_i
 def test_doubts_are_the_first_thing_that_a_report_says(make_study, monkeypatch):
     monkeypatch.setattr(publication, "draw", lambda evidence: Figures())
     directory = make_study()
-    plain = write_report(directory).lines
     (sentence,) = said(directory, leaks={"test": leak(40, files=40)})
     found = write_report(directory)
-    assert found.lines == (sentence, *plain)
+    assert found.lines[0] == sentence
+    assert found.lines[1].startswith("Of the ")
     page, markdown = found.html.read_text(encoding="utf-8"), found.markdown.read_text(encoding="utf-8")
     assert page.index('<p class="answer doubt">In doubt: among') < page.index('<p class="answer">')
     assert "<b>cat</b>" not in page
