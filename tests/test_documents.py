@@ -70,6 +70,7 @@ def test_python_in_the_readme_runs(tmp_path, monkeypatch):
     run, read = blocks("python")
     changes = (
         '"methods=[c, dagan]", "compare={dagan: [c]}", "samples_per_class=[5]", "search.budget.trials=1",'
+        ' "search.seeds=1",'
         ' "search.early_stopping=null", "base.gan.iterations=2", "base.classifier.iterations=4",'
         ' "search.parameters={classifier.learning_rate: {values: [1e-3]}}", "confirm.seeds=3"'
     )

@@ -11,7 +11,14 @@ from sweeps.run.listeners import Listener
 from sweeps.run.messages import Outcome
 from sweeps.study.parse import study_of
 
-STUDY = plain(search__budget={"trials": 2}, search__window=2, confirm__seeds=2)
+RATES = {"classifier.learning_rate": {"min": 1e-4, "max": 1e-2}}
+STUDY = plain(
+    search__parameters=RATES,
+    search__budget={"trials": 2},
+    search__window=2,
+    search__early_stopping=None,
+    confirm__seeds=2,
+)
 
 
 @pytest.fixture
