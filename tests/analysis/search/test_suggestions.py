@@ -19,6 +19,16 @@ def test_suggestions_average_their_seeds():
     assert rows["stopped"].tolist() == [False, True]
 
 
+def test_a_suggestion_of_which_a_seed_did_not_complete_cannot_be_chosen():
+    results = table({"c": [None] * 4}, phase="search")
+    results["trial"] = pd.array([0, 0, 1, 1], dtype="Int64")
+    results["validation_accuracy"] = [0.9, 0.5, 0.6, 0.6]
+    results["status"] = ["completed", "stopped", "completed", "completed"]
+    assert suggestions(results)["completed"].tolist() == [False, True]
+    assert best_suggestions(results)["trial"].tolist() == [1]
+    assert search_progress(results)["best"].isna().tolist() == [True, False]
+
+
 def test_best_so_far_ignores_stopped_trials_and_averages_seeds():
     results = table({"c": [None] * 5}, phase="search")
     results["trial"] = pd.array([0, 0, 1, 2, 3], dtype="Int64")
