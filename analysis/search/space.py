@@ -54,6 +54,13 @@ class Domain:
         return len(self.values) or (math.inf if not step else math.floor((self.high - self.low) / step + 1e-8) + 1)
 
     @property
+    def listed(self) -> tuple[Any, ...]:
+        """Every value; of a finite domain alone."""
+        step = self.step or 1
+        places = [self.low + step * index for index in range(0 if self.values else int(self.size))]
+        return self.values or tuple(round(place) if self.whole else place for place in places)
+
+    @property
     def extremes(self) -> tuple[Any, ...]:
         """Every value of a list, both ends of a range."""
         return self.values or (self.low, self.high)

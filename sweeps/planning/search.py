@@ -7,11 +7,13 @@ outcome is a function of the study file alone, not of the number of workers, of 
 killed on the way. A suggestion that the ledger knows is taken from there; a finished study asks Optuna nothing.
 """
 
+import itertools
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from dagan.config import Config, digest_of
+from dagan.config import Config, digest_of, is_whole
 from dagan.nested import flatten
 from dagan.stage_key import affects_stage_1
 from sweeps.planning.budget import SearchBudget
@@ -63,9 +65,24 @@ class MethodSearch:
         # A method without sampled settings needs no search: its only setting is the base.
         if not self.space:
             return 1
+        if budget.trials and self._budgeted < self._combinations:
+            return self._budgeted
         if budget.trials:
-            return budget.trials // len(self.study.search_seeds)
+            tried = [one.settings for one in self.suggestions]
+            repeated = sum(settings in tried[:index] for index, settings in enumerate(tried))
+            return int(min(self._budgeted, self._combinations + repeated))
         return len(self.suggestions) + (not self.closed)
+
+    @property
+    def _budgeted(self) -> int:
+        """Number of suggestions that a budget in trials pays for; 0 with one in operations."""
+        budget = self.study.search.budget
+        return (budget.trials or 0) // len(self.study.search_seeds) if budget else 0
+
+    @cached_property
+    def _combinations(self) -> float:
+        """Number of settings in the space; inf where a range has no steps."""
+        return math.prod(parameter.domain(whole=is_whole(key)).size for key, parameter in self.space.items())
 
     @property
     def finished(self) -> bool:
@@ -156,7 +173,9 @@ class MethodSearch:
     def _suggest(self) -> Suggestion:
         number = len(self.suggestions)
         settings = self._settled(number)
-        if len(settings) < len(self.space):
+        if len(settings) < len(self.space) and self._budgeted >= self._combinations:
+            settings = self._untried
+        elif len(settings) < len(self.space):
             known = self._known_to(number)
             reused = self._reused(number, known)
             settings = self._sampler.suggest(number, self.suggestions, known, settled=settings, reused=reused)
@@ -188,6 +207,14 @@ class MethodSearch:
             return {}
         flat = flatten(self._base_config.model_dump(mode="json"))
         return {key: flat[key] for key in self.space if fits(key, self.space[key], flat[key])}
+
+    @property
+    def _untried(self) -> dict[str, Any]:
+        """The first settings of the space that were not suggested: where the budget covers it, each is tried once."""
+        values = [parameter.domain(whole=is_whole(key)).listed for key, parameter in self.space.items()]
+        tried = [one.settings for one in self.suggestions]
+        every = (dict(zip(self.space, chosen, strict=True)) for chosen in itertools.product(*values))
+        return next(settings for settings in every if settings not in tried)
 
     def _reused(self, number: int, known: list[Suggestion]) -> dict[str, Any]:
         """The best known settings of stage 1, for every second suggestion of a search with `reuse`; else none."""

@@ -207,12 +207,39 @@ def test_the_choice_by_hand(tmp_path, accuracies, best):
     assert search.best.number == best
 
 
+def covered(parameters, trials):
+    """A plain study that searches these parameters with so many trials."""
+    budget = {"trials": trials}
+    return plain(base__classifier={}, search__parameters=parameters, search__budget=budget, search__early_stopping=None)
+
+
 def test_two_suggestions_of_one_setting_are_one_training(tmp_path):
-    study = study_of(plain(search__parameters={"classifier.optimiser": {"values": ["adam"]}}))
+    sizes = {"classifier.batch_size": {"min": 30, "max": 33}, "network.dropout": {"values": [0.1, 0.2]}}
+    study = study_of(covered(sizes, 7))
     plan = play(study, tmp_path, workers=3, rng=random.Random(0))
     assert plan.finished
-    assert len(numbers(tmp_path)) == 1 + 3
-    assert sorted(entry.trial for entry in plan.entries if entry.phase == "search") == [0, 1, 2, 3, 4]
+    settings = [tuple(item.settings.values()) for item in plan.branches[0].search.suggestions]
+    assert len(settings) == 7 > len(set(settings)), "8 settings are more than the budget covers: they are sampled"
+    assert len(numbers(tmp_path)) == len(set(settings)) + 3
+    assert sorted(entry.trial for entry in plan.entries if entry.phase == "search") == [*range(7)]
+
+
+def test_a_space_that_the_budget_covers_is_tried_whole(tmp_path):
+    sizes = {"classifier.batch_size": {"min": 31, "max": 33}, "network.dropout": {"values": [0.5, 0.2]}}
+    plan = play(study_of(covered(sizes, 20)), tmp_path, workers=3, rng=random.Random(0))
+    assert plan.finished
+    settings = [tuple(item.settings.values()) for item in plan.branches[0].search.suggestions]
+    assert settings[0][1] == 0.5, "the base, as far as the space has it"
+    assert sorted(settings) == [(size, rate) for size in (31, 32, 33) for rate in (0.2, 0.5)]
+    assert len(numbers(tmp_path)) == plan.planned == 6 + 3
+
+
+def test_a_larger_budget_goes_on_from_a_sample_to_the_whole_space(tmp_path):
+    sizes = {"classifier.batch_size": {"min": 31, "max": 33}, "network.dropout": {"values": [0.5, 0.2]}}
+    for trials, expected in ((3, 2), (12, 6)):  # one of three was drawn twice
+        plan = play(study_of(covered(sizes, trials)), tmp_path, workers=2, rng=random.Random(0))
+        settings = {tuple(item.settings.values()) for item in plan.branches[0].search.suggestions}
+        assert len(settings) == expected
 
 
 def failed(plan, trial, message):
