@@ -27,7 +27,8 @@ def find_leaks(study: Study, folder: RunFolder, console: "Console") -> None:
     methods = [name for name in study.methods if METHODS[name].external]
     path, found = folder.root / LEAKS, {}
     if not methods:
-        path.unlink(missing_ok=True)  # of an earlier version of the study
+        if path.is_file():
+            path.unlink()  # of an earlier version of the study
         return
     known = kept(path)
     for dataset in study.cell_datasets:

@@ -109,12 +109,13 @@ def test_an_interrupted_trial_leaves_no_entry(controller):
 
 def test_a_failure_in_a_worker_keeps_the_numbers_of_its_last_report(controller):
     controller.start("a")
-    controller.receive("a", replace(report_at(60), curve=[{"iteration": 20}], provenance={"host": "h"}))
+    curve = [{"stage": "generation", "iteration": 20, "validation_accuracy": None}]
+    controller.receive("a", replace(report_at(60), curve=curve, provenance={"host": "h"}))
     controller.receive("a", Outcome("failed", error="ValueError: no"))
     controller.end("a", lost=False)
     (entry,) = controller.plan.entries
     assert (entry.status, entry.error, entry.iterations) == ("failed", "ValueError: no", 60)
-    assert (entry.curve, entry.provenance) == ([{"iteration": 20}], {"host": "h", "starts": 1})
+    assert (entry.curve, entry.provenance) == (curve, {"host": "h", "starts": 1})
 
 
 def test_a_refused_config_ends_the_run(controller):
