@@ -95,10 +95,13 @@ def status(study: StudyName, overrides: Overrides = None, out: Out = RESULTS, as
 
 def finish(plan: "Plan", folder: "RunFolder", wandb: str, console: Any) -> None:
     """Conclude a study that has ended, or print how to go on; exit with 130 if interrupted, with 1 if trials failed."""
-    from sweeps.planning.plan import shortcomings
+    from sweeps.planning.plan import Plan, shortcomings
+    from sweeps.records.ledger import Ledger
 
     if not plan.finished:
-        done = f"{len(plan.entries)} of {plan.planned} trials are kept"
+        # An interrupt can come between the file of a trial and the plan's knowledge of it.
+        kept = Plan(plan.study, Ledger(folder.ledger))
+        done = f"{len(kept.entries)} of {kept.planned} trials are kept"
         console.print(f"Interrupted; {done}. To go on, give the same command again:\n  {this_command()}", markup=False)
         raise typer.Exit(130)
     conclude(plan, folder, wandb)
