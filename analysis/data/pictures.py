@@ -1,4 +1,4 @@
-"""Read the pictures that a trial leaves: real images and generated ones of each class."""
+"""Read the pictures that a study leaves: of trials, generated images beside real ones; of data sets, doubled images."""
 
 import zipfile
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from analysis.formatting import percent, plural
 
 Pixels = NDArray[np.uint8]
 
@@ -24,7 +26,7 @@ def load_pictures(path: str | Path, *, classes: int = 10, columns: int = 8) -> P
     try:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             names = tuple(str(name) for name in arrays["classes"])
-            real, generated = (_rgb(arrays[key][:classes, :columns]) for key in ("real", "generated"))
+            real, generated = (_rgb(arrays[key][:classes, :columns], axes=5) for key in ("real", "generated"))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     if min(real.size, generated.size) == 0 or not len(names) >= len(real) == len(generated):
@@ -32,7 +34,52 @@ def load_pictures(path: str | Path, *, classes: int = 10, columns: int = 8) -> P
     return Pictures(names[: len(real)], real, generated)
 
 
-def _rgb(images: Pixels) -> Pixels:
-    if images.ndim != 5 or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
-        raise ValueError("pictures must be uint8 of (classes, columns, height, width, 1 or 3)")
+@dataclass(frozen=True)
+class Duplicates:
+    """Of one data set: how many test images nearly equal a training image, and some of these pairs."""
+
+    dataset: str
+    images: str
+    """A hash of what the images were."""
+    test_images: int
+    training_images: int
+    copies: int
+    test: Pixels
+    """Shape (pairs, height, width, 3), from the most alike to the least; so is the next."""
+    training: Pixels
+
+    def sentence(self, *, dropped: bool) -> str:
+        """Say how many there are, and whether trials were tested on them."""
+        among = f"of the {self.test_images:,} test images of {self.dataset}"
+        one = f"one of the {self.training_images:,} training images"
+        if not self.copies:
+            return f"None {among} nearly equals {one}."
+        share = percent(self.copies / self.test_images)
+        verb, them = ("nearly equals", "it") if self.copies == 1 else ("nearly equal", "them")
+        found = f"{self.copies:,} {among} ({share} %) {verb} {one}"
+        if dropped:
+            return f"{found}; dropped: the test is the other {plural(self.test_images - self.copies, 'image')}."
+        return f"{found}; kept in the test, out of which `data.test_duplicates: drop` takes {them}."
+
+
+def load_duplicates(directory: Path) -> tuple[Duplicates, ...]:
+    """Read what a study directory holds of its data sets; files that are damaged count as absent."""
+    found = (read_duplicates(path) for path in sorted((directory / "duplicates").glob("*.npz")))
+    return tuple(one for one in found if one is not None)
+
+
+def read_duplicates(path: Path) -> Duplicates | None:
+    """Read the file of one data set; None if it is absent or cannot be read."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            tests, learnt, copies = (int(arrays[key]) for key in ("test_images", "training_images", "copies"))
+            test, training = (_rgb(arrays[key], axes=4) for key in ("test", "training"))
+            return Duplicates(path.stem, str(arrays["images"]), tests, learnt, copies, test, training)
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _rgb(images: Pixels, *, axes: int) -> Pixels:
+    if images.ndim != axes or images.dtype != np.uint8 or images.shape[-1] not in (1, 3):
+        raise ValueError("pictures must be uint8 of (…, height, width, 1 or 3)")
     return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images

@@ -1,4 +1,4 @@
-"""Generated images beside real ones as PNG data, for a page or a file."""
+"""Images beside those that they are compared with as PNG data, for a page or a file."""
 
 import base64
 import io
@@ -29,6 +29,12 @@ def grid(pictures: Pictures) -> Pixels:
         row = np.concatenate([left, between, right], axis=1)
         rows += [row, np.zeros((1, *row.shape[1:]), dtype=np.uint8)]
     return np.concatenate(rows[:-1], axis=0)
+
+
+def above(upper: Pixels, lower: Pixels) -> Pixels:
+    """Lay out one row of images above another, RGBA."""
+    rows = strip(upper, gap=2), strip(lower, gap=2)
+    return np.concatenate([rows[0], np.zeros((1, *rows[0].shape[1:]), dtype=np.uint8), rows[1]], axis=0)
 
 
 def png(pixels: Pixels, *, least: int = 0) -> bytes:

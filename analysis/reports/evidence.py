@@ -19,6 +19,7 @@ from analysis.comparison.means import means
 from analysis.data.columns import CELL, CELL_METHOD
 from analysis.data.entries import curves as curves_of
 from analysis.data.leaks import doubts
+from analysis.data.pictures import Duplicates, load_duplicates
 from analysis.data.results import load, load_curves
 from analysis.data.study import Study, load_study
 from analysis.data.tidy import in_order, of_reference
@@ -70,6 +71,7 @@ class Evidence:
     answer: Answer
     accuracy: tuple[AccuracyTable, ...]
     doubts: tuple[str, ...] = ()  # what a run has found that may make all of this worth nothing
+    duplicates: tuple[Duplicates, ...] = ()  # of the data sets in which somebody has looked for them
 
     @property
     def cells(self) -> list[tuple[str, int]]:
@@ -126,7 +128,8 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, points: Mapping
     drawn = {*searched["signature"], *_of_first_seeds(_completed(results))["signature"]}
     drawn |= set(_looked_back_on(of_reference(results), study)["signature"]) | set(longest(results)["signature"])
     found = weigh(study, results, planned, load_curves(directory, signatures=drawn))
-    return replace(found, doubts=doubts(directory, study.smallest_difference))
+    looked = [one for one in load_duplicates(directory) if one.dataset in set(results["dataset"])]
+    return replace(found, doubts=doubts(directory, study.smallest_difference), duplicates=tuple(looked))
 
 
 def weigh(

@@ -1,4 +1,4 @@
-"""Pictures of generated images for a report, a sheet per cell and method."""
+"""Pictures for a report: generated images, a sheet per cell and method; test images that nearly equal others."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.comparison.confirmed import confirmed
 from analysis.data.pictures import Pictures, Pixels, load_pictures
 from analysis.methods import ordered
-from analysis.plots.pictures import data_uri, grid, png, strip
+from analysis.plots.pictures import above, data_uri, grid, png, strip
 from analysis.reports.evidence import Evidence
 from analysis.reports.figures import MOST, slug
 
@@ -22,6 +22,30 @@ class PictureSheet:
     title: str
     rows: tuple[tuple[str, str, str], ...]
     file: bytes
+
+
+@dataclass(frozen=True)
+class DuplicateSheet:
+    """Test images above the training images that they nearly equal: `address` of data, and `file`, a PNG; or neither.
+
+    `sentence` says how many there are.
+    """
+
+    name: str
+    sentence: str
+    address: str
+    file: bytes
+
+
+def duplicate_sheets(evidence: Evidence) -> list[DuplicateSheet]:
+    """Show pairs of each data set in which somebody has looked for them."""
+    dropped = evidence.study.test_duplicates == "drop"
+    sheets = []
+    for found in evidence.duplicates:
+        file = png(above(found.test, found.training), least=128) if len(found.test) else b""
+        name, address = f"duplicates-{slug(found.dataset)}", data_uri(file) if file else ""
+        sheets.append(DuplicateSheet(name, found.sentence(dropped=dropped), address, file))
+    return sheets
 
 
 def picture_sheets(evidence: Evidence, directory: Path) -> list[PictureSheet]:

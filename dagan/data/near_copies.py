@@ -31,7 +31,7 @@ CALIBRATION = 1000
 """Originals whose likeness to the other originals says what is usual."""
 UNUSUAL = 7.0
 """A copy is so many times as far above the median, in Fisher's z, as the upper quartile of the originals."""
-LEAST, MOST = 0.6, 0.99
+LEAST, MOST = 0.6, 0.995
 """Bounds of the similarity that makes a copy."""
 BLOCK = 200
 SMALL = 1e-6

@@ -68,10 +68,13 @@ def training_images(config: Config, device: torch.device) -> Labelled:
     return train
 
 
-def at_hand(config: Config) -> bool:
-    """Whether the training images can be read without a download."""
+def at_hand(config: Config, *, test: bool = False) -> bool:
+    """Whether the training images, or those of the test too, can be read without a download."""
     layout = LAYOUTS.get(config.facts.name) if config.data.folder is None else None
-    return layout is None or all(present(config.data.root / layout.folder / file) for file in layout.train)
+    if layout is None:
+        return True
+    files = layout.train + (layout.test if test else ())
+    return all(present(config.data.root / layout.folder / file) for file in files)
 
 
 def divided(config: Config) -> tuple[Source, Split]:

@@ -10,6 +10,7 @@ from typing import Any
 from analysis.data.leaks import LEAKS
 from dagan.files import write_atomically
 from dagan.nested import flatten, nest
+from sweeps.outputs.duplicates import find_duplicates
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Entry
 from sweeps.records.run_folder import RunFolder
@@ -22,7 +23,7 @@ OF_ONE_MACHINE = ("data.folder", "data.root", "data.generated", "network.weights
 
 
 def keep(plan: Plan, folder: RunFolder, to: Path) -> list[Path]:
-    """Write study file, ledger, leaks, the pictures that the report shows, and the report; return the paths.
+    """Write study file, ledger, what was found of copies, the pictures of the report, and the report; return the paths.
 
     What tells of one machine is left out: where files lie, its name.
     """
@@ -40,6 +41,9 @@ def keep(plan: Plan, folder: RunFolder, to: Path) -> list[Path]:
             shutil.copy(folder.pictures / pictures_of(trial), to / "pictures")
     if (folder.root / LEAKS).is_file():
         shutil.copy(folder.root / LEAKS, to)
+    find_duplicates(plan, folder)
+    if folder.duplicates.is_dir():
+        shutil.copytree(folder.duplicates, to / folder.duplicates.name, dirs_exist_ok=True)
     report_of(to)
     return [to / "study.yaml", ledger, to / PAGE]
 

@@ -4,6 +4,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from dagan.files import write_atomically
+from sweeps.outputs.duplicates import find_duplicates
 from sweeps.planning.plan import Plan
 from sweeps.records.run_folder import RunFolder, shown
 from sweeps.study.design import label
@@ -19,6 +20,7 @@ def summarise(plan: Plan, folder: RunFolder) -> "Report":
 
     from analysis import write_report
 
+    find_duplicates(plan, folder)
     planned = [
         {
             "phase": phase,

@@ -19,6 +19,7 @@ class RunFolder:
         self.ledger = self.root / "ledger"
         self.snapshots = self.root / "snapshots"
         self.pictures = self.root / "pictures"
+        self.duplicates = self.root / "duplicates"
         self.wandb = self.root / "wandb"
         self.ray = self.root / "ray"
         self.activity = self.root / ".activity.json"
