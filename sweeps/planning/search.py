@@ -7,13 +7,11 @@ outcome is a function of the study file alone, not of the number of workers, of 
 killed on the way. A suggestion that the ledger knows is taken from there; a finished study asks Optuna nothing.
 """
 
-import itertools
-import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from dagan.config import Config, digest_of, is_whole
+from dagan.config import Config, digest_of
 from dagan.nested import flatten
 from dagan.stage_key import affects_stage_1
 from sweeps.planning.budget import SearchBudget
@@ -26,7 +24,7 @@ from sweeps.records.snapshot_store import SnapshotKey
 from sweeps.study.design import Point
 from sweeps.study.readings import Readings, readings, sampled
 from sweeps.study.schema import Cell, Study
-from sweeps.study.space import Parameter
+from sweeps.study.space import Parameter, combinations, untried
 
 
 class MethodSearch:
@@ -81,8 +79,7 @@ class MethodSearch:
 
     @cached_property
     def _combinations(self) -> float:
-        """Number of settings in the space; inf where a range has no steps."""
-        return math.prod(parameter.domain(whole=is_whole(key)).size for key, parameter in self.space.items())
+        return combinations(self.space)
 
     @property
     def finished(self) -> bool:
@@ -174,7 +171,7 @@ class MethodSearch:
         number = len(self.suggestions)
         settings = self._settled(number)
         if len(settings) < len(self.space) and self._budgeted >= self._combinations:
-            settings = self._untried
+            settings = untried(self.space, [one.settings for one in self.suggestions])
         elif len(settings) < len(self.space):
             known = self._known_to(number)
             reused = self._reused(number, known)
@@ -207,14 +204,6 @@ class MethodSearch:
             return {}
         flat = flatten(self._base_config.model_dump(mode="json"))
         return {key: flat[key] for key in self.space if fits(key, self.space[key], flat[key])}
-
-    @property
-    def _untried(self) -> dict[str, Any]:
-        """The first settings of the space that were not suggested: where the budget covers it, each is tried once."""
-        values = [parameter.domain(whole=is_whole(key)).listed for key, parameter in self.space.items()]
-        tried = [one.settings for one in self.suggestions]
-        every = (dict(zip(self.space, chosen, strict=True)) for chosen in itertools.product(*values))
-        return next(settings for settings in every if settings not in tried)
 
     def _reused(self, number: int, known: list[Suggestion]) -> dict[str, Any]:
         """The best known settings of stage 1, for every second suggestion of a search with `reuse`; else none."""

@@ -1,11 +1,15 @@
 """The search space of a study, in the grammar of W&B sweep files, so that people can carry theirs over."""
 
+import itertools
+import math
 import random
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from analysis.search.space import Domain, distribution_of, domain
+from dagan.config import is_whole
 from dagan.settings import Section
 
 Distribution = Literal[
@@ -90,3 +94,15 @@ class Parameter(Section):
         value = low * (high / low) ** rng.random() if found.logarithmic else rng.uniform(low, high)
         value = round((value - low) / found.step) * found.step + low if found.step else value
         return round(value) if found.whole else value
+
+
+def combinations(space: Mapping[str, Parameter]) -> float:
+    """Return how many settings a space has; inf where a range has no steps."""
+    return math.prod(parameter.domain(whole=is_whole(key)).size for key, parameter in space.items())
+
+
+def untried(space: Mapping[str, Parameter], tried: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the first settings of a finite space that were not tried; there must be some."""
+    values = [parameter.domain(whole=is_whole(key)).listed for key, parameter in space.items()]
+    every = (dict(zip(space, chosen, strict=True)) for chosen in itertools.product(*values))
+    return next(settings for settings in every if settings not in tried)

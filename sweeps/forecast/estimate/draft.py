@@ -18,6 +18,7 @@ from sweeps.planning.trial import Trial
 from sweeps.study.design import Point, label
 from sweeps.study.readings import readings, sampled
 from sweeps.study.schema import REPEATED, Cell, Study
+from sweeps.study.space import combinations, untried
 
 MAX_SUGGESTIONS = 256
 """Suggestions drawn per search; a longer search is taken to go on like these."""
@@ -72,6 +73,8 @@ class BranchDraft:
         self.space = sampled(study, method, self.readings)
         self.rng = random.Random(f"{study.seed}/{cell}/{method}/{point}")
         self.suggestions: list[Suggestion] = []
+        self.covered = False
+        """Whether the budget covers every setting of the space, so that each is tried once."""
 
     def draft(self) -> Draft:
         """The trials of the branch."""
@@ -92,7 +95,8 @@ class BranchDraft:
         if budget is None:
             return 1.0
         planned = seeds if not self.space else budget.trials or MAX_SUGGESTIONS * seeds
-        wanted = planned // seeds
+        self.covered = budget.trials is not None and combinations(self.space) <= planned // seeds
+        wanted = int(combinations(self.space)) if self.covered else planned // seeds
         account, spent = FlopBudget(), 0.0
         for _ in range(min(wanted, MAX_SUGGESTIONS)):
             suggestion = self._suggestion()
@@ -127,6 +131,8 @@ class BranchDraft:
             return settings | {
                 key: base[key] for key in self.space if base[key] in self.space[key].domain(whole=is_whole(key))
             }
+        if self.covered:
+            return untried(self.space, [one.settings for one in self.suggestions])
         known = self.suggestions[: max(0, len(self.suggestions) - self.study.search.window + 1)]
         if self.study.search.reuse and len(self.suggestions) % 2 and known:
             kept = self.rng.choice(known)
