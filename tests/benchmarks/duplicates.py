@@ -2,7 +2,7 @@
 
     python tests/benchmarks/duplicates.py digits mnist=ROOT cifar10=FOLDER_OR_ZIP [--sheets FOLDER]
 
-Two minutes for the three of them. With `--sheets` every pair as a picture: the test image left, the training image right.
+Two minutes for the three of them. With `--sheets` every pair as a picture: test image left, training image right.
 """
 
 import argparse

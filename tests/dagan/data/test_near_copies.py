@@ -26,6 +26,12 @@ def moved(image, across=2, down=-1):
     return wide[3 + down : 3 + down + len(image), 3 + across : 3 + across + len(image)]
 
 
+def cut(image):
+    """The image without its outermost pixels, enlarged to its size."""
+    box = (1, 1, image.shape[1] - 1, image.shape[0] - 1)
+    return np.asarray(Image.fromarray(image).resize(image.shape[1::-1], Image.Resampling.BICUBIC, box=box))
+
+
 DISGUISES = {
     "none": lambda image: image,
     "saved anew": saved_anew,
@@ -34,6 +40,7 @@ DISGUISES = {
     "brighter": lambda image: np.clip(image.astype(int) + 40, 0, 255).astype(np.uint8),
     "paler": lambda image: (image * 0.6 + 40).astype(np.uint8),
     "grey": lambda image: image.mean(axis=2, keepdims=True).repeat(image.shape[2], axis=2).astype(np.uint8),
+    "cut off at its edges": cut,
     "mirrored, moved and saved anew": lambda image: saved_anew(moved(np.ascontiguousarray(image[:, ::-1]), 1, 1)),
 }
 

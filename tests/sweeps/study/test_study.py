@@ -396,3 +396,16 @@ def test_nodes_are_asked_for_generated_images_too(made):
     from sweeps.run.tune.preflight import paths_by_key
 
     assert paths_by_key(study_of(external(), folder=made.parent))["datasets"] == [str(made)]
+
+
+def test_to_drop_copies_from_the_test_starts_no_search_anew():
+    """A study that has searched, and then wants them out of the test, does its confirm trials again and no more."""
+    before, after = (study_of(tiny(base__data={"test_duplicates": choice})) for choice in ("keep", "drop"))
+    configs = [
+        [study.config(study.cells[0], "c", seed=0, phase=phase).signature for phase in ("search", "confirm")]
+        for study in (study_of(tiny()), before, after)
+    ]
+    assert configs[0] == configs[1]
+    assert [configs[0][place] == configs[2][place] for place in (0, 1)] == [True, False]
+    with pytest.raises(InvalidInput, match="test_duplicates"):
+        study_of(tiny(base__data={"test_duplicates": "forget"}))
