@@ -42,7 +42,7 @@ def read_images(folder: ImageFolder, names: list[str], size: int, channels: int)
                 problems.append(unreadable(folder.place / name, error))
     if problems:
         raise InvalidInput(problems)
-    return np.stack(pixels)
+    return np.stack(pixels) if pixels else np.empty((0, size, size, channels), np.uint8)
 
 
 UNREADABLE = (

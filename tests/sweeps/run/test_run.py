@@ -52,6 +52,7 @@ def test_a_run_says_what_was_found_and_where_everything_is(ran):
     assert {path.name for path in here.iterdir()} - {"wandb"} == {
         ".lock",
         "best",
+        "duplicates",
         "ledger",
         "pictures",
         "report",
