@@ -27,8 +27,8 @@ def moved(image, across=2, down=-1):
 
 
 def cut(image):
-    """The image without its outermost pixels, enlarged to its size."""
-    box = (1, 1, image.shape[1] - 1, image.shape[0] - 1)
+    """The image without the two outermost pixels at each edge, enlarged to its size."""
+    box = (2, 2, image.shape[1] - 2, image.shape[0] - 2)
     return np.asarray(Image.fromarray(image).resize(image.shape[1::-1], Image.Resampling.BICUBIC, box=box))
 
 

@@ -39,6 +39,7 @@ def pets(tmp_path):
         for index in range(count)
     }
     images |= {f"test/cat/{index}.png": images[f"train/dog/{index + 5}.png"][:, ::-1] for index in range(3)}
+    images["test/cat/1.png"] = (images["test/cat/1.png"] * 0.9 + rng.integers(0, 25, (8, 8, 3))).astype(np.uint8)
     for name, image in images.items():
         (tmp_path / "pets" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(tmp_path / "pets" / name)
@@ -61,7 +62,14 @@ def test_pairs_are_counted_and_shown(tmp_path, pets):
     (found,) = load_duplicates(folder.root)
     assert (found.dataset, found.test_images, found.training_images, found.copies) == ("pets", 8, 48, 3)
     assert found.test.shape == (3, 8, 8, 3)
-    assert np.array_equal(found.test[:, :, ::-1], found.training)
+    same = [np.array_equal(test[:, ::-1], training) for test, training in zip(found.test, found.training, strict=True)]
+    assert same == [True, True, False], "from the most alike to the least"
+
+
+def test_where_a_third_is_set_aside_the_others_are_the_training_images(tmp_path):
+    (tmp_path / "digits.npz").write_bytes(outputs.found(Config.of({"method": "c"}), "these"))
+    found = read_duplicates(tmp_path / "digits.npz")
+    assert (found.test_images, found.training_images, found.images) == (596, 1201, "these")
 
 
 def test_a_search_does_not_open_the_test(tmp_path, pets, monkeypatch):
