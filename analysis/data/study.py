@@ -27,7 +27,6 @@ class Study:
         None  # of early stopping: the first iteration of stage 2, and the factor to the next
     )
     factors: Mapping[str, Any] = field(default_factory=dict)  # key of an ablation → its base level, None: unsaid
-    test_duplicates: str = "keep"  # or drop: test images that nearly equal a training image
     digest: str = ""  # of the file, first 12 hexadecimal digits of SHA-256
 
 
@@ -54,7 +53,6 @@ def load_study(directory: Path) -> Study:
         space=dict(search.get("parameters") or {}),
         rungs=_rungs(search.get("early_stopping")),
         factors={str(key): _level(raw.get("base"), str(key)) for key in raw.get("factors") or ()},
-        test_duplicates=str(_level(raw.get("base"), "data.test_duplicates") or "keep"),
         digest=hashlib.sha256(content).hexdigest()[:12],
     )
 

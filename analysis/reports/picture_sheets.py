@@ -39,9 +39,11 @@ class DuplicateSheet:
 
 def duplicate_sheets(evidence: Evidence) -> list[DuplicateSheet]:
     """Show pairs of each data set in which somebody has looked for them."""
-    dropped = evidence.study.test_duplicates == "drop"
     sheets = []
     for found in evidence.duplicates:
+        trials = evidence.results[evidence.results["dataset"] == found.dataset]
+        # The column is not there in ledgers of earlier versions; a search does not know.
+        dropped = "drop" in set(trials.get("config.data.test_duplicates", []))
         file = png(above(found.test, found.training), least=128) if len(found.test) else b""
         name, address = f"duplicates-{slug(found.dataset)}", data_uri(file) if file else ""
         sheets.append(DuplicateSheet(name, found.sentence(dropped=dropped), address, file))

@@ -124,7 +124,9 @@ def test_a_built_in_data_set_that_is_not_there_is_not_downloaded(tmp_path, monke
 @pytest.mark.parametrize("choice", ["keep", "drop"])
 def test_the_report_tells_what_became_of_them(tmp_path, pets, monkeypatch, choice):
     monkeypatch.setattr(report, "draw", lambda evidence: Figures())
-    plan, folder = played(tmp_path, pets, data={"test_duplicates": choice})
+    other = {"keep": "drop", "drop": "keep"}[choice]
+    played(tmp_path, pets, data={"test_duplicates": other})  # its trials stay in the ledger
+    plan, folder = played(tmp_path, pets, **{"data": {"test_duplicates": other}, "data.test_duplicates": choice})
     written = summarise(plan, folder)
     page, markdown = written.html.read_text(), written.markdown.read_text()
     expected = "3 of the 8 test images of pets (37.5 %) nearly equal one of the 48 training images; "
