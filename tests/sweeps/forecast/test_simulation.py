@@ -245,6 +245,7 @@ def test_a_probe_measures_every_part_of_a_training(monkeypatch):
     assert sample.generation_pflop == pytest.approx(probing.per_iteration(config, "generation"))
 
 
+@pytest.mark.slow
 def test_the_processes_of_a_probe_answer_for_each_config():
     trials = [trial for one in drafts(study_of(ALONE)) for trial in one.trials]
     (sample,) = probing.probe(trials, slots=1)

@@ -121,6 +121,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_clear_error_and_the_same_command_goes_on(undisturbed, small_disk):
     folder = folder_of(small_disk, STUDY)
     with started(folder, command=INLINE) as driver:
@@ -147,6 +148,7 @@ def fill(file):
                     pass
 
 
+@pytest.mark.slow
 def test_storage_that_goes_away_costs_snapshots_not_trials(tmp_path, monkeypatch, capsys):
     study = STUDY | {
         "methods": ["dagan"],

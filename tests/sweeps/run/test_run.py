@@ -114,7 +114,7 @@ def test_kill_nine_half_way_without_ray_gives_the_same_numbers(ran, tmp_path, ty
     ("sent", "command", "in_background"),
     [
         (signal.SIGINT, INLINE, False),
-        (signal.SIGTERM, INLINE, True),
+        pytest.param(signal.SIGTERM, INLINE, True, marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, COMMAND, False, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, COMMAND, True, marks=pytest.mark.slow),
     ],

@@ -1,0 +1,160 @@
+"""The files of a report: self-contained, the same bytes again, deaf to injected markup."""
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+
+import numpy as np
+import pandas as pd
+import pytest
+from pages import read
+from synthetic import METHODS, entry, write_entry, write_pictures
+
+from analysis import load, write_report
+from analysis.data.pictures import load_pictures
+from analysis.plots.pictures import grid, png
+from analysis.reports.table_formats import escape_markdown
+
+words_alone = pytest.mark.usefixtures("without_figures")
+
+
+def test_the_page_needs_nothing_else(usual):
+    page, _ = read(usual)
+    source = "".join(f"{tag} {attributes}" for tag, attributes in page.elements)
+    assert [attributes for tag, attributes in page.elements if tag == "script"] == [{}]  # one, inline
+    assert not {"link", "iframe", "object", "embed"} & {tag for tag, _ in page.elements}
+    for tag, attributes in page.elements:
+        for name, value in attributes.items():
+            if name in ("src", "href", "xlink:href", "srcset", "data", "action"):
+                local = ("#", "data:image/png;base64,", "results.", "report.md", "tables/", "figures/")
+                assert str(value).startswith(local), (tag, name, value)
+            assert not name.startswith("on")
+    assert "@import" not in source
+
+
+def test_ids_are_unique_and_references_resolve(usual):
+    source = usual.html.read_text()
+    ids = re.findall(r'\bid="([^"]*)"', source)
+    assert len(ids) == len(set(ids))
+    references = re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', source)
+    assert references
+    assert {first or second for first, second in references} <= set(ids)
+
+
+def test_figure_files_of_the_markdown_twin_exist(usual):
+    linked = re.findall(r"\]\((figures/[^)]*)\)", usual.markdown.read_text())
+    assert linked
+    shown = {usual.markdown.parent / link for link in linked if link != "figures/"}
+    copies = {path for path in usual.figures if path.with_suffix(".svg") in usual.figures} - shown
+    assert shown | copies == set(usual.figures)
+    assert {path.with_suffix(".png") for path in shown if path.suffix == ".svg"} == copies
+    assert all(path.stat().st_size for path in usual.figures)
+
+
+def test_tables_beside_the_report_are_the_results(usual):
+    pd.testing.assert_frame_equal(load(usual.csv), load(usual.parquet), check_exact=True)
+    assert list(pd.read_csv(usual.csv, nrows=1).columns) == list(pd.read_parquet(usual.parquet).columns)
+    assert len(load(usual.csv)) == 2 * len(METHODS) * 16
+
+
+def test_the_same_study_gives_the_same_bytes(make_study, tmp_path):
+    directory = make_study(sizes=(5,), methods=("dagan",), compare={}, trials=1, seeds=2, pictures=True)
+    first, second = (write_report(directory, output=tmp_path / name) for name in ("one", "two"))
+    assert first.html.read_bytes() == second.html.read_bytes()
+    assert first.markdown.read_bytes() == second.markdown.read_bytes()
+    assert first.parquet.read_bytes() == second.parquet.read_bytes()
+    assert [path.read_bytes() for path in first.figures] == [path.read_bytes() for path in second.figures]
+
+
+EVIL = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "]]></style><b>$x_1$ {{ 7 * 7 }} {% raw %}",
+    "a|b [c](http://evil.example) `d` **e** --> \n# heading",
+]
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_text_from_users_injects_nothing(make_study, usual, without_png, text):
+    directory = make_study(
+        question=text,
+        dataset=text,
+        methods=("c", text),
+        levels={"c": 0.6, text: 0.7},
+        compare={text: ["c"]},
+        sizes=(5,),
+        seeds=3,
+        trials=3,
+    )
+    study = (directory / "study.yaml").read_text()
+    (directory / "study.yaml").write_text(study.replace("name: digits", "name: " + repr(text)))
+    one = entry(trial=9, signature="evil", status="failed", test_accuracy=None, error=text)
+    one["provenance"] |= {"host": text}
+    one["config"] |= {text: text}
+    one["curve"][0]["losses"] = {text: 1.0}
+    write_entry(directory, one)
+    (directory / "ledger" / "<b>x.json").write_text("{")
+    page, markdown = read(write_report(directory))
+    allowed = {tag for tag, _ in read(usual)[0].elements}
+    assert {tag for tag, _ in page.elements} <= allowed
+    assert [tag for tag, _ in page.elements].count("script") == 1
+    assert not [a for _, attributes in page.elements for a in attributes if a.startswith("on")]
+    assert all(not v or "evil" not in v for _, a in page.elements for k, v in a.items() if k in ("href", "src"))
+    assert " ".join(text.split()) in " ".join(page.text.split())
+    assert "{{ 7 * 7 }}" in page.text or "7 * 7" not in text
+    assert "<script" not in markdown
+    assert "<img" not in markdown
+    assert not re.search(r"(?<!\\)\]\((?!figures/|results\.|tables/)", markdown)
+    assert "\n# heading" not in markdown
+    tables = [table for table in re.split(r"\n(?!\|)", markdown) if "\n|" in table]
+    rows = [[line for line in table.splitlines() if line.startswith("|")] for table in tables]
+    assert sum(escape_markdown(text) in row for table in rows for row in table) > 5
+    for table in rows:
+        assert len({re.sub(r"\\.", "", row).count("|") for row in table}) == 1, "a text has left its cell"
+
+
+def test_the_page_allows_its_one_script_and_no_other(usual):
+    page, _ = read(usual)
+    policy = next(a["content"] for tag, a in page.elements if tag == "meta" and "http-equiv" in a)
+    script = re.search(r"<script>(.*?)</script>", usual.html.read_text(), re.DOTALL).group(1)
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'")
+
+
+def test_points_say_which_trial_they_are(usual):
+    source = usual.html.read_text()
+    titles = re.findall(r'<circle class="point"[^>]*><title>([^<]*)</title></circle>', source)
+    assert any(re.fullmatch(r"c, 5 per class, seed 1003: \d+\.\d %", title) for title in titles)
+    assert any(title.startswith("dagan_aug, suggestion 5: ") for title in titles)
+    assert any("n = 8" in title for title in titles)  # a paired difference
+
+
+def test_markdown_escapes():
+    assert escape_markdown("a_b *c* <d> [e](f) `g` |\nh") == r"a\_b \*c\* &lt;d&gt; \[e\](f) \`g\` \| h"
+    assert "://" not in escape_markdown("https://example.org")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_keep_their_pixels(tmp_path, channels):
+    write_pictures(tmp_path / "a.npz", channels)
+    pictures = load_pictures(tmp_path / "a.npz", classes=3, columns=4)
+    assert pictures.classes == ("0", "1", "2")
+    with np.load(tmp_path / "a.npz") as arrays:
+        np.testing.assert_array_equal(pictures.real[2, 3, ..., :channels], arrays["real"][2, 3])
+    canvas = grid(pictures)
+    np.testing.assert_array_equal(canvas[9:17, 9:17, :3], pictures.real[1, 1])
+    assert set(np.unique(canvas[..., 3])) == {0, 255}
+    assert png(canvas, least=100).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04rubbish", None])
+@words_alone
+def test_damaged_pictures_are_left_out(make_study, content):
+    directory = make_study(sizes=(5,), seeds=1, pictures=True)
+    damaged = list(directory.glob("pictures/*.npz"))
+    assert damaged
+    for path in damaged:
+        path.unlink() if content is None else path.write_bytes(content)
+    page, _ = read(write_report(directory))
+    assert "Generated images" not in page.text
