@@ -9,12 +9,12 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
 from dagan.data import facts as catalogue
-from dagan.data.facts import Facts
+from dagan.data.facts import Facts, Fit
 from dagan.data.generated import GeneratedFacts, generated_facts
 from dagan.data.splits import capacity, held_within
 from dagan.defaults import NETWORK_DEFAULTS, reaches, with_defaults
@@ -126,7 +126,8 @@ class Config(Section):
         problems = network_problems(self.network, facts)
         room = capacity(facts.per_class, has_test=facts.has_test, validation=self.data.validation)
         if self.data.samples_per_class > room:
-            remedy = "" if self.data.validation == "within" else " (`data.validation: within` needs no half held back)"
+            halved = self.data.validation == "held_out"
+            remedy = " (`data.validation: within` needs no half held back)" if halved else ""
             problems.append(
                 Problem(
                     "data.samples_per_class",
@@ -134,6 +135,9 @@ class Config(Section):
                     f" but is {self.data.samples_per_class}{remedy}.",
                 )
             )
+        if self.data.validation == "own" and not facts.has_validation:
+            rule = f"cannot be own: {facts.name} brings no validation images."
+            problems.append(Problem("data.validation", f"{rule} Give held_out, or a folder with train/ and val/."))
         if self.data.validation == "within" and self.data.samples_per_class < 2:
             problems.append(Problem("data.samples_per_class", "must be >= 2 with `validation: within`, but is 1."))
         if self.classifier.generated == "offline" and self.classifier.augmentation_schedule == "linear":
@@ -151,7 +155,7 @@ class Config(Section):
                     f" but is {self.data.validation_images}.",
                 )
             )
-        for key, value in (("image_size", facts.image_size), ("channels", facts.channels)):
+        for key, value in (("image_size", facts.image_size), ("channels", facts.channels), ("fit", facts.fit)):
             if getattr(self.data, key) != value:
                 problems.append(Problem(f"data.{key}", f"is {value} for {facts.name} and cannot be chosen. Remove it."))
         if self.data.fingerprint != facts.fingerprint:
@@ -262,7 +266,7 @@ def decisive(settings: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-OFF = (None, False, 0, "none", "keep")
+OFF = (None, False, 0, "none", "keep", "crop")
 """Values of settings that are not there, or not used; no setting means different things by two of them."""
 
 
@@ -278,6 +282,7 @@ def facts_of(data: Mapping[str, Any]) -> Facts:
         str(data.get("dataset") or (UNNAMED_FOLDER if folder else Data.model_fields["dataset"].default)),
         folder=Path(str(folder)) if folder else None,
         **{key: data[key] for key in ("image_size", "channels") if isinstance(data.get(key), int)},
+        fit=data["fit"] if data.get("fit") in get_args(Fit) else None,
     )
 
 

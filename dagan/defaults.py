@@ -65,6 +65,7 @@ def with_defaults(
         sections[section] = with_nothing_unreached(sections[section], section, model, name)
     if facts:
         own: dict[str, Any] = {"fingerprint": facts.fingerprint} if facts.fingerprint else {}
+        own |= {"validation": "own"} if facts.has_validation else {}
         own |= {"dataset": facts.name, "image_size": facts.image_size, "channels": facts.channels}
         own |= {"generated_fingerprint": generated.fingerprint} if generated else {}
         sections["data"] = own | sections["data"] | of_phase(sections["data"], facts)

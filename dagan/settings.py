@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dagan.data.splits import Phase
+from dagan.data.facts import Fit
+from dagan.data.splits import Phase, Validation
 
 Schedule = Literal["constant", "linear", "cosine"]
 """linear: falls to 0 in a straight line; cosine: as half a cosine."""
@@ -24,23 +25,26 @@ class Data(Section):
 
     dataset: str = Field("digits", description="Built-in data set, or the name that a folder of images goes by.")
     folder: Path | None = Field(
-        None, description="Folder, or zip of one, with one sub-folder per class (or train/ and test/ of such)."
+        None, description="Folder, or zip of one, with one sub-folder per class (or train/, val/ and test/ of such)."
     )
     root: Path = Field(Path("data"), description="Where downloaded data sets, and KDEF, lie.")
     fingerprint: str | None = Field(None, description="Folders: hash of file names and sizes; filled in by itself.")
     image_size: int = Field(
         32, ge=8, le=512, multiple_of=4, description="Folders and kdef: pixels per side after resizing."
     )
+    fit: Fit = Field(
+        "crop", description="Images that are not square: cut the middle out, pad with their edges, or stretch."
+    )
     channels: Literal[1, 3] = Field(3, description="Folders and kdef: 1 reads the images as grey, 3 as colour.")
     samples_per_class: int = Field(20, ge=1, description="n, images per class that the seed draws to train on.")
     phase: Phase = Field("confirm", description="search: tuning half and validation; confirm: final half and test.")
-    validation: Literal["held_out", "within"] = Field(
+    validation: Validation = Field(
         "held_out",
-        description="Validation images: the rest of the tuning half, or part of the n images themselves.",
+        description="Validation images: the rest of the tuning half, part of the n images, or the folder's own val/.",
     )
     validation_fraction: float = Field(0.25, gt=0, lt=1, description="Share of the n images held back by `within`.")
     validation_images: int | None = Field(
-        None, ge=1, description="`held_out`: the most images to validate with, as many of each class."
+        None, ge=1, description="`held_out`, `own`: the most images to validate with, as many of each class."
     )
     test_duplicates: Literal["keep", "drop"] = Field(
         "keep", description="Test images that nearly equal a training image: keep, or drop from the test."

@@ -53,7 +53,7 @@ def identity(facts: Facts, source: Source, set_aside: Indices) -> str:
     digest = hashlib.sha256(Path(rule.__file__).read_bytes())
     digest.update(set_aside.tobytes())
     if facts.fingerprint:
-        digest.update(f"{facts.fingerprint} {facts.image_size} {facts.channels}".encode())
+        digest.update(f"{facts.fingerprint} {facts.image_size} {facts.channels} {facts.fit}".encode())
     else:
         for pixels in (source.pixels(np.arange(len(source.labels))), tested(source, set_aside)[0]):
             digest.update(np.ascontiguousarray(pixels).data)

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
-from dagan.data.folders import image_folder, state
+from dagan.data.folders import ImageFolder, Part, image_folder, state
 from dagan.errors import InvalidInput, Problem, refuse, unknown
 
+Fit = Literal["crop", "pad", "stretch"]
 DIGIT_NAMES = tuple("0123456789")
 
 
@@ -23,8 +25,12 @@ class Facts:
     """Images per class outside the official test set, or of everything where there is none."""
     has_test: bool
     """Whether the data set comes with its own test images; else a third of each class is set aside."""
+    has_validation: bool = False
+    """Folders only: whether the data set comes with its own validation images."""
     fingerprint: str | None = None
     """Folders only: a hash of the names and sizes of the files."""
+    fit: Fit = "crop"
+    """Folders and kdef: what is done to images that are not square."""
 
     @property
     def is_built_in(self) -> bool:
@@ -60,7 +66,12 @@ FOLDER_SIZE, FOLDER_CHANNELS = 32, 3
 
 
 def facts(
-    dataset: str, *, folder: Path | None = None, image_size: int | None = None, channels: int | None = None
+    dataset: str,
+    *,
+    folder: Path | None = None,
+    image_size: int | None = None,
+    channels: int | None = None,
+    fit: Fit | None = None,
 ) -> Facts:
     """Return the facts of a built-in data set, or of a folder of images that goes by the name `dataset`.
 
@@ -69,13 +80,15 @@ def facts(
     """
     if folder is not None:
         known_size, known_channels = sizes(dataset)
-        return folder_facts(dataset, Path(folder), image_size or known_size, channels or known_channels)
+        known = folder_facts(dataset, Path(folder), image_size or known_size, channels or known_channels)
+        return replace(known, fit=fit or known.fit)
     if dataset not in BUILT_IN:
         remedy = " For images of your own give `folder: PATH`."
         raise refuse("data.dataset", unknown("data set", dataset, BUILT_IN) + remedy)
     known = BUILT_IN[dataset]
     if known == KDEF:  # photographs, resized as those of folders are
-        return replace(KDEF, image_size=image_size or KDEF.image_size, channels=channels or KDEF.channels)
+        size, channels = image_size or KDEF.image_size, channels or KDEF.channels
+        return replace(KDEF, image_size=size, channels=channels, fit=fit or KDEF.fit)
     return known
 
 
@@ -94,7 +107,8 @@ def folder_facts(name: str, folder: Path, image_size: int, channels: int) -> Fac
 def listed_facts(name: str, place: Path, image_size: int, channels: int, _state: tuple[int, ...]) -> Facts:
     """Return `folder_facts`, from memory where the folder has not changed: a study asks thousands of times."""
     folder = image_folder(place)
-    train, least = folder.train, 2 if folder.has_test else 3  # one of three is set aside for the test
+    parts, train = folder.parts, folder.part("train")
+    least = 2 if "test" in parts else 3  # one of three is set aside for the test
     problems = [
         Problem(
             "data.folder",
@@ -108,18 +122,26 @@ def listed_facts(name: str, place: Path, image_size: int, channels: int, _state:
         problems.append(
             Problem("data.folder", f"{place} must hold one sub-folder per class, 2 or more, but has {found}.")
         )
-    if folder.has_test:
-        problems += [
-            Problem(
-                "data.folder", f"class `{label}` in {folder.path('test')} must hold at least 1 image, but has none."
-            )
-            for label, images in folder.test.items()
-            if not images
-        ]
-        if set(folder.test) != set(train):
-            odd = ", ".join(sorted(set(folder.test) ^ set(train)))
-            problems.append(Problem("data.folder", f"train and test in {place} must have the same classes: {odd}."))
+    for part in parts:
+        problems += part_problems(folder, part) if part != "train" else []
     if problems:
         raise InvalidInput(problems)
     counts = tuple(len(images) for images in train.values())
-    return Facts(name, tuple(train), channels, image_size, counts, folder.has_test, folder.fingerprint)
+    has_test, has_validation = "test" in parts, "validation" in parts
+    return Facts(name, tuple(train), channels, image_size, counts, has_test, has_validation, folder.fingerprint)
+
+
+def part_problems(folder: ImageFolder, part: Part) -> list[Problem]:
+    """Check that a part has images of each class that is trained on, and of no other."""
+    train, classes = folder.part("train"), folder.part(part)
+    problems = [
+        Problem("data.folder", f"class `{label}` in {folder.path(part)} must hold at least 1 image, but has none.")
+        for label, images in classes.items()
+        if not images
+    ]
+    here, there = (folder.path(part), classes), (folder.path("train"), train)
+    for (place, has), (other, given) in ((here, there), (there, here)):
+        if missing := [f"`{name}`" for name in given if name not in has]:
+            rule = f"{place} must have the classes that {other.name} has, but lacks {', '.join(missing)}."
+            problems.append(Problem("data.folder", rule))
+    return problems

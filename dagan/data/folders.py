@@ -11,12 +11,20 @@ from typing import Literal
 
 from dagan.errors import refuse
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+UNREAD_SUFFIXES = frozenset({".avif", ".heic", ".heif", ".jp2", ".jxl", ".svg", ".raw", ".dng", ".cr2", ".nef", ".arw"})
+"""Files that are images too, but that are not read: they are counted, so that nobody misses them unknowingly."""
 PASSED_OVER = "__MACOSX"
 """What macOS puts into its zips beside the files: their icons and labels."""
 UTF8_NAME, ENCRYPTED = 0x800, 0x1
 """Flag bits of an entry of a zip."""
-Part = Literal["train", "test"]
+Part = Literal["train", "validation", "test"]
+PART_NAMES: Mapping[str, Part] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""What people call the folders that a data set is cut into, in any case."""
 Read = Callable[[str], bytes]
 
 
@@ -31,25 +39,40 @@ class ImageFolder:
     """Bytes of each image, in the order of the names."""
     entries: Mapping[str, zipfile.ZipInfo] | None = None
     """Zips only: where in it each image is."""
+    unread: tuple[str, ...] = ()
+    """Images of kinds that are not read, by their names."""
 
-    @property
-    def has_test(self) -> bool:
-        """Whether it is cut into train and test."""
-        return {"train", "test"} <= self.folders
+    @cached_property
+    def parts(self) -> dict[Part, str]:
+        """The folder of each part that it is cut into; none where the folders at its top are the classes.
+
+        Raises:
+            InvalidInput: two folders for one part.
+        """
+        tops = sorted(name for name in self.folders if is_class(name))
+        found = [(PART_NAMES[name.lower()], name) for name in tops if name.lower() in PART_NAMES]
+        parts = dict(found)
+        if "train" not in parts or (len(parts) == 1 and len(tops) > 1):
+            return {}
+        for part in parts:
+            names = [name for other, name in found if other == part]
+            if len(names) > 1:
+                rule = f"{self.place} must have one folder of {part} images, but has {' and '.join(names)}."
+                raise refuse("data.folder", f"{rule} Put them into one.")
+        return parts
 
     def path(self, part: Part) -> Path:
-        """Return where one part lies, for messages: all of it where it is not cut into train and test."""
-        return self.place / part if self.has_test else self.place
+        """Return where one part lies, for messages: all of it where it is not cut into parts."""
+        return self.place / self.parts.get(part, "")
 
-    @cached_property
-    def train(self) -> dict[str, tuple[str, ...]]:
-        """Training images by class, both in the order of their names."""
-        return self.classes("train/" if self.has_test else "")
+    def part(self, part: Part) -> dict[str, tuple[str, ...]]:
+        """Return the images of one part by class, both in the order of their names; none where there is no such part.
 
-    @cached_property
-    def test(self) -> dict[str, tuple[str, ...]]:
-        """Test images by class, both in the order of their names."""
-        return self.classes("test/") if self.has_test else {}
+        Without any parts all images are training images.
+        """
+        if part in self.parts:
+            return self.classes(f"{self.parts[part]}/")
+        return self.classes("") if part == "train" and not self.parts else {}
 
     def classes(self, prefix: str) -> dict[str, tuple[str, ...]]:
         """Group the images by the folder below the prefix that they are in."""
@@ -101,7 +124,8 @@ def state(place: Path) -> tuple[int, ...]:
     if is_zip(place):
         known = place.stat()
         return known.st_mtime_ns, known.st_size
-    parents = [place, *(place / part for part in ("train", "test") if (place / part).is_dir())]
+    parts = [entry for entry in sorted(place.iterdir()) if entry.name.lower() in PART_NAMES and entry.is_dir()]
+    parents = [place, *parts]
     below = [entry for parent in parents for entry in sorted(parent.iterdir()) if entry.is_dir()]
     return tuple(entry.stat().st_mtime_ns for entry in (place, *below))
 
@@ -136,18 +160,20 @@ def listed(place: Path) -> ImageFolder:
 
 def listed_folder(place: Path) -> ImageFolder:
     """List what a folder holds; links to folders are not followed further than to a class."""
-    sizes, folders = {}, set()
+    sizes, folders, unread = {}, set(), []
     for file in place.rglob("*"):
         name = file.relative_to(place).as_posix()
         if file.is_dir():
             folders.add(name)
         elif is_image(name):
             sizes[name] = file.stat().st_size
+        elif is_unread(name):
+            unread.append(name)
     for link in [name for name in folders if name.count("/") < 2 and (place / name).is_symlink()]:
         for file in (place / link).rglob("*"):
             if is_image(file.name) and file.is_file():
                 sizes[file.relative_to(place).as_posix()] = file.stat().st_size
-    return ImageFolder(place, frozenset(folders), in_order(sizes))
+    return ImageFolder(place, frozenset(folders), in_order(sizes), unread=tuple(sorted(unread)))
 
 
 def listed_zip(place: Path) -> ImageFolder:
@@ -169,6 +195,7 @@ def listed_zip(place: Path) -> ImageFolder:
         frozenset(name.removeprefix(around) for name in folders if f"{name}/" != around),
         in_order({name: info.file_size for name, info in entries.items()}),
         entries,
+        tuple(sorted(name.removeprefix(around) for name in infos if is_unread(name))),
     )
 
 
@@ -201,5 +228,15 @@ def is_class(name: str) -> bool:
 
 def is_image(name: str) -> bool:
     """Whether a file is an image by its name; hidden ones are not."""
+    return has_suffix(name, IMAGE_SUFFIXES)
+
+
+def is_unread(name: str) -> bool:
+    """Whether a file is an image of a kind that is not read."""
+    return has_suffix(name, UNREAD_SUFFIXES)
+
+
+def has_suffix(name: str, suffixes: frozenset[str]) -> bool:
+    """Whether a file that is not hidden has one of the suffixes, in any case."""
     stem, dot, suffix = name.rpartition("/")[2].rpartition(".")
-    return f"{dot}{suffix}".lower() in IMAGE_SUFFIXES and not stem.startswith(".") and bool(stem)
+    return f"{dot}{suffix}".lower() in suffixes and not stem.startswith(".") and bool(stem)

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from dagan.data.folders import ImageFolder, listed
+from dagan.data.facts import Fit
+from dagan.data.folders import ImageFolder, Part, listed
 from dagan.data.generated import of_generated
 from dagan.errors import InvalidInput, Problem
 
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
 Pixels = NDArray[np.uint8]
 """Shape (images, height, width, channels), 0…255."""
 
@@ -24,11 +26,12 @@ def fingerprint(place: Path) -> str:
     return listed(place).fingerprint
 
 
-def read_images(folder: ImageFolder, names: list[str], size: int, channels: int) -> Pixels:
+def read_images(folder: ImageFolder, names: list[str], size: int, channels: int, fit: Fit = "crop") -> Pixels:
     """Read the named images, whatever their size and mode, as square ones of the given size and channels.
 
-    The shorter side is scaled to the size and the middle cut out. Palettes are looked up, an alpha channel is laid
-    on white, the orientation that a camera noted is applied.
+    `fit`: the shorter side is scaled to the size and the middle cut out (`crop`), the longer side is and the rest
+    filled with the pixels at the edges (`pad`), or each side is (`stretch`). Palettes are looked up, an alpha channel
+    is laid on white, the orientation that a camera noted is applied.
 
     Raises:
         InvalidInput: every file that is no readable image.
@@ -37,7 +40,7 @@ def read_images(folder: ImageFolder, names: list[str], size: int, channels: int)
     with folder.opened() as read:
         for name in names:
             try:
-                pixels.append(read_image(BytesIO(read(name)), size, channels))
+                pixels.append(read_image(BytesIO(read(name)), size, channels, fit))
             except UNREADABLE as error:
                 problems.append(unreadable(folder.place / name, error))
     if problems:
@@ -58,9 +61,12 @@ def unreadable(file: Path, error: Exception) -> Problem:
     return Problem("data.folder", f"{file} {reason}. Mend or remove it.")
 
 
-def read_image(file: Path | BytesIO, size: int, channels: int) -> Pixels:
+def read_image(file: Path | BytesIO, size: int, channels: int, fit: Fit = "crop") -> Pixels:
     """Read one image, shape (size, size, channels)."""
     with Image.open(file) as opened:
+        opened.draft(
+            None, (2 * size, 2 * size)
+        )  # large JPEGs are decoded at a fraction of their size, no less than this
         image = ImageOps.exif_transpose(opened)
         if image.mode.startswith("I;16") or image.mode in ("I", "F"):
             # 16 bits a pixel: Pillow's own conversion would cut off everything above 255.
@@ -72,21 +78,33 @@ def read_image(file: Path | BytesIO, size: int, channels: int) -> Pixels:
             white = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(white, image)
         image = image.convert("L" if channels == 1 else "RGB")
-        image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
+        image = square(image, size, fit)
         return np.asarray(image, dtype=np.uint8).reshape(size, size, channels)
 
 
+def square(image: Image.Image, size: int, fit: Fit) -> Image.Image:
+    """Scale an image to size by size pixels."""
+    if fit == "crop":
+        return ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
+    if fit == "stretch":
+        return image.resize((size, size), Image.Resampling.BICUBIC)
+    whole = np.asarray(ImageOps.contain(image, (size, size), Image.Resampling.BICUBIC))
+    around = [((size - side) // 2, size - side - (size - side) // 2) for side in whole.shape[:2]]
+    return Image.fromarray(np.pad(whole, [*around, *[(0, 0)] * (whole.ndim - 2)], mode="edge"))
+
+
 def check_images(place: Path) -> None:
-    """Open every image of a folder, or of a zip of one, and compare test images with training images.
+    """Open every image of a folder, or of a zip of one, and compare test, validation and training images.
 
     Raises:
-        InvalidInput: every file that is no readable image, or is both a test and a training image.
+        InvalidInput: every file that is no readable image, or serves two purposes.
     """
     folder = listed(place)
-    test = {name for names in folder.test.values() for name in names}
-    bad, known, doubled = [], {}, []
+    part_of = {name: part for part in PARTS for names in folder.part(part).values() for name in names}
+    known: dict[bytes, tuple[Part, Path]] = {}
+    bad, doubled = [], []
     with folder.opened() as read:
-        for name in sorted(folder.sizes, key=test.__contains__):  # training images first
+        for name in sorted(folder.sizes, key=lambda name: PARTS.index(part_of.get(name, "train"))):
             path = folder.place / name
             try:
                 content = read(name)
@@ -94,11 +112,12 @@ def check_images(place: Path) -> None:
             except UNREADABLE as error:
                 bad.append(unreadable(path, error))
                 continue
-            digest = hashlib.sha256(content).digest()
-            if name not in test:
-                known[digest] = path
-            elif same := known.get(digest):
-                doubled.append(Problem("data.folder", f"{path} is the training image {same} too. Remove one of them."))
+            part = part_of.get(name, "train")
+            other, same = known.setdefault(hashlib.sha256(content).digest(), (part, path))
+            if other != part:
+                purpose = "training" if other == "train" else other
+                message = f"{path} is the {purpose} image {same} too. Remove one of them."
+                doubled.append(Problem("data.folder", message))
     if bad or doubled:
         raise InvalidInput(bad + doubled)
 

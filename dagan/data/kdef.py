@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dagan.data.facts import Fit
 from dagan.data.folders import ImageFolder, is_image
 from dagan.data.images import Pixels, read_images
 from dagan.data.splits import TEST_SHARE, Groups, Indices, whole_groups
@@ -34,10 +35,10 @@ class Portraits:
     persons: Groups
     """Gender and identity, such as F01."""
 
-    def pixels(self, indices: Indices, size: int, channels: int) -> Pixels:
-        """Read the chosen images, cut square around the middle."""
+    def pixels(self, indices: Indices, size: int, channels: int, fit: Fit = "crop") -> Pixels:
+        """Read the chosen images, made square as `fit` says."""
         names = list(self.folder.sizes)
-        return read_images(self.folder, [names[index] for index in indices], size, channels)
+        return read_images(self.folder, [names[index] for index in indices], size, channels, fit)
 
 
 def portraits(root: Path) -> Portraits:

@@ -1,7 +1,7 @@
 """The images and labels of any data set, built-in or a folder, as arrays; nothing is read before it is asked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dagan.data.downloads import downloaded
-from dagan.data.facts import Facts
-from dagan.data.folders import image_folder, state
+from dagan.data.facts import Facts, Fit
+from dagan.data.folders import Part, image_folder, state
 from dagan.data.generated import generated_names, of_generated
 from dagan.data.images import Pixels, read_images
 from dagan.data.kdef import portraits
@@ -27,6 +27,8 @@ class Source:
     """The chosen training images."""
     test: Callable[[], tuple[Pixels, NDArray[np.int64]]] | None = None
     """All of the data set's own test images, with their classes."""
+    validation: "Source | None" = None
+    """The data set's own validation images."""
     groups: Groups | None = None
     """Whom each training image shows, where that must lie on one side of every split."""
 
@@ -41,7 +43,7 @@ def source_of(facts: Facts, *, folder: Path | None, root: Path) -> Source:
         return folder_source(facts, folder)
     if facts.name == "kdef":
         found = portraits(root)
-        read = partial(found.pixels, size=facts.image_size, channels=facts.channels)
+        read = partial(found.pixels, size=facts.image_size, channels=facts.channels, fit=facts.fit)
         return Source(found.labels, read, groups=found.persons)
     if facts.name == "digits":
         pixels, labels = digits()
@@ -54,18 +56,23 @@ def folder_source(facts: Facts, place: Path) -> Source:
     """Open a folder of images, or a zip of one."""
     folder = image_folder(place)
 
-    def read(classes: dict[str, tuple[str, ...]], indices: Indices | None = None) -> Pixels:
+    def source(part: Part) -> Source:
+        classes = folder.part(part)
         names = [name for names in classes.values() for name in names]
-        chosen = names if indices is None else [names[index] for index in indices]
-        return read_images(folder, chosen, facts.image_size, facts.channels)
 
-    def classes_of(classes: dict[str, tuple[str, ...]]) -> NDArray[np.int64]:
-        return np.repeat(np.arange(len(classes)), [len(names) for names in classes.values()])
+        def read(indices: Indices) -> Pixels:
+            return read_images(folder, [names[index] for index in indices], facts.image_size, facts.channels, facts.fit)
 
-    return Source(
-        classes_of(folder.train),
-        partial(read, folder.train),
-        (lambda: (read(folder.test), classes_of(folder.test))) if facts.has_test else None,
+        return Source(np.repeat(np.arange(len(classes)), [len(names) for names in classes.values()]), read)
+
+    def test() -> tuple[Pixels, NDArray[np.int64]]:
+        images = source("test")
+        return images.pixels(np.arange(len(images.labels))), images.labels
+
+    return replace(
+        source("train"),
+        test=test if facts.has_test else None,
+        validation=source("validation") if facts.has_validation else None,
     )
 
 
@@ -76,13 +83,15 @@ def generated_images(facts: Facts, place: Path) -> Pixels:
         InvalidInput: every file that is no readable image.
     """
     with of_generated():
-        return remembered(place, facts.classes, facts.image_size, facts.channels, state(place))
+        return remembered(place, facts.classes, facts.image_size, facts.channels, facts.fit, state(place))
 
 
 @lru_cache(maxsize=1)
-def remembered(place: Path, classes: tuple[str, ...], size: int, channels: int, _state: tuple[int, ...]) -> Pixels:
+def remembered(
+    place: Path, classes: tuple[str, ...], size: int, channels: int, fit: Fit, _state: tuple[int, ...]
+) -> Pixels:
     """Return `generated_images`, from memory where the folder has not changed: the next trial asks for them too."""
-    return read_images(image_folder(place), generated_names(place, classes), size, channels)
+    return read_images(image_folder(place), generated_names(place, classes), size, channels, fit)
 
 
 @lru_cache(maxsize=1)

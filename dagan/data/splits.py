@@ -21,6 +21,7 @@ Groups = NDArray[Any]
 Units = NDArray[Any]
 """What is dealt out to the purposes: indices of images, or the names of groups."""
 Phase = Literal["search", "confirm"]
+Validation = Literal["held_out", "within", "own"]
 TEST_SHARE = 3
 """One image in three is set aside for the test where a data set has no test images of its own."""
 
@@ -31,6 +32,7 @@ class Split:
 
     subset: Indices
     validation: Indices
+    """Into the data set's own validation images with `own`."""
     test: Indices
     """Empty where the data set brings its own test images, and in search."""
 
@@ -44,14 +46,15 @@ def ranked(units: Units, *key: object) -> Units:
     )
 
 
-def capacity(per_class: Sequence[int], *, has_test: bool, validation: str) -> int:
+def capacity(per_class: Sequence[int], *, has_test: bool, validation: Validation) -> int:
     """Return the most samples per class that both phases can draw: what every half of every class holds.
 
-    With `held_out` validation one image per class at least is left over for validation. Where groups are
-    dealt out, a group gives one image of each class, and `per_class` is the number of groups.
+    With `held_out` validation one image per class at least is left over for validation; `within` and `own` draw
+    from the whole pool. Where groups are dealt out, a group gives one image of each class, and `per_class` is the
+    number of groups.
     """
     pool = [count if has_test else count - count // TEST_SHARE for count in per_class]
-    return min(pool) if validation == "within" else min(pool) // 2 - 1
+    return min(pool) // 2 - 1 if validation == "held_out" else min(pool)
 
 
 def split(
@@ -62,9 +65,10 @@ def split(
     samples_per_class: int,
     seed: int,
     phase: Phase,
-    validation: Literal["held_out", "within"] = "held_out",
+    validation: Validation = "held_out",
     validation_fraction: float = 0.25,
     validation_images: int | None = None,
+    own_validation: NDArray[np.int64] | None = None,
     groups: Groups | None = None,
 ) -> Split:
     """Draw the subset of one seed, with its validation and test images.
@@ -74,6 +78,8 @@ def split(
     `validation_images` of it, as many of each class.
     `within`: for sets too small for that, the seed draws its subset from the whole pool, and search sets
     aside `validation_fraction` of the subset; confirm trains on all of it.
+    `own`: for sets that bring validation images, whose labels are `own_validation`: the seed draws its subset from the
+    whole pool, and search validates with those, `validation_images` of them at most, as many of each class.
 
     `groups`: the group of each image. Groups are dealt out instead of images, so that all images of one lie on
     one side of every cut. Only groups with an image of every class take part; one that is trained on gives one
@@ -82,6 +88,7 @@ def split(
     Raises:
         InvalidInput: a class with too few images, or too few groups.
     """
+    most_held = None if validation_images is None else validation_images // len(np.unique(labels))
     deal = partial(
         dealt,
         dataset=dataset,
@@ -91,7 +98,7 @@ def split(
         phase=phase,
         validation=validation,
         validation_fraction=validation_fraction,
-        most_held=None if validation_images is None else validation_images // len(np.unique(labels)),
+        most_held=most_held,
     )
     whole = None if groups is None else whole_groups(labels, groups, dataset)
     counts = np.bincount(labels).tolist() if whole is None else [len(whole)]
@@ -101,6 +108,9 @@ def split(
     if groups is None or whole is None:
         classes = [deal(np.flatnonzero(labels == label).astype(np.int64)) for label in np.unique(labels)]
         subset, held, test = (np.concatenate(parts) for parts in zip(*classes, strict=True))
+        if validation == "own" and phase == "search":
+            assert own_validation is not None
+            held = some_of_each(own_validation, dataset, most_held)
         return Split(subset, held, test)
     chosen, aside, sealed = deal(whole)
     return Split(one_of_each(labels, groups, chosen), all_of(groups, aside), all_of(groups, sealed))
@@ -114,7 +124,7 @@ def dealt(
     samples_per_class: int,
     seed: int,
     phase: Phase,
-    validation: str,
+    validation: Validation,
     validation_fraction: float,
     most_held: int | None,
 ) -> tuple[Units, Units, Units]:
@@ -129,12 +139,20 @@ def dealt(
         drawn = ranked(pool, dataset, "subset", seed)[:samples_per_class]
         aside = held_within(samples_per_class, validation_fraction, phase)
         held, chosen = drawn[:aside], drawn[aside:]
+    elif validation == "own":
+        held, chosen = pool[:0], ranked(pool, dataset, "subset", seed)[:samples_per_class]
     else:
         own = pool[:half] if phase == "search" else pool[half:]
         drawn = ranked(own, dataset, "subset", seed)
         chosen, held = drawn[:samples_per_class], drawn[samples_per_class:]
         held = held[:most_held] if phase == "search" else held[:0]
     return chosen, held, test if phase == "confirm" else test[:0]
+
+
+def some_of_each(labels: NDArray[np.int64], dataset: str, most: int | None) -> Indices:
+    """Return the indices of at most so many images of each class, the same for every seed."""
+    classes = [np.flatnonzero(labels == label).astype(np.int64) for label in np.unique(labels)]
+    return np.concatenate([ranked(images, dataset, "validation")[:most] for images in classes])
 
 
 def held_within(samples_per_class: int, validation_fraction: float, phase: Phase) -> int:

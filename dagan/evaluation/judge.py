@@ -60,6 +60,10 @@ class Judge:
         return labels, torch.cat([features for _, features in parts]) / self.scale
 
 
+IMAGES = {"dataset", "folder", "root", "fingerprint", "image_size", "channels", "fit"}
+"""Which images a data set holds, whatever is drawn of them."""
+
+
 def judge_config(config: Config, settings: Mapping[str, Any] | None = None) -> Config:
     """Return the config that the judge of a data set is trained by: the same for all configs of that data set.
 
@@ -69,14 +73,15 @@ def judge_config(config: Config, settings: Mapping[str, Any] | None = None) -> C
         InvalidInput: a data set without a tuning half, or settings that are wrong.
     """
     data, facts = config.data, config.facts
-    if data.validation == "within":
+    if data.validation != "held_out":
         raise refuse(
             "data.validation",
-            "must be held_out to judge generated images, but is within: subsets then come from the whole pool, and"
-            " none is left for a judge. Use held_out, with samples_per_class less than half of the smallest class.",
+            f"must be held_out to judge generated images, but is {data.validation}: subsets then come from the whole"
+            " pool, and none is left for a judge. Use held_out, with samples_per_class less than half of the smallest"
+            " class.",
         )
     room = capacity(facts.per_class, has_test=facts.has_test, validation="held_out")
-    where = data.model_dump(mode="json", include={"dataset", "folder", "root", "fingerprint", "image_size", "channels"})
+    where = data.model_dump(mode="json", include=IMAGES) | {"validation": "held_out"}
     own = {
         "method": "c_aug",
         "seed": SEED,

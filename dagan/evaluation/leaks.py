@@ -19,7 +19,7 @@ from dagan.data.images import Pixels
 from dagan.data.loading import generated_images
 from dagan.data.near_copies import near_copies
 from dagan.errors import refuse
-from dagan.training.dataset import divided
+from dagan.training.dataset import divided, validating
 
 Purpose = Literal["test", "validation"]
 
@@ -61,6 +61,6 @@ def held_out(measured: Config, searched: Sequence[Config]) -> Iterator[tuple[Pur
     """Yield the test images, then all images that one search or another validates with, if there are any."""
     source, parts = divided(measured)
     yield "test", tested(source, parts.test)[0]
-    validating = [divided(config)[1].validation for config in searched]
-    if validating:
-        yield "validation", source.pixels(np.unique(np.concatenate(validating)))
+    indices = [divided(config)[1].validation for config in searched]
+    if indices:
+        yield "validation", validating(searched[0], source).pixels(np.unique(np.concatenate(indices)))

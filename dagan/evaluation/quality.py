@@ -132,8 +132,9 @@ def check(training: Training, judge: Judge) -> None:
     config, problems = training.config, []
     if not config.row.has_generated:
         problems.append(Problem("method", f"must have generated images, but `{config.method}` has none."))
-    if config.data.validation == "within":
-        problems.append(Problem("data.validation", "must be held_out, but is within: the judge may know these images."))
+    if config.data.validation != "held_out":
+        rule = f"must be held_out, but is {config.data.validation}: the judge may know these images."
+        problems.append(Problem("data.validation", rule))
     if config.data.phase != "confirm":
         problems.append(
             Problem("data.phase", f"must be confirm, but is {config.data.phase}: the judge knows these images.")

@@ -53,7 +53,7 @@ def training_data(config: Config, device: torch.device) -> TrainingData:
     train = part_of(source, parts.subset, device)
     assert train is not None
     test = test_part(config, source, parts, device) if config.data.phase == "confirm" else None
-    return TrainingData(train, part_of(source, parts.validation, device), test)
+    return TrainingData(train, part_of(validating(config, source), parts.validation, device), test)
 
 
 def training_images(config: Config, device: torch.device) -> Labelled:
@@ -95,11 +95,17 @@ def divided(config: Config) -> tuple[Source, Split]:
             validation=data.validation,
             validation_fraction=data.validation_fraction,
             validation_images=data.validation_images,
+            own_validation=source.validation.labels if source.validation else None,
             groups=source.groups,
         )
     except InvalidInput as error:
         raise InvalidInput([*error.problems, *([Problem("data.root", differs)] if differs else [])]) from None
     return source, parts
+
+
+def validating(config: Config, source: Source) -> Source:
+    """Return where a config's validation images come from: the training images, or those of the data set's own."""
+    return source.validation if config.data.validation == "own" and source.validation else source
 
 
 def part_of(source: Source, indices: Indices, device: torch.device) -> Labelled | None:

@@ -27,7 +27,8 @@ def find_duplicates(plan: Plan, folder: RunFolder) -> None:
         if not tested:
             continue
         data = {key: value for key, value in tested[0].config["data"].items() if not key.startswith("generated")}
-        images = digest_of({key: data.get(key) for key in ("dataset", "fingerprint", "image_size", "channels")})
+        keys = ("dataset", "fingerprint", "image_size", "channels", *(["fit"] if data.get("fit") != "crop" else []))
+        images = digest_of({key: data.get(key) for key in keys})
         path = folder.duplicates / f"{dataset.name}.npz"
         known = read_duplicates(path)
         if known is None or known.images != images:

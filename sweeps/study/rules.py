@@ -117,12 +117,23 @@ def quality_problems(study: Study) -> list[Problem]:
         problems.append(
             Problem(where, f"reaches nothing: none of {', '.join(study.methods)} has generated images. Remove it.")
         )
-    if base.get("data.validation") == "within":
-        remedy = "Remove one of the two."
-        problems.append(
-            Problem(where, f"needs a judge, and with `validation: within` no images are left for it. {remedy}")
-        )
+    validations = {str(base["data.validation"])} if "data.validation" in base else own_validations(study)
+    problems += [
+        Problem(where, f"needs a judge, and with `data.validation: {validation}` no images are left for it. {remedy}")
+        for validation, remedy in (("within", "Remove one of the two."), ("own", "Set `data.validation: held_out`."))
+        if validation in validations
+    ]
     return problems
+
+
+def own_validations(study: Study) -> set[str]:
+    """Return where the data sets have their validation images, if nothing else is said."""
+    found = set()
+    for dataset in study.cell_datasets:
+        with suppress(InvalidInput):  # said elsewhere
+            facts = facts_of(dataset.model_dump(exclude_none=True) | {"dataset": dataset.name})
+            found.add("own" if facts.has_validation else "held_out")
+    return found
 
 
 def method_problems(study: Study) -> list[Problem]:

@@ -13,6 +13,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from dagan.config import Config
+from dagan.data.facts import Fit
 from dagan.data.splits import Phase
 from dagan.defaults import reaches
 from dagan.nested import flatten, merged, nest
@@ -42,6 +43,7 @@ class Dataset(Section):
     root: Path | None = None
     image_size: int | None = None
     channels: Literal[1, 3] | None = None
+    fit: Fit | None = None
 
 
 class Budget(Section):
@@ -191,7 +193,7 @@ class Study(Section):
         dataset = cell.dataset
         data = {"dataset": dataset.name, "samples_per_class": cell.samples_per_class, "phase": phase} | {
             key: value
-            for key in ("folder", "generated", "root", "image_size", "channels")
+            for key in ("folder", "generated", "root", "image_size", "channels", "fit")
             if (value := getattr(dataset, key)) is not None and reaches(f"data.{key}", method)
         }
         own = {key: value for key, value in flatten(self.base).items() if reaches(key, method)}

@@ -10,9 +10,9 @@ import torch
 from dagan.config import Config
 from dagan.data.facts import facts
 from dagan.data.folders import image_folder
-from dagan.data.images import check_images, fingerprint
+from dagan.data.images import check_images, fingerprint, read_images
 from dagan.errors import InvalidInput
-from dagan.training.dataset import training_data
+from dagan.training.dataset import scaled, training_data
 
 
 def zipped(folder, file, *, around="", compression=zipfile.ZIP_STORED):
@@ -140,7 +140,114 @@ def test_train_and_test_of_other_classes_are_refused(tmp_path, write_images):
     write_images(tmp_path / "pets" / "train", {"cats": 6, "dogs": 6})
     write_images(tmp_path / "pets" / "test", {"cats": 6, "wolves": 6})
     file = zipped(tmp_path / "pets", tmp_path / "pets.zip", around="pets/")
-    assert f"train and test in {file} must have the same classes: dogs, wolves" in refusal(file)
+    said = refusal(file)
+    assert f"{file}/test must have the classes that train has, but lacks `dogs`." in said
+    assert f"{file}/train must have the classes that test has, but lacks `wolves`." in said
+
+
+CUTS = [
+    (("train", "val", "test"), {"train", "validation", "test"}),
+    (("Train", "Validation"), {"train", "validation"}),
+    (("training", "valid"), {"train", "validation"}),
+    (("TRAIN", "Testing"), {"train", "test"}),
+    (("train",), {"train"}),
+]
+
+
+@pytest.mark.parametrize(("names", "parts"), CUTS)
+@pytest.mark.parametrize("packed", [False, True])
+def test_parts_are_read_as_what_they_are(tmp_path, write_images, names, parts, packed):
+    place, counts = tmp_path / "pets", {"cats": 12, "dogs": 15}
+    for seed, name in enumerate(names):
+        write_images(place / name, counts, seed=seed)
+    if packed:
+        place = zipped(place, tmp_path / "pets.zip", around="pets/")
+    known, folder = facts("pets", folder=place), image_folder(place)
+    assert known.classes == ("cats", "dogs")
+    assert known.per_class == (12, 15)
+    assert (known.has_test, known.has_validation) == ("test" in parts, "validation" in parts)
+    assert set(folder.parts) == parts
+
+    settings = config(place, phase="search")
+    assert settings.data.validation == ("own" if "validation" in parts else "held_out")
+    found = data_of(place, phase="search")
+    everything = {part: images_of(folder, folder.part(part)) for part in ("train", "validation", "test")}
+    where = "validation" if "validation" in parts else "train"
+    assert {image.tobytes() for image in found.validation.images.numpy()} <= everything[where]
+    assert {image.tobytes() for image in found.train.images.numpy()} <= everything["train"]
+    tested = data_of(place, phase="confirm").test
+    where = "test" if "test" in parts else "train"
+    assert {image.tobytes() for image in tested.images.numpy()} <= everything[where]
+    assert len(tested) == (27 if "test" in parts else 4 + 5)
+
+
+def images_of(folder, classes):
+    names = [name for images in classes.values() for name in images]
+    images = scaled(torch.from_numpy(read_images(folder, names, 8, 3)))
+    return {image.tobytes() for image in images.numpy()}
+
+
+def test_own_validation_images_leave_the_whole_pool_to_train_on_and_are_the_same_for_all_seeds(tmp_path, write_images):
+    for seed, (part, count) in enumerate({"train": 6, "val": 9, "test": 5}.items()):
+        write_images(tmp_path / "pets" / part, {"cats": count, "dogs": count}, seed=seed)
+    place = tmp_path / "pets"
+    assert len(data_of(place, samples_per_class=6, phase="search").train) == 12
+    assert "must be <= 6" in refusal(place, samples_per_class=7)
+    assert "must be <= 2" in refusal(place, samples_per_class=7, validation="held_out")
+    first, second = (
+        training_data(config(place, phase="search", validation_images=8).with_seed(seed), torch.device("cpu"))
+        for seed in (0, 1)
+    )
+    assert torch.equal(first.validation.images, second.validation.images)
+    assert first.validation.labels.bincount().tolist() == [4, 4]
+    assert not torch.equal(first.train.images, second.train.images)
+    assert len(data_of(place, samples_per_class=6, phase="search").validation) == 18
+    assert data_of(place, phase="confirm").validation is None
+    assert config(place).signature != config(place, validation="held_out").signature
+
+
+def test_own_validation_needs_a_folder_of_it(tmp_path, write_images):
+    write_images(tmp_path / "pets", {"cats": 12, "dogs": 12})
+    said = refusal(tmp_path / "pets", validation="own")
+    assert "data.validation: cannot be own: mine brings no validation images." in said
+
+
+def test_an_image_that_serves_two_purposes_is_named(tmp_path, write_images):
+    for seed, part in enumerate(("train", "val", "test")):
+        write_images(tmp_path / "pets" / part, {"cats": 6, "dogs": 6}, seed=seed)
+    place = tmp_path / "pets"
+    check_images(place)
+    (place / "val/dogs/again.png").write_bytes((place / "train/cats/1.png").read_bytes())
+    (place / "test/dogs/again.png").write_bytes((place / "val/cats/2.png").read_bytes())
+    (place / "train/dogs/again.png").write_bytes((place / "train/cats/1.png").read_bytes())  # one purpose
+    with pytest.raises(InvalidInput) as caught:
+        check_images(place)
+    assert [problem.message for problem in caught.value.problems] == [
+        f"{place}/val/dogs/again.png is the training image {place}/train/cats/1.png too. Remove one of them.",
+        f"{place}/test/dogs/again.png is the validation image {place}/val/cats/2.png too. Remove one of them.",
+    ]
+
+
+def test_two_folders_for_one_part_are_refused(tmp_path, write_images):
+    for name in ("train", "val", "Validation"):
+        write_images(tmp_path / "pets" / name, {"cats": 6, "dogs": 6})
+    said = refusal(tmp_path / "pets")
+    assert "must have one folder of validation images, but has Validation and val. Put them into one." in said
+
+
+def test_a_class_may_be_called_train(tmp_path, write_images):
+    write_images(tmp_path / "vehicles", {"train": 9, "car": 9})
+    assert facts("vehicles", folder=tmp_path / "vehicles").classes == ("car", "train")
+
+
+def test_images_of_kinds_that_are_not_read_are_counted(tmp_path, write_images):
+    place = write_images(tmp_path / "pets", {"cats": 9, "dogs": 9})
+    for name in ("cats/a.heic", "cats/b.HEIC", "dogs/c.avif", "dogs/.hidden.heic", "dogs/note.txt"):
+        (place / name).write_bytes(b"x")
+    (place / "cats" / "0.png").rename(place / "cats" / "0.jfif")
+    for there in (place, zipped(place, tmp_path / "pets.zip")):
+        assert image_folder(there).unread == ("cats/a.heic", "cats/b.HEIC", "dogs/c.avif")
+        assert facts("pets", folder=there).per_class == (9, 9)
 
 
 def test_damaged_images_in_a_zip_are_named_all_at_once(tmp_path, write_images):

@@ -12,6 +12,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from dagan.config import Config
+from dagan.data import images
 from dagan.data.facts import facts
 from dagan.data.images import check_images, fingerprint, read_image
 from dagan.errors import InvalidInput
@@ -97,6 +98,50 @@ def test_search_does_not_open_test_images(tmp_path, write_images):
 def test_a_grey_folder_has_one_channel(tmp_path, write_images):
     folder = write_images(tmp_path / "images", {"a": 8, "b": 8})
     assert folder_data(folder, channels=1).train.images.shape == (2, 1, 8, 8)
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_images_that_are_not_square_are_made_so_as_fit_says(tmp_path, wide):
+    """Three stripes, red, green and blue, each a square of 12 pixels."""
+    stripes = np.repeat(np.eye(3, dtype=np.uint8) * 255, 12, axis=0)[None].repeat(12, axis=0)
+    pixels = stripes if wide else stripes.transpose(1, 0, 2)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for index in range(8):
+            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
+    middles = {}
+    for fit in (None, "crop", "pad", "stretch"):
+        image = folder_data(tmp_path, image_size=12, **({"fit": fit} if fit else {})).train.images[0]
+        assert image.shape == (3, 12, 12)
+        along = image[:, 6, :] if wide else image[:, :, 6]
+        middles[fit] = along.argmax(0).tolist()
+        across = image[:, :, 6] if wide else image[:, 6, :]
+        assert torch.allclose(across, across[:, :1].expand_as(across), atol=0.01), "padded with what is at the edge"
+    assert middles[None] == middles["crop"] == [1] * 12
+    assert middles["stretch"] == middles["pad"] == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_fit_cannot_be_chosen_where_images_are_square():
+    assert "data.fit: is crop for digits and cannot be chosen. Remove it." in refusal(fit="pad")
+
+
+def test_a_config_that_says_nothing_of_fit_keeps_its_signature(tmp_path, write_images):
+    write_images(tmp_path, {"a": 8, "b": 8})
+    choices = {"folder": str(tmp_path), "samples_per_class": 1}
+    plain, crop, pad = (Config.of({"data": choices | fit}) for fit in ({}, {"fit": "crop"}, {"fit": "pad"}))
+    assert plain.signature == crop.signature != pad.signature
+
+
+def test_large_jpegs_are_decoded_at_a_fraction_of_their_size(tmp_path, photographs, monkeypatch):
+    (photograph,) = photographs(1, side=512)
+    Image.fromarray(photograph).save(tmp_path / "large.jpg", quality=95)
+    sizes = []
+    fit = images.ImageOps.fit
+    monkeypatch.setattr(images.ImageOps, "fit", lambda image, *more: sizes.append(image.size) or fit(image, *more))
+    small = read_image(tmp_path / "large.jpg", 32, 3)
+    assert sizes == [(64, 64)]
+    whole = np.asarray(fit(Image.fromarray(photograph), (32, 32), Image.Resampling.BICUBIC))
+    assert np.abs(small.astype(int) - whole).mean() < 3
 
 
 def solid(mode, colour, size=(20, 14)):
@@ -236,7 +281,7 @@ def test_train_and_test_of_other_classes_are_refused(tmp_path, write_images):
     write_images(tmp_path / "train", {"cats": 6, "dogs": 6})
     write_images(tmp_path / "test", {"cats": 6, "wolves": 6})
     message = refusal(folder=str(tmp_path), dataset="mine", samples_per_class=1)
-    assert "must have the same classes: dogs, wolves" in message
+    assert "test must have the classes that train has, but lacks `dogs`." in message
 
 
 def test_a_test_class_without_images_is_refused(tmp_path, write_images):

@@ -409,3 +409,18 @@ def test_to_drop_copies_from_the_test_starts_no_search_anew():
     assert [configs[0][place] == configs[2][place] for place in (0, 1)] == [True, False]
     with pytest.raises(InvalidInput, match="test_duplicates"):
         study_of(tiny(base__data={"test_duplicates": "forget"}))
+
+
+def test_a_judge_needs_images_that_no_subset_has(tmp_path):
+    for part in ("train", "val", "test"):
+        for label in ("cats", "dogs"):
+            (tmp_path / part / label).mkdir(parents=True)
+            for index in range(30):
+                Image.new("L", (8, 8), index).save(tmp_path / part / label / f"{index}.png")
+    folder = {"name": "pets", "folder": str(tmp_path), "channels": 1, "image_size": 8, "fit": "pad"}
+    judged = tiny(datasets=[folder], confirm__quality=True)
+    (problem,) = refused(judged)
+    assert "confirm.quality: needs a judge, and with `data.validation: own` no images are left for it." in problem
+    study = study_of(tiny(datasets=[folder], confirm__quality=True, base__data={"validation": "held_out"}))
+    config = study.config(study.cells[0], "c", seed=0, phase="search")
+    assert (config.data.validation, config.data.fit) == ("held_out", "pad")
