@@ -27,14 +27,15 @@ def means(results: pd.DataFrame) -> pd.DataFrame:
     table[["mean", "sd", "low", "high", "bca_low", "bca_high"]] = math.nan
     table["note"] = "no values"
     for rows, samples in of_equal_size(found["test_accuracy"], found["row"], len(table)):
-        for name, column in _mean(samples).items():
+        for name, column in averages(samples).items():
             table.loc[rows, name] = column
     ended = trials.groupby([*CELL_METHOD, "status"], sort=False).size().unstack("status", fill_value=0)
     ended = ended.reindex(columns=list(UNFINISHED), fill_value=0).astype(int)
     return table.merge(ended.reset_index(), on=CELL_METHOD, how="left")
 
 
-def _mean(samples: Numbers) -> dict[str, Numbers | list[str]]:
+def averages(samples: Numbers) -> dict[str, Numbers | list[str]]:
+    """Average each row of accuracies, shape (rows, seeds), with its limits and a note, as in `means`."""
     n = samples.shape[1]
     mean, sd = samples.mean(axis=1), spreads(samples)
     uncut = t_limits(mean, sd, n)

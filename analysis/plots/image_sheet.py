@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from analysis.data.pictures import Pixels
+from analysis.findings.pictures import Pixels
 
 CELL = 56
 """Least height of an image on the sheet; smaller ones are enlarged by a whole factor, so that pixels stay sharp."""

@@ -6,7 +6,7 @@ import io
 import numpy as np
 from matplotlib.image import imsave
 
-from analysis.data.pictures import Pictures, Pixels
+from analysis.findings.pictures import Pictures, Pixels
 
 
 def strip(images: Pixels, *, gap: int = 1) -> Pixels:

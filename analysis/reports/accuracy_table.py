@@ -42,6 +42,7 @@ class Entry:
 
 
 NOTHING = Entry("–")
+REFERENCES_NOTE = "Last rows: what takes no network, on the pixels of the same images."
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class AccuracyTable:
     sources: tuple[str, ...] = ()
     design: bool = False
     """Whether the trials vary factors: the means are then those of the base configurations."""
+    references: tuple[tuple[str, tuple[Entry, ...]], ...] = ()
+    """Rows of what takes no network."""
 
     @property
     def has_costs(self) -> bool:
@@ -74,6 +77,8 @@ class AccuracyTable:
             text += " Of the base configurations alone; what changes to them do is in the ablation."
         if any(entry.best for _, entries in self.rows for entry in entries):
             text += " Bold: the highest mean, where it won every declared comparison it took part in."
+        if self.references:
+            text += f" {REFERENCES_NOTE}"
         if self.has_costs:
             text += " TFLOP: counted operations of one training by itself; ×: times those of the baseline."
         if self.sources:
@@ -82,22 +87,30 @@ class AccuracyTable:
 
 
 def accuracy_tables(
-    results: pd.DataFrame, measured: pd.DataFrame, comparisons: pd.DataFrame, methods: Sequence[str] = ()
+    results: pd.DataFrame,
+    measured: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    methods: Sequence[str] = (),
+    references: pd.DataFrame | None = None,
 ) -> list[AccuracyTable]:
     """Build one table per dataset: test accuracy or, before any confirm trial, the best validation accuracy.
 
-    `measured` as from `means`, `comparisons` as from `compare`; `methods` is the order of the rows.
+    `measured` as from `means`, `comparisons` as from `compare`, `references` as from `reference_means`; `methods` is
+    the order of the rows.
     """
     at_reference = comparisons[(comparisons["point"] == "") & (comparisons["baseline_point"] == "")]
-    return [
-        _accuracy_table(
+    found = []
+    for dataset in results["dataset"].unique():
+        one = _accuracy_table(
             results[results["dataset"] == dataset],
             measured[(measured["dataset"] == dataset) & (measured["n"] > 0)],
             at_reference[at_reference["dataset"] == dataset],
             methods,
         )
-        for dataset in results["dataset"].unique()
-    ]
+        if references is not None and not one.validation:
+            one = replace(one, references=_references(references[references["dataset"] == dataset], one.sizes))
+        found.append(one)
+    return found
 
 
 def table(
@@ -130,7 +143,7 @@ def grid(one: AccuracyTable) -> Grid:
         return (Cell(entry.text, strong=entry.best), Cell(entry.cost or "–"))[:width]
 
     heads = [(f"{size:,}", f"cost at {size:,}")[:width] for size in one.sizes]
-    rows = [(Cell(method), *chain(*map(cells, entries))) for method, entries in one.rows]
+    rows = [(Cell(method), *chain(*map(cells, entries))) for method, entries in (*one.rows, *one.references)]
     return Grid(f"{one.dataset}: {kind}, %", ("images per class", *chain(*heads)), tuple(rows), one.note)
 
 
@@ -159,8 +172,17 @@ def _accuracy_table(
     return AccuracyTable(str(results["dataset"].iloc[0]), sizes, rows, measured.empty, seeds, sources, design)
 
 
+def _references(references: pd.DataFrame, sizes: Sequence[int]) -> tuple[tuple[str, tuple[Entry, ...]], ...]:
+    """Make the rows of references, the best at the top."""
+    rows = {(row["reference"], row["samples_per_class"]): row for row in references.to_dict("records")}
+    usual = 0 if references.empty else references["n"].mode().max()
+    entries = {key: _entry(row | {"published": math.nan}, usual, set()) for key, row in rows.items()}
+    names = references.groupby("reference")["mean"].max().sort_values(ascending=False, kind="stable").index
+    return tuple((name, tuple(entries.get((name, size), NOTHING) for size in sizes)) for name in names)
+
+
 def _entry(row: Mapping[Any, Any], usual: int, winners: set[tuple[int, str]]) -> Entry:
-    best = (row["samples_per_class"], row["method"]) in winners
+    best = (row["samples_per_class"], row.get("method")) in winners
     published = "" if pd.isna(row["published"]) else percent(row["published"])
     if math.isnan(row["low"]):  # one seed, or seeds that all gave the same
         return Entry(percent(row["mean"]), note="no interval", best=best, published=published)

@@ -1,7 +1,7 @@
 """The evidence of a study: every table of the report, computed once, before any is drawn or printed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,18 +16,20 @@ from analysis.comparison.differences import compare
 from analysis.comparison.image_quality import gains, generators
 from analysis.comparison.learning_curves import average_curves, of_trials
 from analysis.comparison.means import means
+from analysis.comparison.references import behind, reference_means
 from analysis.data.columns import CELL, CELL_METHOD
 from analysis.data.entries import curves as curves_of
-from analysis.data.leaks import doubts
-from analysis.data.pictures import Duplicates, load_duplicates
 from analysis.data.results import load, load_curves
 from analysis.data.study import Study, load_study
 from analysis.data.tidy import in_order, of_reference
 from analysis.errors import ResultsError
+from analysis.findings.leaks import doubts
+from analysis.findings.pictures import Duplicates, load_duplicates
+from analysis.findings.references import load_references, no_references
 from analysis.methods import ordered
 from analysis.reports.accuracy_table import AccuracyTable, accuracy_tables
 from analysis.reports.answer import Answer, answer
-from analysis.reports.limits import limits
+from analysis.reports.limits import falling_behind, limits
 from analysis.search.budget import budget_curves
 from analysis.search.early_stopping import rungs_and_finals
 from analysis.search.epochs import paper_epochs
@@ -71,6 +73,7 @@ class Evidence:
     answer: Answer
     accuracy: tuple[AccuracyTable, ...]
     doubts: tuple[str, ...] = ()  # what a run has found that may make all of this worth nothing
+    references: pd.DataFrame = field(default_factory=pd.DataFrame)  # empty where nobody has measured them
     duplicates: tuple[Duplicates, ...] = ()  # of the data sets in which somebody has looked for them
 
     @property
@@ -127,15 +130,22 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, points: Mapping
     searched = _chosen(of_reference(results))
     drawn = {*searched["signature"], *_of_first_seeds(_completed(results))["signature"]}
     drawn |= set(_looked_back_on(of_reference(results), study)["signature"]) | set(longest(results)["signature"])
-    found = weigh(study, results, planned, load_curves(directory, signatures=drawn))
+    references = reference_means(load_references(directory))
+    found = weigh(study, results, planned, load_curves(directory, signatures=drawn), references)
     looked = [one for one in load_duplicates(directory) if one.dataset in set(results["dataset"])]
     return replace(found, doubts=doubts(directory, study.smallest_difference), duplicates=tuple(looked))
 
 
 def weigh(
-    study: Study, results: pd.DataFrame, planned: pd.DataFrame | None = None, curves: pd.DataFrame | None = None
+    study: Study,
+    results: pd.DataFrame,
+    planned: pd.DataFrame | None = None,
+    curves: pd.DataFrame | None = None,
+    references: pd.DataFrame | None = None,
 ) -> Evidence:
     """Compute the evidence of results; without `curves`, as from `load_curves`, none are shown.
+
+    `references` as from `reference_means`; without them nothing stands beside the methods.
 
     Raises:
         ResultsError: There are no results.
@@ -143,12 +153,16 @@ def weigh(
     if results.empty:
         raise ResultsError(f"{study.name} must hold a finished trial, but there is none. Run the study first.")
     curves = curves_of([]) if curves is None else curves
+    references = reference_means(no_references()) if references is None else references
     central = of_reference(results)
     measured, tally = means(results), counts(results, planned)
     comparisons = compare(results, study.compare, study.smallest_difference, planned)
     ablation, remarks = _ablation(results, study)
     ends, images, late = edges(central, study.space), generators(results), _late_gains(results, curves, study)
-    said = list(limits(late, thoroughness(central, study.space), ends, images, ablation))
+    said = [
+        *falling_behind(behind(measured, references)),
+        *limits(late, thoroughness(central, study.space), ends, images, ablation),
+    ]
     return Evidence(
         study=study,
         results=results,
@@ -172,7 +186,8 @@ def weigh(
         search_curves=average_curves(of_trials(curves, best_suggestions(central), "search")),
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
         answer=answer(study, measured, comparisons, tally, ablation, said),
-        accuracy=tuple(accuracy_tables(results, measured, comparisons, study.methods)),
+        accuracy=tuple(accuracy_tables(results, measured, comparisons, study.methods, references)),
+        references=references,
     )
 
 

@@ -40,6 +40,18 @@ def limits(
     yield from _covered(generators)
 
 
+def falling_behind(rows: pd.DataFrame) -> Iterator[str]:
+    """Name the methods that what takes no network is ahead of, with a table as from `behind`."""
+    for (dataset, size, reference), group in rows.groupby([*CELL, "reference"], sort=False):
+        means = [f"{row['method']} ({percent(row['mean'])} %)" for row in group.to_dict("records")]
+        ahead = percent(group["reference_mean"].iloc[0])
+        verb = "is" if len(means) == 1 else "are"
+        yield (
+            f"On {dataset} with {size:,} per class {listed(means)} {verb} below {reference} "
+            f"on pixels ({ahead} %), which takes no network: mend the settings before any comparison is believed."
+        )
+
+
 def _lengths(gains: pd.DataFrame) -> Iterator[str]:
     parts = []
     for stage, what in STAGES.items():

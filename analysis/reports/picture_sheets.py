@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.comparison.confirmed import confirmed
-from analysis.data.pictures import Pictures, Pixels, load_pictures
+from analysis.findings.pictures import Pictures, Pixels, load_pictures
 from analysis.methods import ordered
 from analysis.plots.pictures import above, data_uri, grid, png, strip
 from analysis.reports.evidence import Evidence

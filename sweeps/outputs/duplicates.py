@@ -3,7 +3,7 @@
 import io
 from contextlib import suppress
 
-from analysis.data.pictures import read_duplicates
+from analysis.findings.pictures import read_duplicates
 from dagan.config import Config, digest_of
 from dagan.errors import InvalidInput, refuse
 from dagan.files import write_atomically

@@ -7,10 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from analysis.data.leaks import LEAKS
+from analysis.findings.leaks import LEAKS
+from analysis.findings.references import REFERENCES
 from dagan.files import write_atomically
 from dagan.nested import flatten, nest
 from sweeps.outputs.duplicates import find_duplicates
+from sweeps.outputs.references import find_references
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Entry
 from sweeps.records.run_folder import RunFolder
@@ -42,6 +44,9 @@ def keep(plan: Plan, folder: RunFolder, to: Path) -> list[Path]:
     if (folder.root / LEAKS).is_file():
         shutil.copy(folder.root / LEAKS, to)
     find_duplicates(plan, folder)
+    find_references(plan, folder)
+    if (folder.root / REFERENCES).is_file():
+        shutil.copy(folder.root / REFERENCES, to)
     if folder.duplicates.is_dir():
         shutil.copytree(folder.duplicates, to / folder.duplicates.name, dirs_exist_ok=True)
     report_of(to)

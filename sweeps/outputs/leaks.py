@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.data.leaks import LEAKS, doubts_of
+from analysis.findings.leaks import LEAKS, doubts_of
 from dagan.config import Config, digest_of
 from dagan.data.generated import generated_facts
 from dagan.errors import in_one_line

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from dagan.files import write_atomically
 from sweeps.outputs.duplicates import find_duplicates
+from sweeps.outputs.references import find_references
 from sweeps.planning.plan import Plan
 from sweeps.records.run_folder import RunFolder, shown
 from sweeps.study.design import label
@@ -21,6 +22,7 @@ def summarise(plan: Plan, folder: RunFolder) -> "Report":
     from analysis import write_report
 
     find_duplicates(plan, folder)
+    find_references(plan, folder)
     planned = [
         {
             "phase": phase,

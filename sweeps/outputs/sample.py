@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from analysis.data.pictures import Pixels
+from analysis.findings.pictures import Pixels
 from analysis.plots.image_sheet import Panel, sheet
 from dagan.compute.random_streams import Streams
 from dagan.config import Config, facts_of

@@ -11,7 +11,7 @@ from pages import read
 from synthetic import METHODS, entry, write_entry, write_pictures
 
 from analysis import load, write_report
-from analysis.data.pictures import load_pictures
+from analysis.findings.pictures import load_pictures
 from analysis.plots.pictures import grid, png
 from analysis.reports.table_formats import escape_markdown
 

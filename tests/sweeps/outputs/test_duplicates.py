@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playing import plain, play
 
-from analysis.data.pictures import load_duplicates, read_duplicates
+from analysis.findings.pictures import load_duplicates, read_duplicates
 from analysis.reports import report
 from analysis.reports.figures import Figures
 from dagan.config import Config

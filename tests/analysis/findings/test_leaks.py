@@ -5,7 +5,7 @@ import json
 import pytest
 
 from analysis import write_report
-from analysis.data.leaks import doubts
+from analysis.findings.leaks import doubts
 from analysis.reports import report as publication
 from analysis.reports.figures import Figures
 

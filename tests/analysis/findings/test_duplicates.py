@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis import write_report
-from analysis.data.pictures import load_duplicates
+from analysis.findings.pictures import load_duplicates
 from analysis.reports import report as publication
 from analysis.reports.figures import Figures
 

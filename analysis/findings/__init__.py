@@ -1,0 +1,1 @@
+"""Read what a run has found beside its trials: pictures, near-copies, references on pixels."""
