@@ -55,8 +55,8 @@ def run_study(
     if wandb == "online":
         require_login()
     console = console or Console(stderr=True, highlight=False, soft_wrap=True)
-    check_images(chosen, console)
     folder = RunFolder(Path(out), chosen.name)
+    check_images(chosen, folder, console)
     find_leaks(chosen, folder, console)
     listeners = listeners_of(folder, wandb, console)
     return experiment.run(chosen, folder, executor=executor, cluster=cluster, storage=storage, listeners=listeners)
@@ -71,25 +71,30 @@ def listeners_of(folder: "RunFolder", wandb: "Mode", console: "Console") -> "lis
     return [LiveTable(console), Activity(folder), WandbRuns(folder.wandb, wandb, console)]
 
 
-def check_images(study: "Study", console: "Console") -> None:
+def check_images(study: "Study", folder: "RunFolder", console: "Console") -> None:
     """Open every image of the study's folders and zips once, so that a bad one is found now, not in a late trial.
+
+    What they hold is told, and kept for the report.
 
     Raises:
         InvalidInput: files that are missing, or are not images.
     """
-    from dagan.data import images
+    from dagan.data import card
     from dagan.data.kdef import check_portraits
     from dagan.settings import Data
+    from sweeps.outputs.cards import card_lines, keep_card
     from sweeps.records.run_folder import shown
 
     for dataset in study.cell_datasets:
         root = dataset.root or Data().root
         if dataset.folder:
             console.print(f"checking the images in {shown(dataset.folder)} …", markup=False)
-            images.check_images(dataset.folder)
+            found = card.check_images(dataset.folder)
+            console.print(f"{dataset.name}: {' '.join(card_lines(found))}", markup=False)
+            keep_card(found, dataset.name, dataset.fit or "crop", folder)
         elif dataset.name == "kdef":
             console.print(f"checking the images of kdef in {shown(root)} …", markup=False)
             check_portraits(root)
         if dataset.generated:
             console.print(f"checking the generated images in {shown(dataset.generated)} …", markup=False)
-            images.check_generated(dataset.generated)
+            card.check_generated(dataset.generated)

@@ -23,6 +23,7 @@ from analysis.data.results import load, load_curves
 from analysis.data.study import Study, load_study
 from analysis.data.tidy import in_order, of_reference
 from analysis.errors import ResultsError
+from analysis.findings.cards import Card, load_cards
 from analysis.findings.leaks import doubts
 from analysis.findings.pictures import Duplicates, load_duplicates
 from analysis.findings.references import load_references, no_references
@@ -74,6 +75,7 @@ class Evidence:
     accuracy: tuple[AccuracyTable, ...]
     doubts: tuple[str, ...] = ()  # what a run has found that may make all of this worth nothing
     references: pd.DataFrame = field(default_factory=pd.DataFrame)  # empty where nobody has measured them
+    cards: tuple[Card, ...] = ()  # of the folders of images that a run has looked at
     duplicates: tuple[Duplicates, ...] = ()  # of the data sets in which somebody has looked for them
 
     @property
@@ -133,7 +135,9 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, points: Mapping
     references = reference_means(load_references(directory))
     found = weigh(study, results, planned, load_curves(directory, signatures=drawn), references)
     looked = [one for one in load_duplicates(directory) if one.dataset in set(results["dataset"])]
-    return replace(found, doubts=doubts(directory, study.smallest_difference), duplicates=tuple(looked))
+    cards = [one for one in load_cards(directory) if one.dataset in set(results["dataset"])]
+    said = doubts(directory, study.smallest_difference)
+    return replace(found, doubts=said, cards=tuple(cards), duplicates=tuple(looked))
 
 
 def weigh(

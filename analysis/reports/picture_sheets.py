@@ -37,6 +37,34 @@ class DuplicateSheet:
     file: bytes
 
 
+@dataclass(frozen=True)
+class CardSheet:
+    """What a folder of images holds: sentences, and thumbnails as an `address` of data and a `file`, a PNG."""
+
+    name: str
+    dataset: str
+    lines: tuple[str, ...]
+    address: str
+    file: bytes
+
+
+Sheet = PictureSheet | DuplicateSheet | CardSheet
+
+
+def card_sheets(evidence: Evidence) -> list[CardSheet]:
+    """Show the folders of images that a run has looked at."""
+    return [
+        CardSheet(
+            f"images-{slug(card.dataset)}",
+            card.dataset,
+            card.lines,
+            data_uri(card.thumbnails) if card.thumbnails else "",
+            card.thumbnails,
+        )
+        for card in evidence.cards
+    ]
+
+
 def duplicate_sheets(evidence: Evidence) -> list[DuplicateSheet]:
     """Show pairs of each data set in which somebody has looked for them."""
     sheets = []

@@ -34,7 +34,13 @@ from analysis.reports.accuracy_table import grid
 from analysis.reports.evidence import Evidence, gather, weigh
 from analysis.reports.figures import LEGIBLE, MOST, Figures, draw, slug
 from analysis.reports.method_notes import ablation_note, notes
-from analysis.reports.picture_sheets import DuplicateSheet, PictureSheet, duplicate_sheets, picture_sheets
+from analysis.reports.picture_sheets import (
+    PictureSheet,
+    Sheet,
+    card_sheets,
+    duplicate_sheets,
+    picture_sheets,
+)
 from analysis.reports.table_formats import FORMS, escape_markdown
 from analysis.reports.tables import (
     choices,
@@ -129,18 +135,20 @@ def _write(evidence: Evidence, sheets: list[PictureSheet], command: str, output:
     csv, parquet = write_tables(evidence.results, output)
     drawn = draw(evidence)
     duplicates = duplicate_sheets(evidence)
-    pairs = [sheet for sheet in duplicates if sheet.file]
-    drawings = _write_figures(drawn, [*sheets, *pairs], output / "figures")
+    cards = card_sheets(evidence)
+    every: list[Sheet] = [*sheets, *duplicates, *cards]
+    drawings = _write_figures(drawn, [sheet for sheet in every if sheet.file], output / "figures")
     grids = _write_grids(evidence, output / "tables")
     html, markdown = output / "index.html", output / "report.md"
-    content = {"evidence": evidence, "figures": drawn, "pictures": sheets, "duplicates": duplicates, "command": command}
+    content = {"evidence": evidence, "figures": drawn, "pictures": sheets, "command": command}
+    content |= {"duplicates": duplicates, "cards": cards}
     html.write_text(_html().get_template("report.html.j2").render(content), encoding="utf-8")
     markdown.write_text(_markdown().get_template("report.md.j2").render(content), encoding="utf-8")
     lines = (*evidence.doubts, *evidence.answer.lines)
     return Report(html, markdown, csv, parquet, drawings, grids, lines)
 
 
-def _write_figures(drawn: Figures, sheets: Sequence[PictureSheet | DuplicateSheet], folder: Path) -> tuple[Path, ...]:
+def _write_figures(drawn: Figures, sheets: Sequence[Sheet], folder: Path) -> tuple[Path, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     contents = {f"{figure.name}.svg": figure.svg.encode() for figure in drawn}
     contents |= {f"{figure.name}.png": figure.png for figure in drawn}

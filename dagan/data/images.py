@@ -1,6 +1,5 @@
 """Images of any size and mode as arrays of one. No torch: a driver checks them too."""
 
-import hashlib
 import lzma
 import zipfile
 import zlib
@@ -12,11 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dagan.data.facts import Fit
-from dagan.data.folders import ImageFolder, Part, listed
-from dagan.data.generated import of_generated
+from dagan.data.folders import ImageFolder, listed
 from dagan.errors import InvalidInput, Problem
 
-PARTS: tuple[Part, ...] = ("train", "validation", "test")
 Pixels = NDArray[np.uint8]
 """Shape (images, height, width, channels), 0…255."""
 
@@ -91,42 +88,3 @@ def square(image: Image.Image, size: int, fit: Fit) -> Image.Image:
     whole = np.asarray(ImageOps.contain(image, (size, size), Image.Resampling.BICUBIC))
     around = [((size - side) // 2, size - side - (size - side) // 2) for side in whole.shape[:2]]
     return Image.fromarray(np.pad(whole, [*around, *[(0, 0)] * (whole.ndim - 2)], mode="edge"))
-
-
-def check_images(place: Path) -> None:
-    """Open every image of a folder, or of a zip of one, and compare test, validation and training images.
-
-    Raises:
-        InvalidInput: every file that is no readable image, or serves two purposes.
-    """
-    folder = listed(place)
-    part_of = {name: part for part in PARTS for names in folder.part(part).values() for name in names}
-    known: dict[bytes, tuple[Part, Path]] = {}
-    bad, doubled = [], []
-    with folder.opened() as read:
-        for name in sorted(folder.sizes, key=lambda name: PARTS.index(part_of.get(name, "train"))):
-            path = folder.place / name
-            try:
-                content = read(name)
-                read_image(BytesIO(content), 8, 3)
-            except UNREADABLE as error:
-                bad.append(unreadable(path, error))
-                continue
-            part = part_of.get(name, "train")
-            other, same = known.setdefault(hashlib.sha256(content).digest(), (part, path))
-            if other != part:
-                purpose = "training" if other == "train" else other
-                message = f"{path} is the {purpose} image {same} too. Remove one of them."
-                doubled.append(Problem("data.folder", message))
-    if bad or doubled:
-        raise InvalidInput(bad + doubled)
-
-
-def check_generated(place: Path) -> None:
-    """Open every image of a folder of generated images, or of a zip of one.
-
-    Raises:
-        InvalidInput: every file that is no readable image.
-    """
-    with of_generated():
-        check_images(place)

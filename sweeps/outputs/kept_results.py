@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from analysis.findings.cards import CARDS
 from analysis.findings.leaks import LEAKS
 from analysis.findings.references import REFERENCES
 from dagan.files import write_atomically
@@ -47,8 +48,9 @@ def keep(plan: Plan, folder: RunFolder, to: Path) -> list[Path]:
     find_references(plan, folder)
     if (folder.root / REFERENCES).is_file():
         shutil.copy(folder.root / REFERENCES, to)
-    if folder.duplicates.is_dir():
-        shutil.copytree(folder.duplicates, to / folder.duplicates.name, dirs_exist_ok=True)
+    for found in (folder.duplicates, folder.root / CARDS):
+        if found.is_dir():
+            shutil.copytree(found, to / found.name, dirs_exist_ok=True)
     report_of(to)
     return [to / "study.yaml", ledger, to / PAGE]
 

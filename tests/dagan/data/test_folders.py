@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from dagan.config import Config
+from dagan.data.card import check_images
 from dagan.data.facts import facts
 from dagan.data.folders import image_folder
-from dagan.data.images import check_images, fingerprint, read_images
+from dagan.data.images import fingerprint, read_images
 from dagan.errors import InvalidInput
 from dagan.training.dataset import scaled, training_data
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from dagan.config import Config
+from dagan.data.card import check_generated
 from dagan.data.generated import generated_facts
-from dagan.data.images import check_generated
 from dagan.data.loading import generated_images
 from dagan.errors import InvalidInput
 from dagan.nested import merged

@@ -13,8 +13,9 @@ from sklearn.datasets import load_digits
 
 from dagan.config import Config
 from dagan.data import images
+from dagan.data.card import check_images
 from dagan.data.facts import facts
-from dagan.data.images import check_images, fingerprint, read_image
+from dagan.data.images import fingerprint, read_image
 from dagan.errors import InvalidInput
 from dagan.training.dataset import training_data
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from dagan.data.images import check_images
+from dagan.data.card import check_images
 from dagan.errors import InvalidInput
 from sweeps.records.ledger import Ledger
 
