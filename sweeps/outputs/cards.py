@@ -10,10 +10,10 @@ from PIL import Image
 from analysis.findings.cards import CARDS
 from analysis.formatting import listed, plural
 from dagan.data.card import Card
+from dagan.data.facts import Fit
 from dagan.data.folders import Part, image_folder
 from dagan.data.images import Pixels, read_images
 from dagan.files import write_atomically
-from dagan.settings import Fit
 from sweeps.records.run_folder import RunFolder
 
 NAMES: dict[Part, str] = {"train": "training", "validation": "validation", "test": "test"}
