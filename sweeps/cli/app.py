@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 
-from sweeps.cli import planning, results, running, training
+from sweeps.cli import planning, results, running, starting, training
 
 VERBS: dict[str, dict[str, Callable[..., None]]] = {
+    "Start": {"init": starting.init},
     "Plan": {"list": planning.list_studies, "show": planning.show, "simulate": planning.simulate},
     "Run": {"run": running.run, "status": running.status},
     "Results": {"report": results.report, "export": results.export, "keep": results.keep},

@@ -105,7 +105,12 @@ def lines(found: Forecast, nodes: int) -> list[str]:
 
 def slots_here(study: Study) -> int:
     """Trials at a time on this machine, by its cores."""
-    return max(1, len(os.sched_getaffinity(0)) // study.resources.cpu)
+    return max(1, cores_here() // study.resources.cpu)
+
+
+def cores_here() -> int:
+    """Cores of this machine that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def slots_per_node(study: Study, gpus: int | None, workers: int | None) -> int:
