@@ -12,16 +12,21 @@ from analysis.data.columns import CELL
 from analysis.data.study import Study
 from analysis.formatting import interval, listed, p_statement, percent, plural, points
 
+MOST_SEEDS = 100  # that a next step asks for
 NAMED = 4  # groups of comparisons that the paragraph names; the table below it has them all
 Row = Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Plain text: `paragraph` for a report, `lines` for a terminal; neither is escaped for any markup."""
+    """Plain text: `lead` and `paragraph` for a report, `lines` for a terminal; none is escaped for any markup."""
 
     paragraph: str
     lines: tuple[str, ...]
+    lead: str = ""
+    """The answer in a word or a few; empty where nothing was compared."""
+    seeds: int | None = None
+    """Confirm seeds that are likely to decide what is open; None where nothing is, or too many would be needed."""
 
 
 def answer(
@@ -31,11 +36,14 @@ def answer(
     counts: pd.DataFrame,
     ablation: pd.DataFrame,
     limits: Sequence[str] = (),
+    *,
+    is_short: bool = False,
 ) -> Answer:
     """Say what the evidence shows: declared comparisons, changed factors, best method of each cell, missing trials.
 
     `means`, `comparisons`, `counts` and `ablation` as from the functions of these names in `analysis`; `ablation`
-    without rows where there is none. `limits` are sentences that say what the answer was measured at.
+    without rows where there is none. `limits` are sentences that say what the answer was measured at, `is_short` says
+    whether the lengths of the trainings are such a limit.
     """
     measured = means[means["n"] > 0]
     gaps = list(_gaps(counts))
@@ -48,8 +56,41 @@ def answer(
     compared = [] if comparisons.empty and changes else _compared(study, comparisons, measured)
     sentences = [*compared, *changes, *_best(measured, changed=bool(changes)), *limits, *gaps]
     evidence = [*_best_lines(measured), *_comparison_lines(comparisons)]
-    lines = [*_in_short(comparisons), *changes, *evidence, *limits, *gaps]
-    return Answer(" ".join(sentences), tuple(lines))
+    opening = lead(comparisons["verdict"], is_short=is_short) if len(comparisons) else ""
+    lines = [*filter(None, [opening]), *_in_short(comparisons), *changes, *evidence, *limits, *gaps]
+    return Answer(" ".join(sentences), tuple(lines), opening, _seeds(comparisons))
+
+
+def lead(verdicts: pd.Series, *, is_short: bool) -> str:
+    """Answer in a word or a few, from the verdicts of the declared comparisons.
+
+    `is_short`: the trainings were short, or still improve, so that what was not found may be found at other lengths.
+    """
+    small = verdicts.str.contains("smaller than")
+    better, worse = (verdicts.str.startswith(way) & ~small for way in ("better", "worse"))
+    if better.all():
+        return "Yes."
+    if better.any():
+        return "It depends." if worse.any() else "Yes, in part."
+    if verdicts.str.endswith("too few seeds").all():
+        return "Not to be said: too few seeds."
+    if is_short:
+        return "Not at these lengths."
+    if worse.any():
+        return "No."
+    return "No: what there is, is too small." if small.all() else "Not shown."
+
+
+def _seeds(comparisons: pd.DataFrame) -> int | None:
+    """Return how many seeds are likely to decide the comparisons that are open, if not more than `MOST_SEEDS`."""
+    if comparisons.empty:
+        return None
+    open_ones = comparisons[~comparisons["verdict"].str.startswith(("better", "worse"))]
+    for column in ("seeds_needed", "seeds_needed_seen"):
+        needed = open_ones[column].replace(math.inf, math.nan).dropna()
+        if len(needed) and open_ones["n"].max() < needed.max() <= MOST_SEEDS:
+            return int(needed.max())
+    return None
 
 
 def _in_short(comparisons: pd.DataFrame) -> Iterator[str]:

@@ -30,7 +30,7 @@ from analysis.findings.references import load_references, no_references
 from analysis.methods import ordered
 from analysis.reports.accuracy_table import AccuracyTable, accuracy_tables
 from analysis.reports.answer import Answer, answer
-from analysis.reports.limits import falling_behind, limits
+from analysis.reports.limits import falling_behind, length_limit, limits
 from analysis.search.budget import budget_curves
 from analysis.search.early_stopping import rungs_and_finals
 from analysis.search.epochs import paper_epochs
@@ -189,7 +189,7 @@ def weigh(
         suggestions=suggestions(central),
         search_curves=average_curves(of_trials(curves, best_suggestions(central), "search")),
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
-        answer=answer(study, measured, comparisons, tally, ablation, said),
+        answer=answer(study, measured, comparisons, tally, ablation, said, is_short=any(length_limit(late))),
         accuracy=tuple(accuracy_tables(results, measured, comparisons, study.methods, references)),
         references=references,
     )

@@ -33,7 +33,7 @@ def limits(
     of KC, of which the curves tell); where a design is best at its longest trainings; and where generated images cover
     less than half of the real ones that others cover.
     """
-    yield from _lengths(gains)
+    yield from length_limit(gains)
     yield from _longest(ablation)
     yield from _few(thoroughness)
     yield from _ends(edges)
@@ -52,7 +52,8 @@ def falling_behind(rows: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _lengths(gains: pd.DataFrame) -> Iterator[str]:
+def length_limit(gains: pd.DataFrame) -> Iterator[str]:
+    """Say at which lengths the answer was measured, where trainings were short or still improve; as in `limits`."""
     parts = []
     for stage, what in STAGES.items():
         every = gains[gains["stage"] == stage]

@@ -145,6 +145,8 @@ def _write(evidence: Evidence, sheets: list[PictureSheet], command: str, output:
     html.write_text(_html().get_template("report.html.j2").render(content), encoding="utf-8")
     markdown.write_text(_markdown().get_template("report.md.j2").render(content), encoding="utf-8")
     lines = (*evidence.doubts, *evidence.answer.lines)
+    if evidence.answer.seeds and command:
+        lines += (f"Next, to decide what is open: {command} --set confirm.seeds={evidence.answer.seeds}",)
     return Report(html, markdown, csv, parquet, drawings, grids, lines)
 
 

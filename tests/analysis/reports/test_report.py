@@ -11,6 +11,7 @@ from pages import read
 from synthetic import METHODS, entry, write_entry
 
 from analysis import ResultsError, load, report, write_report
+from analysis.reports.answer import lead
 from analysis.reports.evidence import gather
 from analysis.reports.figures import LEGIBLE, draw, legible_methods
 from analysis.reports.tables import choices
@@ -169,7 +170,10 @@ def test_a_large_difference_that_lacks_seeds_does_not_read_like_none(make_study)
         r"about 7 would be needed\. Too few seeds \(n = 5\) to show any difference between dagan_aug and c_aug"
     )
     assert re.search(said, page.text)
-    assert report.lines[0] == "The 2 declared comparisons cannot be decided, too few seeds; 1 looks worse."
+    assert report.lines[:2] == (
+        "Not to be said: too few seeds.",
+        "The 2 declared comparisons cannot be decided, too few seeds; 1 looks worse.",
+    )
     assert re.search(r"\| looks worse, too few seeds \| 0\.12 \| 5 \| 0 \| 7 \| \d+ \|", markdown)
 
 
@@ -263,3 +267,39 @@ def test_import_is_cheap_and_keeps_out_what_belongs_elsewhere():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+LEADS = [
+    (["better", "better"], False, "Yes."),
+    (["better", "no difference shown"], False, "Yes, in part."),
+    (["better", "worse"], False, "It depends."),
+    (["better", "worse"], True, "It depends."),
+    (["worse", "no difference shown"], False, "No."),
+    (["worse", "no difference shown"], True, "Not at these lengths."),
+    (["no difference shown", "looks better, not shown"], False, "Not shown."),
+    (["no difference shown"], True, "Not at these lengths."),
+    (["better, but smaller than 0.5 points"] * 2, False, "No: what there is, is too small."),
+    (["too few seeds", "looks better, too few seeds"], True, "Not to be said: too few seeds."),
+]
+
+
+@pytest.mark.parametrize(("verdicts", "is_short", "expected"), LEADS)
+def test_the_answer_begins_with_the_answer(verdicts, is_short, expected):
+    assert lead(pd.Series(verdicts), is_short=is_short) == expected
+
+
+@words_alone
+def test_the_next_step_is_a_command_to_copy(make_study):
+    levels = dict.fromkeys(METHODS, 0.65)
+    directory = make_study(levels=levels, compare={"dagan_aug": ["c"]}, sizes=(5,))
+    report = write_report(directory, command="sweeps run my_digits")
+    needed = gather(directory).comparisons["seeds_needed"].max()
+    assert 8 < needed <= 100
+    page, markdown = read(report)
+    step = f"sweeps run my_digits --set confirm.seeds={needed:.0f}"
+    assert f"Next: {step} would most likely decide what is open" in page.text
+    assert f"Next: {step} would" in markdown.replace("\\", "")
+    assert report.lines[-1] == f"Next, to decide what is open: {step}"
+    clear = write_report(make_study(name="clear", levels=levels | {"dagan_aug": 0.9}, compare={"dagan_aug": ["c"]}))
+    assert "Next:" not in read(clear)[0].text
+    assert read(clear)[0].text.count("Yes.") == 1
