@@ -40,9 +40,15 @@ def refuse(where: str, message: str) -> InvalidInput:
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Return “unknown method `dagann` (did you mean `dagan`?). Known: c, c_aug, …”."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known, n=1) or [one for one in known if "_" in one and initials(one) == name]
     hint = f" (did you mean `{near[0]}`?)" if near else ""
     return f"unknown {kind} `{name}`{hint}. Known: {', '.join(known)}."
+
+
+def initials(name: str) -> str:
+    """Return the first letters of the words of a key's last part: `lr` of `gan.learning_rate`, after its section."""
+    section, dot, leaf = name.rpartition(".")
+    return section + dot + "".join(word[:1] for word in leaf.split("_"))
 
 
 def first_line(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Entry
 from sweeps.records.run_folder import RunFolder
 
+HEADS = ("# The best config for ", "# The config for ")
 HEADER = """\
 # {what} for {method} on {cell}{how}.
 # Train it again: sweeps train {file}
@@ -22,6 +23,8 @@ HEADER = """\
 
 def export(plan: Plan, folder: RunFolder) -> list[Path]:
     """Write `best/<dataset>-n<n>-<method>.yaml` for every method of a cell with a completed confirm trial.
+
+    Files of an earlier version of the study, that ask for what it no longer does, are removed.
 
     Raises:
         InvalidInput: no confirm trial has completed.
@@ -48,6 +51,9 @@ def export(plan: Plan, folder: RunFolder) -> list[Path]:
             files.append(path)
     if not files:
         raise refuse(plan.study.name, "has no completed confirm trial yet, so there is nothing to export.")
+    for path in set(folder.best.glob("*.yaml")) - set(files):
+        if path.read_text(encoding="utf-8").startswith(HEADS):
+            path.unlink()
     return files
 
 

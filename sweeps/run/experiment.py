@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import yaml
+
+from dagan.errors import refuse
 from dagan.files import write_atomically
 from sweeps.planning.plan import Plan
 from sweeps.planning.sharing import Sharing
 from sweeps.records.ledger import Ledger
-from sweeps.records.run_folder import RunFolder
+from sweeps.records.run_folder import RunFolder, shown
 from sweeps.records.snapshot_store import SnapshotStore
 from sweeps.run.controller import Controller
 from sweeps.run.listeners import Listener
@@ -58,10 +61,12 @@ def run(
     """Run what the ledger does not have yet; return the plan, finished or, after an interruption, not.
 
     Raises:
-        InvalidInput: the study is being run already, or the cluster cannot hold a single trial.
+        InvalidInput: the study is being run already, its folder is another study's, or the cluster cannot hold a single
+            trial.
         RepeatedFailure: a method fails every time in the same way.
     """
     with folder.driving():
+        require_same(study, folder)
         folder.activity.unlink(missing_ok=True)  # left by an earlier driver that was killed
         write_atomically(folder.study, study.text)
         storage = storage or Storage()
@@ -84,3 +89,19 @@ def run(
         if plan.finished:
             store.clear()
     return plan
+
+
+def require_same(study: Study, folder: RunFolder) -> None:
+    """Refuse a folder where a study of the same name, but of other images, has run.
+
+    Raises:
+        InvalidInput: none of its data sets is the study's.
+    """
+    try:
+        known = yaml.safe_load(folder.study.read_text(encoding="utf-8"))["datasets"]
+        before = {str(one["name"]) for one in known}
+    except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError):
+        return  # no earlier run, or its file is damaged: it is written anew
+    if before and before.isdisjoint(dataset.name for dataset in study.cell_datasets):
+        there = f"{shown(folder.root)} holds a study of other images ({', '.join(sorted(before))}) under that name"
+        raise refuse("name", f"must be a new one, but is `{study.name}`: {there}. Change it, or give another --out.")

@@ -28,6 +28,9 @@ def load(name: str, overrides: Sequence[str] = ()) -> Study:
         InvalidInput: there is no such study, or everything that is wrong with it.
     """
     path = Path(name)
+    if path.is_dir() or path.suffix == ".zip":
+        remedy = "Images become a study by `sweeps init`: it looks at them and writes one."
+        raise refuse("STUDY", f"must be a study, but {name} is a {'folder' if path.is_dir() else 'zip'}. {remedy}")
     if path.suffix in (".yaml", ".yml") or path.is_file():
         tree, folder = read_yaml(read_file(path, "STUDY"), name), path.parent
     else:
@@ -42,7 +45,7 @@ def overridden(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
     """Apply `dotted.key=value` overrides to a tree; the values are read as YAML.
 
     Settings under `base` and `search.parameters` are themselves dotted: there the rest of the key is one key. A length
-    in iterations takes the place of the same length in epochs, and the other way round.
+    in iterations takes the place of the same length in epochs, and the other way round. `key=null` takes a key away.
 
     Raises:
         InvalidInput: an override without `=`.
@@ -61,9 +64,21 @@ def overridden(tree: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
             if not isinstance(inner, dict):
                 raise refuse("--set", f"`{key}` cannot be set: `{part}` is {inner!r}, not a section.")
             branch = inner
-        branch[parts[-1]] = read_yaml(f"value: {value}", "--set")["value"]
+        chosen = read_yaml(f"value: {value}", "--set")["value"]
+        if chosen is None:
+            remove(branch, parts[-1])
+            continue
+        branch[parts[-1]] = chosen
         remove_other_unit(branch, parts[-1])
     return changed
+
+
+def remove(section: dict[str, Any], key: str) -> None:
+    """Remove a key from a section where it may stand nested or dotted, or in part both."""
+    section.pop(key, None)
+    outer, _, rest = key.partition(".")
+    if rest and isinstance(nested := section.get(outer), dict):
+        remove(nested, rest)
 
 
 UNITS = {"iterations": "epochs", "epochs": "iterations"}

@@ -56,9 +56,12 @@ def setting_problems(where: str, key: str, study: Study) -> list[Problem]:
     keys = [key for key in known_keys() if key.split(".")[0] not in ("method", "seed", "data", "compute")]
     if key not in keys:
         return [Problem(where, unknown("setting", key, keys))]
-    if not any(reaches(key, method) for method in study.methods if method in METHODS):
-        return [Problem(where, unreached(study))]
-    return []
+    return [] if reaches_one(key, study) else [Problem(where, unreached(study))]
+
+
+def reaches_one(key: str, study: Study) -> bool:
+    """Whether a setting reaches one of the study's methods; one that is misspelt may have it."""
+    return any(method not in METHODS or reaches(key, method) for method in study.methods)
 
 
 def unreached(study: "Study") -> str:
@@ -158,7 +161,7 @@ def method_problems(study: Study) -> list[Problem]:
     problems += [
         Problem(where, f"`{name}` is not among the study's methods: {', '.join(study.methods)}.")
         for where, name in compared
-        if name not in study.methods
+        if name not in study.methods and not (name in METHODS and set(study.methods) - METHODS.keys())
     ]
     return problems
 
@@ -200,11 +203,7 @@ def parameter_problems(study: Study) -> list[Problem]:
         problems += found
     if study.search.parameters and study.search.budget is None:
         problems.append(Problem("search.budget", "is needed with `search.parameters`: {trials: N} or {pflop: X}."))
-    problems += [
-        Problem(f"base.{key}", unreached(study))
-        for key in flatten(study.base)
-        if not any(reaches(key, method) for method in study.methods if method in METHODS)
-    ]
+    problems += [Problem(f"base.{key}", unreached(study)) for key in flatten(study.base) if not reaches_one(key, study)]
     fixed = [key for key in flatten(study.base) if key in ("method", "seed") or key.startswith("data.")]
     allowed = {f"data.{key}" for key in ("validation", "validation_fraction", "validation_images", "test_duplicates")}
     problems += [

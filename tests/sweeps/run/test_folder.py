@@ -120,3 +120,14 @@ def test_a_test_image_that_is_a_training_image_is_refused(tmp_path):
     shutil.copy(folder / "train" / CLASSES[1] / "002.jpg", folder / "test" / CLASSES[1] / "new.jpg")
     with pytest.raises(InvalidInput, match=r"new\.jpg is the training image .*002\.jpg too\. Remove one of them\."):
         check_images(folder)
+
+
+def test_a_study_of_other_images_does_not_take_over_a_folder(study, tmp_path, typed, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    results = tmp_path / "results" / yaml.safe_load(study.read_text())["name"]
+    results.mkdir(parents=True)
+    (results / "study.yaml").write_text("name: mine\ndatasets:\n- name: others\n")
+    code, _, said = typed("run", study, "--executor", "inline", "--wandb", "off")
+    assert code == 2
+    assert "holds a study of other images (others) under that name. Change it, or give another --out." in said
+    assert not (results / "ledger").exists()

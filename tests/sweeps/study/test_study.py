@@ -90,6 +90,19 @@ def test_one_mistake_is_one_problem():
     assert len(refused(tiny(search__early_stopping={"type": "hyperband"}))) == 1
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"methods": ["c", "daganaug"], "compare": {"daganaug": ["c"]}},
+        {"methods": ["c", "dagn_aug"], "compare": {"dagan_aug": ["c"]}},
+        {"base": {"gan": {"lr": 1e-3}}},
+    ],
+)
+def test_one_typing_error_is_one_problem_with_its_remedy(changes):
+    (problem,) = refused(tiny(**changes))
+    assert "did you mean `dagan_aug`?" in problem or "(did you mean `learning_rate`?)" in problem
+
+
 def test_a_missing_key_is_named():
     tree = {key: value for key, value in TINY.items() if key != "confirm"}
     assert refused(tree) == ["confirm: is needed, but missing."]
@@ -264,6 +277,23 @@ def test_a_length_in_one_unit_takes_the_place_of_the_same_in_the_other():
     searched = {"search": {"parameters": {"classifier.iterations": {"values": [5]}}}}
     changed = overridden(searched, ["search.parameters.classifier.epochs={values: [2]}"])
     assert changed["search"]["parameters"] == {"classifier.epochs": {"values": [2]}}
+
+
+def test_null_takes_a_key_away_nested_or_dotted():
+    tree = {
+        "base": {"gan": {"epochs": 200, "noise": 0.1}, "classifier.iterations": 5},
+        "search": {"parameters": {"gan.noise": {"min": 0.0, "max": 1.0}}, "seeds": 2},
+    }
+    taken = ["base.gan.noise=null", "base.classifier.iterations=null", "search.parameters.gan.noise=null"]
+    changed = overridden(tree, [*taken, "search.seeds=null", "confirm.seeds=null"])
+    assert changed == {"base": {"gan": {"epochs": 200}}, "search": {"parameters": {}}, "confirm": {}}
+
+
+def test_a_folder_or_zip_of_images_is_no_study(tmp_path):
+    for place in (tmp_path / "pets", tmp_path / "pets.zip"):
+        place.mkdir() if not place.suffix else place.write_bytes(b"")
+        with pytest.raises(InvalidInput, match=r"must be a study, but .* Images become a study by `sweeps init`"):
+            load(str(place))
 
 
 def test_overrides_are_strict():
