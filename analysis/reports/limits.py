@@ -8,9 +8,9 @@ from analysis.data.columns import CELL, CELL_METHOD
 from analysis.formatting import listed, percent
 from analysis.reports.answer import extent_of, in_cells
 from analysis.search.epochs import is_short
+from analysis.search.readings import KC
 from analysis.search.space import PER_SETTING
 
-KC = ("classifier.iterations", "classifier.epochs")
 REAL_COVERAGE = 0.97
 """Share of real images that have another real one near by (1 − 2^−5 for 5 neighbours, Naeem et al. 2020)."""
 NAMED = 3  # settings at an end that are named

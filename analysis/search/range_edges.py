@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.data.columns import CELL_METHOD
+from analysis.search.readings import KC
 from analysis.search.space import Domain, searched
 from analysis.search.suggestions import best_suggestions, suggestions
 
@@ -17,21 +18,34 @@ FEWEST = 3  # values of a list; of two the best always lies at an end
 def edges(results: pd.DataFrame, space: Mapping[str, Any]) -> pd.DataFrame:
     """Measure how far each search's best setting lies from the ends of its range, and flag those at an end.
 
-    `space` as in `analysis.search.space.searched`; settings without an order have no ends and no row. Columns: dataset,
-    samples_per_class, method, parameter, value (of the best suggestion), low, high (ends), position (0 lower … 1 upper
-    end, on the logarithm where that was searched; of a list the place among its values), distance (to the nearer end,
-    0..0.5), edge (`low`, `high` or nothing: within 5 % of a range, or an end of a list of three or more) and note.
+    `space` as in `analysis.search.space.searched`; settings without an order have no ends and no row, nor have
+    those that a method does not search. Columns: dataset, samples_per_class, method, parameter, value (of the best
+    suggestion), low, high (ends), position (0 lower … 1 upper end, on the logarithm where that was searched; of a
+    list the place among its values), distance (to the nearer end, 0..0.5), edge (`low`, `high` or nothing: within 5
+    % of a range, or an end of a list of three or more) and note.
     """
-    best = suggestions(results).merge(best_suggestions(results)[[*CELL_METHOD, "trial"]])
+    tried = suggestions(results)
+    best = tried.merge(best_suggestions(results)[[*CELL_METHOD, "trial"]])
     rows = []
     for name, domain in searched(space).items():
         column = f"config.{name}"
         if domain.numeric and column in best:
-            for row in best[best[column].notna()].to_dict("records"):
+            own = best.merge(_searching(tried, name), on=CELL_METHOD)
+            for row in own[own[column].notna()].to_dict("records"):
                 cell = [row["dataset"], row["samples_per_class"], row["method"]]
                 rows.append([*cell, name, float(row[column]), *_place(domain, float(row[column]))])
     columns = ["parameter", "value", "low", "high", "position", "distance", "edge", "note"]
     return pd.DataFrame(rows, columns=[*CELL_METHOD, *columns])
+
+
+def _searching(tried: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Find the cells and methods that search a setting: others have it at one value in all of several suggestions.
+
+    KC may be read off at its longest every time.
+    """
+    found = tried.groupby(CELL_METHOD, sort=False)[f"config.{name}"].agg(["nunique", "size"])
+    searching = (found["nunique"] > 1) | (found["size"] < FEWEST) | (name in KC)
+    return found[searching].reset_index()[CELL_METHOD]
 
 
 def _place(domain: Domain, value: float) -> list[Any]:

@@ -69,13 +69,13 @@ def test_settings_of_other_methods_are_left_out():
     assert set(importance(results, SPACE)["parameter"]) == {"gan.iterations", "classifier.iterations"}
 
 
-def best_at(**settings: object) -> pd.DataFrame:
+def best_at(space=SPACE, **settings: object) -> pd.DataFrame:
     results = search(12)
     results["validation_accuracy"] = 0.5
     results.loc[0, "validation_accuracy"] = 0.9
     for name, value in settings.items():
         results.loc[0, f"config.{name.replace('__', '.')}"] = value
-    return edges(results, SPACE).set_index("parameter")
+    return edges(results, space).set_index("parameter")
 
 
 def test_a_best_value_at_an_end_is_flagged():
@@ -98,8 +98,19 @@ def test_a_best_value_inside_is_not():
 def test_of_two_values_one_is_always_at_an_end():
     rows = edges(search(12), {"classifier.iterations": {"values": [500, 1000]}, "gan.iterations": {"min": 0, "max": 2}})
     assert rows["edge"].tolist() == ["", ""]
-    zero = edges(search(12).assign(**{"config.gan.iterations": 0}), {"gan.iterations": {"min": 0, "max": 2}})
+    zero = best_at(gan__iterations=0, space={"gan.iterations": {"min": 0, "max": 990}})
     assert zero["note"].item().startswith("at zero, which may be the natural end")
+
+
+def test_what_a_method_does_not_search_has_no_end():
+    results, space = (
+        search(12),
+        {"gan.iterations": {"values": [0, 1, 2]}, "classifier.iterations": {"values": [1, 2, 3]}},
+    )
+    fixed = results.assign(**{"config.gan.iterations": 0, "config.classifier.iterations": 3})
+    assert edges(fixed, space)["parameter"].tolist() == ["classifier.iterations"], "KC is read off, so it may not vary"
+    one = edges(fixed.head(2), space)
+    assert one["edge"].tolist() == ["low", "high"], "of few suggestions nobody knows"
 
 
 def test_the_space_is_read_from_the_study(make_study):
