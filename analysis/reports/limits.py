@@ -99,7 +99,7 @@ def _few(thoroughness: pd.DataFrame) -> Iterator[str]:
 
 def _ends(edges: pd.DataFrame) -> Iterator[str]:
     # Of a KC that is too short the curves tell.
-    kc = edges["parameter"].isin(KC) & (edges["edge"] == "high")
+    kc = ("config." + edges["parameter"]).isin(KC) & (edges["edge"] == "high")
     inside = edges[edges["distance"].notna() & ~kc]
     natural = (inside["edge"] == "low") & (inside["low"] == 0)
     at_end = inside[(inside["edge"] != "") & ~natural].groupby(["parameter", "edge"], sort=False).size()

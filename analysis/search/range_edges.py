@@ -44,7 +44,7 @@ def _searching(tried: pd.DataFrame, name: str) -> pd.DataFrame:
     KC may be read off at its longest every time.
     """
     found = tried.groupby(CELL_METHOD, sort=False)[f"config.{name}"].agg(["nunique", "size"])
-    searching = (found["nunique"] > 1) | (found["size"] < FEWEST) | (name in KC)
+    searching = (found["nunique"] > 1) | (found["size"] < FEWEST) | (f"config.{name}" in KC)
     return found[searching].reset_index()[CELL_METHOD]
 
 
