@@ -51,6 +51,30 @@ def accuracy_by_size(means: pd.DataFrame, methods: Sequence[str] = (), trials: p
 
 
 @styled
+def accuracy_by_method(means: pd.DataFrame, methods: Sequence[str] = (), trials: pd.DataFrame | None = None) -> Figure:
+    """Draw mean test accuracy at one number of images per class, a row for each method; `trials` as for sizes."""
+    means = means[means["n"] > 0]
+    rows = {row["method"]: row for row in means.to_dict("records")}
+    shown = ordered(rows, methods)
+    figure, axes = canvas(1.1 + 0.36 * len(shown))
+    for place, method in enumerate(shown):
+        row, style = rows[method], look(method, shown)
+        if trials is not None:
+            _seeds_in_row(axes, trials[trials["method"] == method], place, style.colour)
+        axes.hlines(place, 100 * row["low"], 100 * row["high"], colors=style.colour, linewidth=1.8, zorder=2)
+        line(axes, [100 * row["mean"]], [place], method, shown)
+        label_points(axes, [100 * row["mean"]], [place], [_mean(row)])
+    bare_rows(axes, shown)
+    axes.set_xlabel("test accuracy, %")
+    left, right = axes.get_xlim()
+    axes.set_xlim(max(left, 0), min(right, 100.5))
+    kind = "95 % Student t intervals over seeds" if means["n"].max() > 1 else "one seed: no interval"
+    dots = "; pale dots: single seeds" if trials is not None else ""
+    note(figure, f"{means['samples_per_class'].iloc[0]:,} images per class; {kind}; n = {extent(means['n'])}{dots}")
+    return figure
+
+
+@styled
 def forest(comparisons: pd.DataFrame, smallest_difference: float, methods: Sequence[str] = ()) -> Figure:
     """Draw paired differences with intervals, a line each, and the band of those too small to matter (points).
 
@@ -142,10 +166,19 @@ def _seeds(axes: Axes, trials: pd.DataFrame, sizes: list[Any], shift: float, met
     y = 100 * trials["test_accuracy"].to_numpy(float)
     method = str(trials["method"].iloc[0])
     axes.scatter(x, y, s=11, color=look(method, methods).colour, alpha=0.45, linewidths=0, zorder=1)
-    labelled = zip(trials["samples_per_class"], trials["seed"], trials["test_accuracy"], strict=True)
-    label_points(
-        axes, x, y, [f"{method}, {size:,} per class, seed {seed}: {percent(value)} %" for size, seed, value in labelled]
-    )
+    label_points(axes, x, y, _seed_labels(trials))
+
+
+def _seeds_in_row(axes: Axes, trials: pd.DataFrame, place: int, colour: str) -> None:
+    if len(trials):
+        x = 100 * trials["test_accuracy"].to_numpy(float)
+        axes.scatter(x, [place] * len(x), s=11, color=colour, alpha=0.45, linewidths=0, zorder=1)
+        label_points(axes, x, [place] * len(x), _seed_labels(trials))
+
+
+def _seed_labels(trials: pd.DataFrame) -> list[str]:
+    rows = trials[["method", "samples_per_class", "seed", "test_accuracy"]].itertuples(index=False, name=None)
+    return [f"{method}, {size:,} per class, seed {seed}: {percent(value)} %" for method, size, seed, value in rows]
 
 
 def _mean(row: Row) -> str:

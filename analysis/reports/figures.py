@@ -117,7 +117,8 @@ def _accuracy(evidence: Evidence, shown: list[str]) -> Drawn:
     for dataset, rows in means.groupby("dataset", sort=False):
         seeds = trials[trials["dataset"] == dataset]
         dots = seeds if rows["n"].max() > 1 and len(seeds) <= DOTS else None
-        yield str(dataset), plots.accuracy_by_size(rows, evidence.study.methods, dots)
+        draw_means = plots.accuracy_by_size if rows["samples_per_class"].nunique() > 1 else plots.accuracy_by_method
+        yield str(dataset), draw_means(rows, evidence.study.methods, dots)
 
 
 def _differences(evidence: Evidence) -> Drawn:

@@ -76,6 +76,25 @@ def test_a_figure_names_axes_units_n_and_interval(name):
     assert [part for part in TELLING[name] if part not in text] == []
 
 
+def test_at_one_size_each_method_has_a_row():
+    means = pd.DataFrame(
+        [("dagan", 5, 3, 0.7, 0.65, 0.75), ("c", 5, 3, 0.6, 0.55, 0.65), ("c_aug", 5, 0, np.nan, np.nan, np.nan)],
+        columns=["method", "samples_per_class", "n", "mean", "low", "high"],
+    )
+    trials = pd.DataFrame({"method": "c", "samples_per_class": 5, "seed": [0, 1], "test_accuracy": [0.58, 0.62]})
+    drawn = plots.accuracy_by_method(means, trials=trials)
+    axes = drawn.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["c", "dagan"]
+    assert [line.get_xdata()[0] for line in axes.lines] == [60.0, 70.0]
+    assert titles(drawn) == [
+        "c, 5 per class, seed 0: 58.0 %",
+        "c, 5 per class, seed 1: 62.0 %",
+        "c, 5 per class: 60.0 % (55.0 to 65.0), 3 seeds",
+        "dagan, 5 per class: 70.0 % (65.0 to 75.0), 3 seeds",
+    ]
+    assert "5 images per class; 95 % Student t intervals over seeds; n = 3; pale dots: single seeds" in words(drawn)
+
+
 def test_ablation_rows_without_data_are_left_out():
     assert "none: x" not in words(plots.contributions(ABLATION))
 
