@@ -29,6 +29,17 @@ _FAMILIES = {
 _UNKNOWN = (("#0e9375", "P"), ("#8a6fd1", "X"), ("#9a6b4b", "p"), ("#4f8f2f", "h"), ("#c2485a", "<"))
 
 
+_MEANINGS = {
+    "c": "a plain classifier",
+    "vanilla_gan": "a classifier that learns from images of a GAN for each class too",
+    "cgan": "a classifier that learns from images of one conditional GAN too",
+    "semi_gan": "the discriminator of a GAN, with a class for generated images, trained on as classifier",
+    "dagan": "the discriminator of a GAN, with two outputs per class, trained on as classifier with generated images",
+    "external": "a classifier that learns from generated images of your own too",
+}
+_AUGMENTED = "the same with classical augmentation: shifted and rotated copies, and what else the study says"
+
+
 @dataclass(frozen=True)
 class Look:
     """Colour, marker and line of one method; `filled` marks classical augmentation."""
@@ -53,6 +64,14 @@ def look(method: str, methods: Sequence[str] = ()) -> Look:
     else:
         colour, marker = _FAMILIES[family]
     return Look(colour, marker, filled=method.endswith("_aug"))
+
+
+def meanings(methods: Sequence[str]) -> str:
+    """Explain the methods that are known here, in a sentence; an empty text if none is."""
+    families = list(dict.fromkeys(method.removesuffix("_aug") for method in methods))
+    parts = [f"{family}: {_MEANINGS[family]}" for family in families if family in _MEANINGS]
+    augmented = [f"…_aug: {_AUGMENTED}"] if parts and any(method.endswith("_aug") for method in methods) else []
+    return f"{'; '.join([*parts, *augmented])}." if parts else ""
 
 
 def ordered(methods: Iterable[str], declared: Sequence[str] = ()) -> list[str]:

@@ -29,7 +29,7 @@ from analysis.formatting import (
     points,
     quantity,
 )
-from analysis.methods import look
+from analysis.methods import look, meanings
 from analysis.reports.accuracy_table import grid
 from analysis.reports.evidence import Evidence, gather, weigh
 from analysis.reports.figures import LEGIBLE, MOST, Figures, draw, slug
@@ -58,7 +58,7 @@ from analysis.reports.tables import (
 
 NUMBERS = (correlation, duration, interval, p_value, percent, plural, points, quantity)
 TABLES = (choices, cost_rows, design_tables, ends, generator_heads, generator_rows, length_rows, messages)
-FILTERS = (*NUMBERS, *TABLES, ablation_note, needed, notes, provenance, totals, warnings)
+FILTERS = (*NUMBERS, *TABLES, ablation_note, meanings, needed, notes, provenance, totals, warnings)
 """Functions that the templates may call as filters, each by its own name."""
 
 

@@ -11,6 +11,7 @@ from pages import read
 from synthetic import METHODS, entry, write_entry
 
 from analysis import ResultsError, load, report, write_report
+from analysis.methods import meanings
 from analysis.reports.answer import lead
 from analysis.reports.evidence import gather
 from analysis.reports.figures import LEGIBLE, draw, legible_methods
@@ -267,6 +268,16 @@ def test_import_is_cheap_and_keeps_out_what_belongs_elsewhere():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_methods_are_explained_where_they_first_appear(usual):
+    page, markdown = read(usual)
+    for text in (page.text, markdown.replace("\\", "")):
+        assert text.count("c: a plain classifier; dagan: the discriminator of a GAN") == 1
+        assert text.count("…_aug: the same with classical augmentation") == 1
+        assert text.index("c: a plain classifier") < text.index("Declared comparisons")
+    assert meanings(["mine", "mine_aug"]) == ""
+    assert meanings(["c", "external"]).endswith("from generated images of your own too.")
 
 
 LEADS = [
