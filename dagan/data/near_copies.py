@@ -78,6 +78,18 @@ def near_copies(originals: Pixels, candidates: Pixels) -> NearCopies:
     return NearCopies(found, nearest[found], similarity[found], threshold)
 
 
+def copies_within(pixels: Pixels) -> NearCopies:
+    """Find the images that nearly equal an earlier one of the same set, each with the image that it is most like."""
+    if len(pixels) < 2:
+        return near_copies(pixels[:0], pixels)
+    with one_thread():
+        known = Originals.of(pixels)
+        threshold = usual_threshold(known)
+        similarity, nearest = known.most_alike(known.grey, own=np.arange(len(pixels)))
+    found = np.flatnonzero((similarity >= threshold) & (nearest < np.arange(len(pixels))))
+    return NearCopies(found, nearest[found], similarity[found], threshold)
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Compute on one thread, as more of them change last bits, and with these which pairs are just alike enough."""

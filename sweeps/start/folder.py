@@ -1,15 +1,17 @@
 """Advises a study for a folder of images: from its card to a study file."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dagan.data.card import Card, check_images
 from dagan.data.facts import Facts, Fit, facts
+from dagan.data.folders import image_folder
+from dagan.data.images import read_images
 from sweeps.forecast.simulate.forecast import cores_here
-from sweeps.outputs.cards import card_lines
+from sweeps.outputs.cards import card_lines, files
 from sweeps.start.choice import Choice, Timer, choose
 from sweeps.start.outline import Outline, networks
 from sweeps.start.text import comments_on, study_text, verdict_lines
@@ -18,6 +20,8 @@ from sweeps.study.schema import Study
 
 MOST_PIXELS, MOST_PIXELS_GPU = 32, 64
 """Pixels per side that larger images are reduced to."""
+MOST_COMPARED, COMPARED_SIDE = 3000, 32
+"""Images that are compared with one another, and their size for it."""
 LONG = 1.5
 """Longer side over shorter, from which on images are padded: to cut their middle out would lose a third of them."""
 
@@ -54,6 +58,8 @@ def advise(
     card = check_images(folder)
     for line in card_lines(card):
         tell(line)
+    for line in near_copies_in(folder, card):
+        tell(line)
     gpu, limit = gflops is not None, 60 * minutes
     dataset = dataset_of(card, name, gpu=gpu)
     known = facts(name, folder=folder, image_size=dataset["image_size"], channels=dataset["channels"])
@@ -75,6 +81,40 @@ def advise(
     head = [f"{command} --minutes {minutes:g} wrote this.", *card_lines(card), *lines]
     text = study_text(choice.outline.tree(relative, name, resources), head, comments_on(choice.outline, known))
     return Advice(text, (*decided(choice, known), *lines), choice)
+
+
+def near_copies_in(folder: Path, card: Card) -> Iterator[str]:
+    """Say which training images nearly equal others of another class, and which test images training images."""
+    from dagan.data.near_copies import copies_within, near_copies
+
+    listed = image_folder(folder)
+    some = {part: some_of(listed.part(part), MOST_COMPARED) for part in ("train", "test")}
+    names = {part: [name for name, _ in pairs] for part, pairs in some.items()}
+    pixels = {part: read_images(listed, names[part], COMPARED_SIDE, 3) for part in names}
+    inside = copies_within(pixels["train"])
+    labels = [label for _, label in some["train"]]
+    torn = [
+        f"{names['train'][one]} and {names['train'][other]}"
+        for one, other in zip(inside.candidates, inside.originals, strict=True)
+        if labels[one] != labels[other]
+    ]
+    if torn:
+        yield f"Nearly the same image in two classes: {files(torn)}."
+    if len(inside) > len(torn):
+        yield f"Nearly the same image twice in a class: {len(inside) - len(torn):,} of {len(labels):,} training images."
+    copied = near_copies(pixels["train"], pixels["test"])
+    if len(copied):
+        pairs = [
+            f"{names['test'][one]} is {names['train'][other]}"
+            for one, other in zip(copied.candidates, copied.originals, strict=True)
+        ]
+        yield f"Test images that nearly equal training images: {files(pairs)}."
+
+
+def some_of(classes: Mapping[str, Sequence[str]], most: int) -> list[tuple[str, str]]:
+    """Return the first images of each class with their class, so many in all at most."""
+    each = most // max(1, len(classes))
+    return [(name, label) for label, names in classes.items() for name in names[:each]]
 
 
 def dataset_of(card: Card, name: str, *, gpu: bool) -> dict[str, Any]:

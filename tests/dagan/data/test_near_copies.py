@@ -10,7 +10,7 @@ from PIL import Image
 
 from dagan.data import near_copies as near_copies_module
 from dagan.data.loading import digits
-from dagan.data.near_copies import LEAST, aligned, details, near_copies
+from dagan.data.near_copies import LEAST, aligned, copies_within, details, near_copies
 
 
 def saved_anew(image, quality=75):
@@ -124,3 +124,14 @@ def test_details_know_no_brightness(photographs):
     images = torch.from_numpy(photographs(2)[..., 0])
     torch.testing.assert_close(details(images), details(images + 20))
     assert details(torch.full((1, 8, 8), 200, dtype=torch.uint8)).abs().max() < 1e-6
+
+
+def test_copies_within_a_set_are_found_once_each(photographs):
+    images = photographs(60)
+    assert len(copies_within(images)) == 0
+    copied = np.concatenate([images, images[7:8, :, ::-1], images[11:12]])
+    found = copies_within(copied)
+    assert found.candidates.tolist() == [60, 61]
+    assert found.originals.tolist() == [7, 11]
+    assert len(copies_within(images[:1])) == 0
+    assert len(copies_within(images[:0])) == 0

@@ -217,3 +217,26 @@ def test_init_measures_and_writes_once(tmp_path, typed, monkeypatch):
     code, _, said = typed("init", "nowhere")
     assert code == 2
     assert "nowhere must be a folder with one sub-folder per class" in said
+
+
+def test_near_copies_across_classes_and_parts_are_named(tmp_path):
+    images(tmp_path / "pets" / "train", {"a": 20, "b": 20})
+    images(tmp_path / "pets" / "test", {"a": 3, "b": 3}, seed=1)
+
+    def mirrored(source, target):
+        image = Image.open(tmp_path / "pets" / source).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        image.save(tmp_path / "pets" / target)
+
+    def said():
+        lines = []
+        advise(tmp_path / "pets", name="pets", minutes=600, beside=tmp_path, gflops=5000, tell=lines.append)
+        return "\n".join(lines)
+
+    assert "early" not in said()  # nearly, Nearly
+    mirrored("train/a/3.png", "train/b/near.png")
+    mirrored("train/a/4.png", "train/a/near.png")
+    mirrored("train/b/5.png", "test/b/near.png")
+    found = said()
+    assert "Nearly the same image in two classes: train/b/near.png and train/a/3.png." in found
+    assert "Nearly the same image twice in a class: 1 of 42 training images." in found
+    assert "Test images that nearly equal training images: test/b/near.png is train/b/5.png." in found
