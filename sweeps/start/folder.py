@@ -58,7 +58,7 @@ def advise(
     card = check_images(folder)
     for line in card_lines(card):
         tell(line)
-    for line in near_copies_in(folder, card):
+    for line in near_copies_in(folder):
         tell(line)
     gpu, limit = gflops is not None, 60 * minutes
     dataset = dataset_of(card, name, gpu=gpu)
@@ -83,7 +83,7 @@ def advise(
     return Advice(text, (*decided(choice, known), *lines), choice)
 
 
-def near_copies_in(folder: Path, card: Card) -> Iterator[str]:
+def near_copies_in(folder: Path) -> Iterator[str]:
     """Say which training images nearly equal others of another class, and which test images training images."""
     from dagan.data.near_copies import copies_within, near_copies
 

@@ -31,6 +31,7 @@ OTHER_VALUES = {
     "seed": 1,
     "data.dataset": "mnist",
     "data.image_size": 16,
+    "data.fit": "stretch",
     "data.channels": 1,
     "data.samples_per_class": 3,
     "data.phase": "search",

@@ -10,6 +10,7 @@ SILENT = {
     "data.dataset": "needs files",
     "data.image_size": "fixed for digits",
     "data.channels": "fixed for digits",
+    "data.fit": "fixed for digits, whose images are square",
     "data.validation_fraction": "of `validation: within` in search alone",
     "data.test_duplicates": "of the test alone",
     "augmentation.policy_operations": "of `policy: rand_augment` alone",

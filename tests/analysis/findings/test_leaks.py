@@ -61,7 +61,7 @@ def test_doubts_are_the_first_thing_that_a_report_says(make_study, monkeypatch):
     (sentence,) = said(directory, leaks={"test": leak(40, files=40)})
     found = write_report(directory)
     assert found.lines[0] == sentence
-    assert found.lines[1].startswith("Of the ")
+    assert found.lines[1] in ("Yes.", "Yes, in part.")
     page, markdown = found.html.read_text(encoding="utf-8"), found.markdown.read_text(encoding="utf-8")
     assert page.index('<p class="answer doubt">In doubt: among') < page.index('<p class="answer">')
     assert "<b>cat</b>" not in page

@@ -55,6 +55,7 @@ def test_a_run_says_what_was_found_and_where_everything_is(ran):
         "duplicates",
         "ledger",
         "pictures",
+        "references.csv",
         "report",
         "study.yaml",
     }

@@ -8,10 +8,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from dagan.data.card import card_of
 from dagan.data.facts import facts
 from sweeps.forecast.estimate.limits import stage_lengths
+from sweeps.forecast.simulate.step_times import USUAL
 from sweeps.start.choice import FILLED, Timer, choose
-from sweeps.start.folder import advise
+from sweeps.start.folder import advise, dataset_of, near_copies_in
 from sweeps.start.outline import (
     CLASSIFIER_ITERATIONS,
     GAN_ITERATIONS,
@@ -125,8 +127,6 @@ def test_a_wide_network_that_cannot_fit_is_not_measured(pets, tmp_path, monkeypa
         tell=measured.append,
     )
     monkeypatch.setattr("sweeps.start.choice.probe", lambda trials, slots: [sample])
-    from sweeps.forecast.simulate.step_times import USUAL
-
     sample = replace(USUAL, generation_step=5e5, classification_step=5e5)  # 2 GFLOP/s
     wide, narrow = (next(one for one in every(pets) if one.width == width) for width in (0.5, 0.125))
     assert timer.seconds(wide) > timer.seconds(narrow) > 60
@@ -183,11 +183,12 @@ def test_the_file_says_why_and_reads_back_as_the_study(tmp_path):
 )
 def test_images_are_read_as_they_are_as_far_as_there_is_time(tmp_path, side, colour, size, channels, network):
     images(tmp_path / "pets", {"a": 12, "b": 12}, side=side, colour=colour)
-    study = yaml.safe_load(advise(tmp_path / "pets", name="pets", minutes=600, beside=tmp_path, gflops=5000).text)
-    (dataset,) = study["datasets"]
+    dataset = dataset_of(card_of(tmp_path / "pets"), "pets", gpu=True)
     assert (dataset["image_size"], dataset["channels"]) == (size, channels)
     assert "fit" not in dataset
-    assert study["base"]["network"]["name"] == network
+    known = facts("pets", folder=tmp_path / "pets", image_size=size, channels=channels)
+    assert {name for name, _ in networks(known, gpu=True)} == {network}
+    assert dataset_of(card_of(tmp_path / "pets"), "pets", gpu=False)["image_size"] == min(size, 32)
 
 
 def test_long_images_are_padded(tmp_path):
@@ -195,11 +196,14 @@ def test_long_images_are_padded(tmp_path):
         (tmp_path / "pets" / label).mkdir(parents=True)
         for index in range(8):
             Image.new("RGB", (40, 20), (index, 0, 90)).save(tmp_path / "pets" / label / f"{index}.png")
-    study = yaml.safe_load(advise(tmp_path / "pets", name="pets", minutes=600, beside=tmp_path, gflops=5000).text)
-    assert study["datasets"][0]["fit"] == "pad"
+    assert dataset_of(card_of(tmp_path / "pets"), "pets", gpu=True)["fit"] == "pad"
 
 
-def test_init_measures_and_writes_once(tmp_path, typed, monkeypatch):
+@pytest.mark.parametrize("measuring", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_init_measures_and_writes_once(tmp_path, typed, monkeypatch, measuring):
+    if not measuring:
+        sample = replace(USUAL, generation_step=1e3, classification_step=1e3)  # 1000 GFLOP/s
+        monkeypatch.setattr("sweeps.start.choice.probe", lambda trials, slots: [sample])
     monkeypatch.chdir(tmp_path)
     images(tmp_path / "my pets", {"cats": 12, "dogs": 15}, side=8, colour=False)
     code, out, said = typed("init", "my pets", "--minutes", "1000")
@@ -228,11 +232,9 @@ def test_near_copies_across_classes_and_parts_are_named(tmp_path):
         image.save(tmp_path / "pets" / target)
 
     def said():
-        lines = []
-        advise(tmp_path / "pets", name="pets", minutes=600, beside=tmp_path, gflops=5000, tell=lines.append)
-        return "\n".join(lines)
+        return "\n".join(near_copies_in(tmp_path / "pets"))
 
-    assert "early" not in said()  # nearly, Nearly
+    assert said() == ""
     mirrored("train/a/3.png", "train/b/near.png")
     mirrored("train/a/4.png", "train/a/near.png")
     mirrored("train/b/5.png", "test/b/near.png")
