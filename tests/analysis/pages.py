@@ -1,5 +1,6 @@
 """Reports read back: the elements and the text of a page."""
 
+import re
 from html.parser import HTMLParser
 
 VOID = {"meta", "img", "wbr", "br", "hr", "link", "input"}
@@ -33,3 +34,14 @@ class Page(HTMLParser):
 
 def read(report) -> tuple[Page, str]:
     return Page(report.html.read_text()), report.markdown.read_text()
+
+
+def broken_tables(markdown: str) -> list[str]:
+    """Lines of a Markdown table that an empty line parts from the rest, or that have another number of cells."""
+    broken = []
+    for block in re.split(r"\n(?:[ \t]*\n)+", markdown):
+        rows = [row for row in block.splitlines() if row.startswith("|")]
+        cells = [len(re.findall(r"(?<!\\)\|", row)) for row in rows]
+        ruled = len(rows) > 1 and set(rows[1]) <= set("|-: ")
+        broken += [row for row, count in zip(rows, cells, strict=True) if not ruled or count != cells[0]]
+    return broken

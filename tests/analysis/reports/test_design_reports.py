@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 import pytest
-from pages import read
+from pages import broken_tables, read
 from synthetic import entry, write_entry
 
 from analysis import load, write_report
@@ -98,6 +98,7 @@ def test_methods_are_compared_at_each_point_of_a_design(make_study, without_png)
         assert "No difference could be shown between dagan_aug and c_aug at 2 of 4 points of the design" in text
         assert "dagan_aug − c_aug: digits, 5 per class" in text
     assert "| 800 | 1 | 68.2" in markdown
+    assert broken_tables(markdown) == []
     assert "point" not in page.text.split("Declared comparisons")[1].split("points")[0], "a column for each factor"
     assert "iterations 800, augmentation_ratio 1" in written.html.read_text()
     tables = written.html.parent / "tables"

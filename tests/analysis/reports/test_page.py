@@ -7,7 +7,7 @@ from hashlib import sha256
 import numpy as np
 import pandas as pd
 import pytest
-from pages import read
+from pages import broken_tables, read
 from synthetic import METHODS, entry, write_entry, write_pictures
 
 from analysis import load, write_report
@@ -49,6 +49,10 @@ def test_figure_files_of_the_markdown_twin_exist(usual):
     assert shown | copies == set(usual.figures)
     assert {path.with_suffix(".png") for path in shown if path.suffix == ".svg"} == copies
     assert all(path.stat().st_size for path in usual.figures)
+
+
+def test_tables_of_the_markdown_twin_hold_together(usual):
+    assert broken_tables(usual.markdown.read_text()) == []
 
 
 def test_tables_beside_the_report_are_the_results(usual):
