@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from analysis import compare
+from analysis import load as load_results
+from analysis.comparison.points import settings
+from analysis.formatting import interval, p_value, percent, points
 from dagan.methods import METHODS
 from sweeps.cli.app import app
 from sweeps.study.files import load
@@ -88,3 +92,22 @@ def test_readme_of_sweeps_has_every_verb():
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_is_in_the_changelog(method):
     assert f"`{method.removesuffix('_aug')}`" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_cifar10_is_that_of_the_kept_results():
+    results = load_results(ROOT / "sweeps/studies/results/cifar50")
+    compared = compare(results, {"dagan_aug": ["c_aug"]})
+    measured = {tuple(settings(row["at"]).values()): row for row in compared.to_dict("records")}
+    rows = re.findall(r"^\| (\d+) \| (\S+) \| (\S+) \| (\S+) \| (.+?) \| (\S+) \|$", README, re.MULTILINE)
+    assert [row[0] for row in rows] == ["100", "200", "300", "500"]
+    for epochs, plain, warm, generated, difference, p in rows:
+        alone, full = measured[epochs, "0"], measured[epochs, "1"]
+        assert [plain, warm, generated] == [
+            percent(full["baseline_mean"]),
+            percent(alone["method_mean"]),
+            percent(full["method_mean"]),
+        ]
+        assert difference == f"{points(full['difference'])} ({interval(full['low'], full['high'])})"
+        assert p == p_value(full["p_holm"])
+        assert full["n"] == 12
+    assert len(compared) == 8

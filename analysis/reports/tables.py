@@ -16,6 +16,7 @@ from analysis.reports.evidence import Evidence
 from analysis.reports.table_formats import Cell, Grid
 from analysis.search.suggestions import best_suggestions
 
+MOST_SEEDS = 10_000  # that are told; more is never
 END = {"low": "lower end", "high": "upper end"}
 
 
@@ -183,7 +184,9 @@ def design_grid(one: DesignTable, smallest: float) -> Grid:
 
 def needed(seeds: float) -> str:
     """Format a number of seeds; a dash where it is unknown, or no number would do."""
-    return quantity(seeds) if math.isfinite(seeds) else "–"
+    if not math.isfinite(seeds):
+        return "–"
+    return quantity(seeds) if seeds <= MOST_SEEDS else f"> {MOST_SEEDS:,}"
 
 
 def generator_rows(evidence: Evidence) -> list[tuple[str, int, str, list[str]]]:

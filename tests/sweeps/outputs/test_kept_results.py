@@ -1,6 +1,8 @@
 """Kept results: a few small files, from which the same report comes again, byte for byte, on any machine."""
 
 import random
+import shutil
+from pathlib import Path
 
 import pytest
 from playing import play, tiny
@@ -11,6 +13,8 @@ from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
 from sweeps.records.run_folder import RunFolder
 from sweeps.study.parse import study_of
+
+RESULTS = Path(__file__).parents[3] / "sweeps" / "studies" / "results"
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +55,13 @@ def test_the_report_comes_again_byte_for_byte(kept):
     lines = report_of(to)
     assert contents(to) == before
     assert lines
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(path.name for path in RESULTS.iterdir()))
+def test_the_page_of_shipped_results_is_that_of_their_ledger(name, tmp_path):
+    shutil.copytree(RESULTS / name, tmp_path / name)
+    shutil.rmtree(tmp_path / name / "figures")
+    (tmp_path / name / "README.md").unlink()
+    report_of(tmp_path / name)
+    assert contents(tmp_path / name) == contents(RESULTS / name)
