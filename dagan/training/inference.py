@@ -6,7 +6,9 @@ Both work without the training and without its images, as `dagan.weights` loads 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dagan.compute.device import MEMORY_FORMAT, Machine
@@ -20,6 +22,8 @@ from dagan.shapes import ClassLogits, Images, Labels, LatentPath, Latents, Logit
 from dagan.training import losses
 from dagan.training.dataset import Labelled
 
+ROUNDING = 1e-3
+"""By which images may reach beyond [−1, 1]."""
 LEAST_TURNS = 16
 """Images of each class, at the least, by whose statistics G normalises a picture."""
 
@@ -52,6 +56,8 @@ class TrainedClassifier:
                 "images",
                 f"must be of shape (any number, {', '.join(map(str, wanted))}), but are of {tuple(images.shape)}.",
             )
+        if not len(images):
+            return torch.empty((0, len(self.classes)), device=self.machine.device)
         parts, statistics = [], self.statistics()
         for some in images.to(self.machine.device).split(500):
             with self.machine.autocast():
@@ -63,17 +69,38 @@ class TrainedClassifier:
         """Return one score per class from the network's logits."""
         return losses.CLASS_SCORES[self.form](logits)
 
-    def predictions(self, images: Images) -> Labels:
-        """Return the classes of images."""
-        return self.scores(images).argmax(dim=1)
+    def predictions(self, images: Images | NDArray[np.floating]) -> Labels:
+        """Return the classes of images.
+
+        Raises:
+            InvalidInput: images of another size or number of channels, or with values outside [−1, 1].
+        """
+        return self.scores(within_range(images)).argmax(dim=1)
 
     def accuracy(self, images: Labelled) -> float:
         """Return the share of images, 0…1, whose class is predicted right."""
-        return int((self.predictions(images.images) == images.labels).sum()) / len(images)
+        return int((self.scores(images.images).argmax(dim=1) == images.labels).sum()) / len(images)
 
-    def probabilities(self, images: Images) -> ClassLogits:
-        """Return p(class | image); the rows sum to 1."""
-        return self.scores(images).softmax(dim=1)
+    def probabilities(self, images: Images | NDArray[np.floating]) -> ClassLogits:
+        """Return p(class | image); the rows sum to 1.
+
+        Raises:
+            InvalidInput: as for `predictions`.
+        """
+        return self.scores(within_range(images)).softmax(dim=1)
+
+
+def within_range(images: Images | NDArray[np.floating]) -> Images:
+    """Return images as a tensor of float32, if they are scaled as in training.
+
+    Raises:
+        InvalidInput: values outside [−1, 1], as pixels of 0…255 have.
+    """
+    tensor = torch.as_tensor(images, dtype=torch.float32)
+    if tensor.numel() and not (tensor.amin() >= -1 - ROUNDING and tensor.amax() <= 1 + ROUNDING):
+        low, high = float(tensor.amin()), float(tensor.amax())
+        raise refuse("images", f"must be in [−1, 1], but reach from {low:g} to {high:g}. Give pixels / 127.5 − 1.")
+    return tensor
 
 
 class TrainedGenerator:

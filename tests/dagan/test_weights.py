@@ -1,6 +1,7 @@
 """Weights kept in a folder give the same predictions and images again, and nothing but weights is taken for them."""
 
 import hashlib
+import math
 import pickle
 import shutil
 
@@ -144,6 +145,13 @@ def test_probabilities_are_probabilities_and_agree_with_the_predictions(kept):
     assert torch.equal(shares.argmax(dim=1), classifier.predictions(images))
     with pytest.raises(InvalidInput, match=r"must be of shape \(any number, 1, 8, 8\), but are of \(9, 3, 8, 8\)"):
         classifier.predictions(torch.zeros(9, 3, 8, 8))
+    pixels = ((images + 1) * 127.5).numpy()
+    with pytest.raises(InvalidInput, match=r"must be in \[−1, 1\], but reach from .* to 2\d\d"):
+        classifier.predictions(pixels)
+    with pytest.raises(InvalidInput, match=r"must be in \[−1, 1\]"):
+        classifier.probabilities(images.index_fill(0, torch.tensor([4]), math.nan))
+    assert torch.equal(classifier.predictions(pixels / 127.5 - 1), classifier.predictions(images))
+    assert len(classifier.predictions(images[:0])) == 0
 
 
 def test_the_average_of_g_is_kept_not_g_itself(ended, tmp_path):

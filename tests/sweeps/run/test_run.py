@@ -90,6 +90,7 @@ def test_running_again_runs_nothing(ran, typed, there):
     assert {path: path.stat().st_mtime_ns for path in (there / "results/tiny/ledger").iterdir()} == before
 
 
+@pytest.mark.slow
 def test_kill_nine_half_way_without_ray_gives_the_same_numbers(ran, tmp_path, typed):
     folder, _ = ran
     folder_of(tmp_path, tiny())
