@@ -1,6 +1,7 @@
 """The estimate of a study as text."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from sweeps.forecast.estimate.costs import Estimate, MethodCost
 from sweeps.forecast.estimate.equal_work import EqualWork
@@ -8,8 +9,14 @@ from sweeps.forecast.estimate.limits import limit_lines
 from sweeps.forecast.estimate.snapshot_usage import SnapshotUsage
 from sweeps.study.readings import LENGTHS
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
 WIDTH = 120
 """Columns where the output is no terminal."""
+EXPENDABLE = ("unshared", "saved", "of all", "stage 1", "stage 2")
+"""Columns that a narrow terminal goes without, the first one first; the line below the table has their sums."""
 MAX_READINGS = 8
 """KC values that are written out."""
 MAX_TREES = 4
@@ -20,10 +27,11 @@ def print_estimate(found: Estimate, *, predicted: str | None = None) -> None:
     """Print an estimate on stdout, with a predicted time in place of the rough one, if there is one."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=True)
+    # A terminal gets lines that end between words, everything else lines that are whole.
+    console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=WIDTH)
     console.print(f"{found.study}: {found.question}", markup=False)
-    console.print(cost_table(found))
+    console.print(cost_table(found, console))
     trees = tree_lines(found.rows) if found.exact else []  # those of a search are drawn, and all differ
     for line in [total_line(found, predicted), *trees, snapshot_line(found.storage)]:
         console.print(line, markup=False)
@@ -37,31 +45,50 @@ def print_estimate(found: Estimate, *, predicted: str | None = None) -> None:
         console.print(found.detectable.difference_sentence)
 
 
-def cost_table(found: Estimate) -> Any:
-    """A rich table with one row per method of a cell."""
+def cost_table(found: Estimate, console: "Console") -> "Table":
+    """A rich table with one row per method of a cell; where it is too wide, without the columns that say least."""
+    from rich.measure import Measurement
+
+    cells, boundless = cost_columns(found), console.options.update(max_width=10_000)
+    table = table_of(cells)
+    for name in EXPENDABLE:
+        if Measurement.get(console, boundless, table).maximum <= console.width:
+            break
+        cells.pop(name)
+        table = table_of(cells)
+    return table
+
+
+def cost_columns(found: Estimate) -> dict[str, list[str]]:
+    """The columns of the table of costs by their heads, the rows in the order of the plan."""
+    rows = found.rows
+    about = "~" if found.budget and "trials" not in found.budget else ""
+    designed = any(row.points > 1 for row in rows)
+    return {
+        "data set": [row.dataset for row in rows],
+        "n": [str(row.samples_per_class) for row in rows],
+        "method": [row.method for row in rows],
+        **({"points": [str(row.points) for row in rows]} if designed else {}),
+        "search": [f"{about}{row.search_trials}" for row in rows],
+        "confirm": [str(row.confirm_trials) for row in rows],
+        "stage 1": [str(row.stage_1) for row in rows],
+        "stage 2": [str(row.stage_2) for row in rows],
+        "TFLOP": [figure(1000 * row.pflop) for row in rows],
+        "unshared": [figure(1000 * row.pflop_unshared) for row in rows],
+        "saved": [f"{100 * row.saving:.0f} %" for row in rows],
+        "of all": [f"{100 * row.pflop / found.pflop:.0f} %" for row in rows],
+    }
+
+
+def table_of(columns: Mapping[str, Sequence[str]]) -> "Table":
+    """A rich table of columns."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    designed = any(row.points > 1 for row in found.rows)
-    counts = [*(["points"] if designed else []), "search", "confirm", "stage 1", "stage 2"]
-    for name in ("data set", "n", "method", *counts, "TFLOP", "unshared", "saved", "of all"):
+    for name in columns:
         table.add_column(name, justify="left" if name in ("data set", "method") else "right", no_wrap=True)
-    about = "~" if found.budget and "trials" not in found.budget else ""
-    for row in found.rows:
-        table.add_row(
-            row.dataset,
-            str(row.samples_per_class),
-            row.method,
-            *([str(row.points)] if designed else []),
-            f"{about}{row.search_trials}",
-            str(row.confirm_trials),
-            str(row.stage_1),
-            str(row.stage_2),
-            figure(1000 * row.pflop),
-            figure(1000 * row.pflop_unshared),
-            f"{100 * row.saving:.0f} %",
-            f"{100 * row.pflop / found.pflop:.0f} %",
-        )
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
     return table
 
 

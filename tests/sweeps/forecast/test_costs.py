@@ -1,12 +1,15 @@
 """What `show` says of a study before anything is spent: counts, cost, snapshots, what the seeds can show."""
 
+import io
 import math
 import random
+import re
 from dataclasses import replace
 from functools import cache
 
 import pytest
 from playing import Player, Unwritten, plain, play, tiny
+from rich.console import Console
 
 from analysis import compare, detectable_difference
 from analysis.data.entries import table
@@ -17,7 +20,7 @@ from sweeps.forecast.estimate.costs import estimate
 from sweeps.forecast.estimate.detectable import detectable, spread
 from sweeps.forecast.estimate.snapshot_usage import snapshot_bytes
 from sweeps.forecast.estimate.stage_tree import Snapshot, Stage2, Tree
-from sweeps.forecast.estimate.text import print_estimate
+from sweeps.forecast.estimate.text import EXPENDABLE, cost_table, print_estimate
 from sweeps.planning.plan import Plan
 from sweeps.records.ledger import Ledger
 from sweeps.records.snapshot_store import SnapshotStore
@@ -257,3 +260,33 @@ def test_a_predicted_time_stands_in_place_of_the_rough_one(capsys):
 @pytest.mark.parametrize("name", ["ablation", "digits"])
 def test_the_plan_has_as_many_trials_as_estimated(name, tmp_path):
     assert estimated(name).trials == Plan(load(name), Ledger(tmp_path)).planned
+
+
+@pytest.mark.parametrize("name", ["digits", "cifar10", "sensitivity"])
+def test_on_a_narrow_terminal_nothing_is_cut_and_lines_end_between_words(name):
+    """What is left of the table has whole heads and cells; what was left out are the columns that say least."""
+    found = estimate(load(name))
+    narrow = Console(width=80, file=io.StringIO(), force_terminal=True, color_system=None)
+    narrow.print(cost_table(found, narrow))
+    lines = narrow.file.getvalue().splitlines()
+    assert "…" not in "".join(lines)
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split()[:5] == ["data", "set", "n", "method", "points" if name == "sensitivity" else "search"]
+    assert "TFLOP" in lines[0]
+    wide = Console(width=120, file=io.StringIO())
+    wide.print(cost_table(found, wide))
+    assert all(head in wide.file.getvalue() for head in EXPENDABLE)
+
+
+def test_prose_of_show_wraps_on_a_terminal_and_not_in_a_pipe(monkeypatch, capsys):
+    found = estimate(load("digits"))
+    print_estimate(found)
+    whole = capsys.readouterr().out.splitlines()
+    for name, value in (("FORCE_COLOR", "1"), ("COLUMNS", "80"), ("TERM", "xterm")):
+        monkeypatch.setenv(name, value)
+    print_estimate(found)
+    wrapped = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert max(map(len, wrapped.splitlines())) <= 80
+    total = next(line for line in whole if line.startswith("In all 96 trials"))
+    assert len(total) > 150
+    assert " ".join(total.split()) in " ".join(wrapped.split()), "broken between words alone"
