@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,27 @@ from dagan.files import write_atomically
 from sweeps.records.run_folder import RunFolder
 
 NAMES: dict[Part, str] = {"train": "training", "validation": "validation", "test": "test"}
+MANIFEST = "manifest.json"
+"""What `sweeps sample --to` writes beside its images."""
 NAMED = 3
 """Files and classes that are named; the others are counted."""
 SHOWN_CLASSES, SHOWN_IMAGES, SIDE = 12, 8, 48
 """Thumbnails: classes, images of each, pixels per side."""
+
+
+def generated_warning(place: Path) -> list[str]:
+    """Warn of a folder that `sweeps sample --to` has written, or a zip of one; nothing for any other."""
+    try:
+        if place.is_dir():
+            content = (place / MANIFEST).read_bytes()
+        else:
+            with zipfile.ZipFile(place) as file:
+                content = file.read(next(name for name in file.namelist() if Path(name).name == MANIFEST))
+        made = json.loads(content)
+        source = f"{made['method']} on {made['dataset']}, latent seed {made['latent_seed']}"
+    except (OSError, StopIteration, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return []
+    return [f"These images are generated ({source}): an accuracy on them says nothing of real images."]
 
 
 def card_lines(card: Card) -> list[str]:
@@ -28,6 +46,7 @@ def card_lines(card: Card) -> list[str]:
     parts = [f"{sum(counts):,} {NAMES[part]}" for part, counts in card.counts.items()]
     label, fewest = card.smallest_class
     lines = [
+        *generated_warning(card.place),
         f"{plural(len(card.classes), 'class', 'classes')}, {listed(parts)} images; the smallest class is `{label}` with"
         f" {fewest:,}{'' if 'test' in card.counts else ', of which a third is set aside for the test'}.",
         f"{sizes_of(card)}; {'grey' if card.grey else 'in colour'} ({modes_of(card)}).",

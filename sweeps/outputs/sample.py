@@ -21,14 +21,13 @@ from dagan.methods import METHODS
 from dagan.settings import Gan
 from dagan.training.dataset import at_hand, training_images
 from dagan.weights import load, save
+from sweeps.outputs.cards import MANIFEST
 from sweeps.outputs.train import read_choices, trained
 from sweeps.records.provenance import commit, of_training, versions
 from sweeps.records.run_folder import shown
 
 if TYPE_CHECKING:
     from dagan.training.inference import TrainedGenerator
-
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dagan.config import Config
 from dagan.errors import refuse
 from dagan.files import require_new
 from sweeps.outputs.best_configs import read_config
+from sweeps.outputs.cards import generated_warning
 from sweeps.records.run_folder import shown
 from sweeps.study.files import overridden, read_file, read_yaml
 
@@ -65,6 +66,8 @@ def train_config(config: Config, recorded: dict[str, Any], save: Path | None = N
     from sweeps.records.provenance import commit, of_training
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for line in generated_warning(config.data.folder) if config.data.folder else []:
+        console.print(f"Warning: {line}", markup=False)
     training = trained(config, console)
     result = training.result()
     record = {

@@ -15,7 +15,9 @@ import yaml
 from PIL import Image
 
 from analysis.plots.image_sheet import Panel, sheet
+from dagan.data.card import card_of
 from sweeps.cli import app as cli
+from sweeps.outputs.cards import card_lines, generated_warning
 
 PICTURES = ["classes.png", "interpolation.png", "same-latents.png"]
 
@@ -175,7 +177,16 @@ def test_a_folder_of_images_is_complete_the_same_each_time_and_trains(tmp_path, 
     settings = alone
     assert settings == {"folder": "made", "image_size": 8, "channels": 1}
     (tmp_path / "again.yaml").write_text(config("c", **settings | {"samples_per_class": 3}))
-    assert done("train", "again.yaml", folder=tmp_path).stdout.startswith("test accuracy ")
+    trained = done("train", "again.yaml", folder=tmp_path)
+    assert trained.stdout.startswith("test accuracy ")
+    rule = f"These images are generated ({method} on digits, latent seed 0): an accuracy on them says nothing of real"
+    rule += " images."
+    assert f"Warning: {rule}" in trained.stderr
+    shutil.make_archive(str(tmp_path / "zipped"), "zip", tmp_path, "made")
+    for place in ("made", "zipped.zip"):
+        assert card_lines(card_of(tmp_path / place))[0] == rule
+    (tmp_path / "made/manifest.json").write_text("[]")
+    assert generated_warning(tmp_path / "made") == []
     (tmp_path / "beside.yaml").write_text(config("external", **beside))
     assert done("train", "beside.yaml", folder=tmp_path).stdout.startswith("test accuracy ")
 
