@@ -91,8 +91,12 @@ class Evidence:
 
     @property
     def outcomes(self) -> list[str]:
-        """The outcomes whose counts are known: without a plan nobody knows what was planned, and what is missing."""
-        return [name for name in OUTCOMES if self.counts[name].notna().any()]
+        """The outcomes that are told of: those that there are, of planned and completed trials in any case.
+
+        Without a plan nobody knows what was planned, and what is missing.
+        """
+        known = [name for name in OUTCOMES if self.counts[name].notna().any()]
+        return [name for name in known if name in ("planned", "completed") or (self.counts[name] > 0).any()]
 
     @property
     def damaged(self) -> dict[str, str]:

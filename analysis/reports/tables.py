@@ -215,7 +215,7 @@ def _spread(row: Mapping[Any, Any]) -> str:
 
 def length_rows(evidence: Evidence) -> list[dict[Any, Any]]:
     """Length of each method's trainings beside the paper's, and what they still gained, in words ready to print."""
-    stages = {"generation": ("1, the GAN", _diversity), "classification": ("2, the classifier", points)}
+    stages = {"generation": ("GAN", _diversity), "classification": ("classifier", points)}
     rows = []
     for row in evidence.late_gains.to_dict("records"):
         stage, text = stages[row["stage"]]

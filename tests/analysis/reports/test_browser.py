@@ -60,6 +60,23 @@ def test_the_page_fits_and_is_legible(page, tmp_path, width, dark):
     assert abs(grey[:, -4:] - background).max() < 60, "something runs over the right edge"
 
 
+def test_tables_of_evidence_need_no_scrolling_on_a_phone(page, tmp_path):
+    measure = """
+    const wide = [...document.querySelectorAll("table.accuracy, #comparisons table, #ablation table")]
+      .map((table) => table.scrollWidth - table.parentElement.clientWidth);
+    parent.document.title = JSON.stringify(wide);
+    """
+    unlocked = re.sub(r"<meta http-equiv[^>]*>", "", page.read_text())
+    narrow = tmp_path / "narrow.html"
+    narrow.write_text(unlocked.replace("</body>", f"<script>{measure}</script></body>"))
+    frame = tmp_path / "frame.html"
+    frame.write_text(f'<iframe src="{narrow.as_uri()}" width=390 height=900></iframe>')
+    shown = chromium(tmp_path, frame, "--dump-dom", "--allow-file-access-from-files", "--window-size=800,900")
+    wide = json.loads(unescape(re.search("<title>(.*?)</title>", shown).group(1)))
+    assert len(wide) >= 2
+    assert max(wide) <= 0
+
+
 # What a reader does, done by a script of the test in a copy of the page that allows it.
 ACT = """
 const table = document.querySelector("table.accuracy"), heads = table.tHead.rows[0].cells;
