@@ -110,7 +110,5 @@ def test_the_first_paragraph_says_what_the_answer_was_measured_at(make_study, mo
     assert said in evidence.answer.paragraph
     assert evidence.answer.lines[-1] == "The search tried 8 suggestions for 1 setting; 10 for each are advised."
     page = write_report(directory)
-    assert re.search(
-        r"\| digits, 5 \| dagan \| GAN \| 400 \| 1,000 \| 200 \| \+0\.\d+ \| ", page.markdown.read_text()
-    )
+    assert re.search(r"\| digits, 5 \| dagan \| GAN \| 400 \| 1,000 \| 200 \| \+0\.\d+ \| ", page.markdown.read_text())
     assert "that still improves (1,000 epochs" in page.html.read_text().split("</header>")[0]
