@@ -72,7 +72,9 @@ CHANGES = [
 ]
 
 
-@pytest.mark.parametrize("changes", CHANGES, ids=str)
+@pytest.mark.parametrize(
+    "changes", [CHANGES[0], *(pytest.param(one, marks=pytest.mark.slow) for one in CHANGES[1:])], ids=str
+)
 @pytest.mark.parametrize("method", GANS)
 def test_pflop_is_what_pytorch_counts_on_real_steps(make, method, changes):
     config = make(method, changes)

@@ -240,7 +240,7 @@ def test_the_estimate_is_short_whatever_the_grid(capsys):
     assert "from KG 800: 3 × stage 2, KC read at 200, 400, 800" in text
 
 
-@pytest.mark.parametrize("name", ["digits", "ablation", "cifar10", "handwritten"])
+@pytest.mark.parametrize("name", ["digits", "ablation", pytest.param("cifar10", marks=pytest.mark.slow), "handwritten"])
 def test_an_estimate_of_every_kind_of_study_prints(name, capsys):
     found = estimated(name)
     print_estimate(found)
@@ -262,7 +262,7 @@ def test_the_plan_has_as_many_trials_as_estimated(name, tmp_path):
     assert estimated(name).trials == Plan(load(name), Ledger(tmp_path)).planned
 
 
-@pytest.mark.parametrize("name", ["digits", "cifar10", "sensitivity"])
+@pytest.mark.parametrize("name", ["digits", "sensitivity"])
 def test_on_a_narrow_terminal_nothing_is_cut_and_lines_end_between_words(name):
     """What is left of the table has whole heads and cells; what was left out are the columns that say least."""
     found = estimate(load(name))

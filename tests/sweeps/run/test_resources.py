@@ -107,6 +107,7 @@ def test_what_divides_no_gpu_is_not_measured():
     assert gpu_parts(2, 3, lambda: pytest.fail("it was measured")) == 1
 
 
+@pytest.mark.slow
 def test_auto_gives_a_trial_what_it_needs_of_the_smallest_gpu(nodes):
     answers = dict(zip(nodes, (Memory(30, 100), Memory(45, 100)), strict=True))
     shares = choose_resources(study_of(tiny()), 100, measuring(answers))

@@ -180,7 +180,11 @@ ODD = [
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize(("odd", "expected"), ODD, ids=lambda value: "" if isinstance(value, set) else repr(value))
+@pytest.mark.parametrize(
+    ("odd", "expected"),
+    [pytest.param(*one, marks=[pytest.mark.slow] * (place % 3 > 0)) for place, one in enumerate(ODD)],
+    ids=lambda value: "" if isinstance(value, set) else repr(value),
+)
 def test_an_odd_value_is_accepted_only_where_it_makes_sense(odd, expected):
     tree = tiny(datasets=["digits", {"name": "mnist"}], search__seeds=[0], confirm__seeds=[7, 8])
     assert accepted(tree, lambda branch, key: operator.setitem(branch, key, odd)) == expected
