@@ -11,6 +11,7 @@ from analysis import compare
 from analysis import load as load_results
 from analysis.comparison.points import settings
 from analysis.formatting import interval, p_value, percent, points
+from analysis.statistics.intervals import t_interval
 from dagan.methods import METHODS
 from sweeps.cli.app import app
 from sweeps.study.files import load
@@ -111,3 +112,9 @@ def test_the_table_of_cifar10_is_that_of_the_kept_results():
         assert p == p_value(full["p_holm"])
         assert full["n"] == 12
     assert len(compared) == 8
+    accuracies = results.groupby(["method", "config.classifier.epochs", "config.classifier.augmentation_ratio"])
+    by_seed = {key: trials.set_index("seed")["test_accuracy"] for key, trials in accuracies}
+    left = t_interval(by_seed["dagan_aug", 500, 1] - by_seed["c_aug", 200, 0])
+    assert f"what is left is {points(left.mean)} ({interval(left.low, left.high)})" in README
+    tflop = {key: round(1000 * trials["pflop_unshared"].mean(), 1) for key, trials in accuracies}
+    assert f"({tflop['dagan_aug', 500, 1]:.0f} and {tflop['c_aug', 200, 0]:g} TFLOP a training)" in README

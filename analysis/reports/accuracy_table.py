@@ -176,13 +176,14 @@ def _references(references: pd.DataFrame, sizes: Sequence[int]) -> tuple[tuple[s
     """Make the rows of references, the best at the top."""
     rows = {(row["reference"], row["samples_per_class"]): row for row in references.to_dict("records")}
     usual = 0 if references.empty else references["n"].mode().max()
-    entries = {key: _entry(row | {"published": math.nan}, usual, set()) for key, row in rows.items()}
+    alike = {name: row | {"method": name[0], "published": math.nan} for name, row in rows.items()}
+    entries = {key: _entry(row, usual, set()) for key, row in alike.items()}
     names = references.groupby("reference")["mean"].max().sort_values(ascending=False, kind="stable").index
     return tuple((name, tuple(entries.get((name, size), NOTHING) for size in sizes)) for name in names)
 
 
 def _entry(row: Mapping[Any, Any], usual: int, winners: set[tuple[int, str]]) -> Entry:
-    best = (row["samples_per_class"], row.get("method")) in winners
+    best = (row["samples_per_class"], row["method"]) in winners
     published = "" if pd.isna(row["published"]) else percent(row["published"])
     if math.isnan(row["low"]):  # one seed, or seeds that all gave the same
         return Entry(percent(row["mean"]), note="no interval", best=best, published=published)

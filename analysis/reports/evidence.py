@@ -1,7 +1,7 @@
 """The evidence of a study: every table of the report, computed once, before any is drawn or printed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -74,7 +74,6 @@ class Evidence:
     answer: Answer
     accuracy: tuple[AccuracyTable, ...]
     doubts: tuple[str, ...] = ()  # what a run has found that may make all of this worth nothing
-    references: pd.DataFrame = field(default_factory=pd.DataFrame)  # empty where nobody has measured them
     cards: tuple[Card, ...] = ()  # of the folders of images that a run has looked at
     duplicates: tuple[Duplicates, ...] = ()  # of the data sets in which somebody has looked for them
 
@@ -195,7 +194,6 @@ def weigh(
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
         answer=answer(study, measured, comparisons, tally, ablation, said, is_short=any(length_limit(late))),
         accuracy=tuple(accuracy_tables(results, measured, comparisons, study.methods, references)),
-        references=references,
     )
 
 

@@ -15,7 +15,7 @@ from dagan.data.images import UNREADABLE, read_image, unreadable
 from dagan.errors import InvalidInput, Problem
 
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
-PURPOSE = {"train": "training"}
+PURPOSES: dict[Part, str] = {"train": "training", "validation": "validation", "test": "test"}
 GREY_MODES = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
 SPREAD = 4
 """Levels of 256 by which the channels of a grey image in colour may differ, as JPEGs do."""
@@ -88,8 +88,9 @@ def card_of(place: Path) -> Card:
             earlier = known.setdefault(hashlib.sha256(content).digest(), name)
             (part, label), (other_part, other_label) = belongs[name], belongs[earlier]
             if part != other_part:
-                purpose = PURPOSE.get(other_part, other_part)
-                message = f"{place / name} is the {purpose} image {place / earlier} too. Remove one of them."
+                message = (
+                    f"{place / name} is the {PURPOSES[other_part]} image {place / earlier} too. Remove one of them."
+                )
                 problems.append(Problem("data.folder", message))
             elif label != other_label:
                 torn.append((name, earlier))

@@ -10,14 +10,13 @@ from PIL import Image
 
 from analysis.findings.cards import CARDS
 from analysis.formatting import listed, plural
-from dagan.data.card import Card
+from dagan.data.card import PURPOSES, Card
 from dagan.data.facts import Fit
-from dagan.data.folders import Part, image_folder
+from dagan.data.folders import image_folder
 from dagan.data.images import Pixels, read_images
 from dagan.files import write_atomically
 from sweeps.records.run_folder import RunFolder
 
-NAMES: dict[Part, str] = {"train": "training", "validation": "validation", "test": "test"}
 MANIFEST = "manifest.json"
 """What `sweeps sample --to` writes beside its images."""
 NAMED = 3
@@ -43,7 +42,7 @@ def generated_warning(place: Path) -> list[str]:
 
 def card_lines(card: Card) -> list[str]:
     """Say what a folder holds, and what of it is odd, in a few sentences."""
-    parts = [f"{sum(counts):,} {NAMES[part]}" for part, counts in card.counts.items()]
+    parts = [f"{sum(counts):,} {PURPOSES[part]}" for part, counts in card.counts.items()]
     label, fewest = card.smallest_class
     lines = [
         *generated_warning(card.place),

@@ -8,7 +8,7 @@ import yaml
 
 from dagan.data.facts import Facts
 from sweeps.start.choice import Choice
-from sweeps.start.outline import CLASSIFIER_EPOCHS, GAN_EPOCHS, GAN_ITERATIONS, Outline, sizes
+from sweeps.start.outline import GAN_EPOCHS, GAN_ITERATIONS, Outline, sizes
 
 COLUMN, WIDTH = 58, 100
 """Where comments begin, and the characters of a line at the head."""
@@ -67,7 +67,7 @@ def comments_on(outline: Outline, facts: Facts) -> dict[str, str]:
         "base.network": "the widest that there is time for",
         "base.augmentation": "true where a mirrored image keeps its class; beside rotation by 10° and shifts",
         "base.data": "too few images to hold others back",
-        "search.parameters.classifier.iterations": f"KC, read off one training; {CLASSIFIER_EPOCHS} epochs at the most",
+        "search.parameters.classifier.iterations": "KC, read off one training",
         "search.budget": "every setting once, the same budget for every method",
         "search.seeds": "each setting on two subsets: one misleads",
         "confirm": "fresh seeds on the test images: as many as there is time for",
@@ -97,7 +97,7 @@ def verdict_lines(choice: Choice, minutes: float, command: str, where: str) -> l
     if not outline.gan and choice.with_gan is not None:
         enough = -(-choice.with_gan // 540) * 10  # minutes, a tenth to spare
         lines.append(
-            "That is too short for a GAN: trained for less it cannot help, and a study of it would answer another "
+            "That is too short for a GAN at the paper's lengths, and a study of a shorter one would answer another "
             f"question. The least with a GAN takes about {choice.with_gan / 60:.0f} min: "
             f"{command} --minutes {enough:.0f}"
         )
