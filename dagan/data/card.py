@@ -88,10 +88,8 @@ def card_of(place: Path) -> Card:
             earlier = known.setdefault(hashlib.sha256(content).digest(), name)
             (part, label), (other_part, other_label) = belongs[name], belongs[earlier]
             if part != other_part:
-                message = (
-                    f"{place / name} is the {PURPOSES[other_part]} image {place / earlier} too. Remove one of them."
-                )
-                problems.append(Problem("data.folder", message))
+                rule = f"{place / name} is the {PURPOSES[other_part]} image {place / earlier} too."
+                problems.append(Problem("data.folder", f"{rule} Remove one of them."))
             elif label != other_label:
                 torn.append((name, earlier))
             elif name != earlier:

@@ -13,8 +13,8 @@ GAN_EPOCHS, CLASSIFIER_EPOCHS = 200, 500
 """The paper's lengths of the two stages."""
 GAN_ITERATIONS, CLASSIFIER_ITERATIONS = 1000, 1500
 """What these stages take at the least, however few batches an epoch has. On CIFAR-10 with 50 per class generated images
-gained nothing before 1,500 iterations of the classifier (`sweeps/studies/results/cifar50`); their GAN had 1,000, and what
-a shorter one does was not measured."""
+gained nothing before 1,500 iterations of the classifier (`sweeps/studies/results/cifar50`); their GAN had 1,000, and
+what a shorter one does was not measured."""
 SIZES = (200, 100, 50, 20, 10, 5)
 """Images per class that are tried where there are more."""
 KC_SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
