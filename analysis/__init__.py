@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from analysis.comparison.image_quality import quality_and_gain
     from analysis.comparison.means import means
     from analysis.comparison.published import published
-    from analysis.data.results import load, load_curves, write_tables
+    from analysis.data.results import load, load_confusions, load_curves, write_tables
     from analysis.errors import ResultsError
     from analysis.reports.accuracy_table import table
     from analysis.reports.report import Report, report, write_report
@@ -48,7 +48,7 @@ _HOMES = {
     "quality_and_gain": "comparison.image_quality",
     "means": "comparison.means",
     "published": "comparison.published",
-    **dict.fromkeys(("load", "load_curves", "write_tables"), "data.results"),
+    **dict.fromkeys(("load", "load_confusions", "load_curves", "write_tables"), "data.results"),
     "ResultsError": "errors",
     "table": "reports.accuracy_table",
     **dict.fromkeys(("Report", "report", "write_report"), "reports.report"),
@@ -89,6 +89,7 @@ __all__ = [
     "improvement",
     "late_gains",
     "load",
+    "load_confusions",
     "load_curves",
     "means",
     "outcome_shares",

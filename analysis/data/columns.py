@@ -67,6 +67,13 @@ LEDGER = (
         "Validation accuracy at each KC that was read off the training: `readings.KC`.",
         required=False,
     ),
+    Column(
+        "confusion",
+        "nested",
+        "What test images were taken for, of at most 100 classes: the table of `load_confusions`.",
+        nullable=True,
+        required=False,
+    ),
     Column("curve", "nested", "Learning curve, point by point: the table of `load_curves`.", required=False),
 )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.data.columns import COLUMNS, IDENTITY, OPTIONAL
+from analysis.data.columns import CELL_METHOD, COLUMNS, IDENTITY, OPTIONAL
 
 Entry = Mapping[str, Any]
 POINT = ("stage", "iteration", "validation_accuracy", "images_per_second", "diversity", "classes")
@@ -56,6 +56,19 @@ def curves(entries: Iterable[Entry]) -> pd.DataFrame:
             {name: "int64" if name in counts else "str" for name in (*identifying, "stage", "iteration")}
         )
     return rows.sort_values([*IDENTITY, "stage", "iteration"], kind="stable", ignore_index=True)
+
+
+def confusions(entries: Iterable[Entry]) -> pd.DataFrame:
+    """One row per entry, class and predicted class; columns as `analysis.data.results.load_confusions` says."""
+    identifying = ("signature", *CELL_METHOD, "point", "seed")
+    rows = [
+        (*(entry.get(name, "") for name in identifying), label, predicted, images)
+        for entry in entries
+        if (found := entry.get("confusion"))
+        for label, row in zip(found["classes"], found["counts"], strict=True)
+        for predicted, images in zip(found["classes"], row, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=[*identifying, "label", "predicted", "images"])
 
 
 def _diversity(ratios: Mapping[str, float]) -> dict[str, Any]:

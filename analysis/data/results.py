@@ -65,6 +65,16 @@ def load_curves(source: Source, *, signatures: Collection[str] | None = None) ->
     )
 
 
+def load_confusions(source: Source, *, signatures: Collection[str] | None = None) -> pd.DataFrame:
+    """Read what test images were taken for from a study directory, one row per trial, class and predicted class.
+
+    With `signatures` only those of these trials. Columns: signature, dataset, samples_per_class, method, point, seed,
+    label, predicted (names of classes), images. Weights & Biases, a CSV or a Parquet file hold none.
+    """
+    found = () if _is_table(source) else _entries(source, {}, signatures=signatures)
+    return entries.confusions(entry for entry in found if signatures is None or entry["signature"] in signatures)
+
+
 def write_tables(results: pd.DataFrame, directory: Source) -> tuple[Path, Path]:
     """Write `results.csv` and `results.parquet`, the same columns in both, and return their paths.
 

@@ -11,6 +11,7 @@ from analysis.accounting.costs import costs
 from analysis.accounting.outcomes import OUTCOMES, counts
 from analysis.comparison.ablation import contributions
 from analysis.comparison.across_cells import aggregate
+from analysis.comparison.by_class import average_confusions
 from analysis.comparison.confirmed import confirmed
 from analysis.comparison.differences import compare
 from analysis.comparison.image_quality import gains, generators
@@ -18,8 +19,9 @@ from analysis.comparison.learning_curves import average_curves, of_trials
 from analysis.comparison.means import means
 from analysis.comparison.references import behind, reference_means
 from analysis.data.columns import CELL, CELL_METHOD
+from analysis.data.entries import confusions as confusions_of
 from analysis.data.entries import curves as curves_of
-from analysis.data.results import load, load_curves
+from analysis.data.results import load, load_confusions, load_curves
 from analysis.data.study import Study, load_study
 from analysis.data.tidy import in_order, of_reference
 from analysis.errors import ResultsError
@@ -71,6 +73,7 @@ class Evidence:
     remarks: tuple[str, ...]  # why something that was asked for is not there
     search_curves: pd.DataFrame  # of the best suggestion of each search
     confirm_curves: pd.DataFrame
+    confusions: pd.DataFrame  # what classes were taken for; empty where the ledger does not say
     answer: Answer
     accuracy: tuple[AccuracyTable, ...]
     doubts: tuple[str, ...] = ()  # what a run has found that may make all of this worth nothing
@@ -136,7 +139,8 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, points: Mapping
     drawn = {*searched["signature"], *_of_first_seeds(_completed(results))["signature"]}
     drawn |= set(_looked_back_on(of_reference(results), study)["signature"]) | set(longest(results)["signature"])
     references = reference_means(load_references(directory))
-    found = weigh(study, results, planned, load_curves(directory, signatures=drawn), references)
+    tested = load_confusions(directory, signatures=set(_of_first_seeds(_completed(results))["signature"]))
+    found = weigh(study, results, planned, load_curves(directory, signatures=drawn), references, tested)
     looked = [one for one in load_duplicates(directory) if one.dataset in set(results["dataset"])]
     cards = [one for one in load_cards(directory) if one.dataset in set(results["dataset"])]
     said = doubts(directory, study.smallest_difference)
@@ -149,10 +153,12 @@ def weigh(
     planned: pd.DataFrame | None = None,
     curves: pd.DataFrame | None = None,
     references: pd.DataFrame | None = None,
+    confusions: pd.DataFrame | None = None,
 ) -> Evidence:
     """Compute the evidence of results; without `curves`, as from `load_curves`, none are shown.
 
-    `references` as from `reference_means`; without them nothing stands beside the methods.
+    `references` as from `reference_means`; without them nothing stands beside the methods. `confusions` as from
+    `load_confusions`; without them nothing is said of single classes.
 
     Raises:
         ResultsError: There are no results.
@@ -161,6 +167,7 @@ def weigh(
         raise ResultsError(f"{study.name} must hold a finished trial, but there is none. Run the study first.")
     curves = curves_of([]) if curves is None else curves
     references = reference_means(no_references()) if references is None else references
+    confusions = confusions_of([]) if confusions is None else confusions
     central = of_reference(results)
     measured, tally = means(results), counts(results, planned)
     comparisons = compare(results, study.compare, study.smallest_difference, planned)
@@ -192,6 +199,7 @@ def weigh(
         suggestions=suggestions(central),
         search_curves=average_curves(of_trials(curves, best_suggestions(central), "search")),
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
+        confusions=average_confusions(confusions),
         answer=answer(study, measured, comparisons, tally, ablation, said, is_short=any(length_limit(late))),
         accuracy=tuple(accuracy_tables(results, measured, comparisons, study.methods, references)),
     )

@@ -48,6 +48,7 @@ class Figures:
     accuracy: Section = Section()
     differences: Section = Section()
     cost: Section = Section()
+    confusion: Section = Section()
     ablation: Section = Section()
     budgets: Section = Section()
     effects: Section = Section()
@@ -83,6 +84,7 @@ def draw(evidence: Evidence) -> Figures:
         accuracy=_section("accuracy", _accuracy(evidence, shown), evidence.results["dataset"].nunique()),
         differences=_section("differences", _differences(evidence), evidence.comparisons["dataset"].nunique()),
         cost=_section("cost", _cost(evidence, shown), 1),
+        confusion=_section("confusion", _confusion(evidence), 0),
         ablation=_section("ablation", _ablation(evidence), 0),
         budgets=_section("budgets", _budgets(evidence, shown), cells),
         effects=_section("effects", _effects(evidence, shown), 0),
@@ -133,6 +135,21 @@ def _differences(evidence: Evidence) -> Drawn:
 
 def _cost(evidence: Evidence, shown: list[str]) -> Drawn:
     yield "Compute of each method", plots.cost(_of(evidence.costs, shown), evidence.study.methods)
+
+
+def _confusion(evidence: Evidence) -> Drawn:
+    """The first declared comparison of each cell, the baseline first; without one the method with the highest mean."""
+    shares = evidence.confusions
+    for (dataset, size), here in shares.groupby(CELL, sort=False):
+        best = evidence.means.merge(here[CELL_METHOD].drop_duplicates(), on=CELL_METHOD).nlargest(1, "mean")["method"]
+        known = [
+            (b, m)
+            for m, baselines in evidence.study.compare.items()
+            for b in baselines
+            if {b, m} <= set(here["method"])
+        ]
+        for method in known[0] if known else best:
+            yield f"{method}, {dataset}, {size:,} per class", plots.confusion(here[here["method"] == method], method)
 
 
 def _ablation(evidence: Evidence) -> Drawn:

@@ -31,6 +31,7 @@ from analysis.formatting import (
 )
 from analysis.methods import look, meanings
 from analysis.reports.accuracy_table import grid
+from analysis.reports.class_tables import class_tables
 from analysis.reports.evidence import Evidence, gather, weigh
 from analysis.reports.figures import LEGIBLE, MOST, Figures, draw, slug
 from analysis.reports.method_notes import ablation_note, notes
@@ -57,7 +58,7 @@ from analysis.reports.tables import (
 )
 
 NUMBERS = (correlation, duration, interval, p_value, percent, plural, points, quantity)
-TABLES = (choices, cost_rows, design_tables, ends, generator_heads, generator_rows, length_rows, messages)
+TABLES = (choices, class_tables, cost_rows, design_tables, ends, generator_heads, generator_rows, length_rows, messages)
 FILTERS = (*NUMBERS, *TABLES, ablation_note, meanings, needed, notes, provenance, totals, warnings)
 """Functions that the templates may call as filters, each by its own name."""
 

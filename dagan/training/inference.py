@@ -81,6 +81,13 @@ class TrainedClassifier:
         """Return the share of images, 0…1, whose class is predicted right."""
         return int((self.scores(images.images).argmax(dim=1) == images.labels).sum()) / len(images)
 
+    def confusion(self, images: Labelled) -> list[list[int]]:
+        """Count images by their class, a row each, and the predicted class, a column each."""
+        classes = len(self.classes)
+        pairs = images.labels.to(self.machine.device) * classes + self.scores(images.images).argmax(dim=1)
+        counted: list[list[int]] = pairs.bincount(minlength=classes**2).reshape(classes, classes).tolist()
+        return counted
+
     def probabilities(self, images: Images | NDArray[np.floating]) -> ClassLogits:
         """Return p(class | image); the rows sum to 1.
 

@@ -33,6 +33,8 @@ class Result:
     validation_accuracy: float | None
     test_accuracy: float | None
     """None in search: the config asked for no test images."""
+    confusion: list[list[int]] | None = field(repr=False)
+    """Test images by their class, a row each, and the predicted class, a column each; None in search."""
     iterations: int
     """Batches of both stages together."""
     pflop: float

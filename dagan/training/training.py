@@ -9,7 +9,7 @@ Stage 1 (`generation`) trains D and G in alternation; stage 2 (`classification`)
 generated images. Methods without a GAN have stage 2 only. Whoever iterates decides to report, stop or save.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -231,10 +231,13 @@ def report(training: Training) -> Iterator[Progress]:
 def outcome(training: Training) -> Result:
     """Return what a training came to; one that diverged is not measured."""
     config, completed = training.config, training.status == "completed"
+    test = training.data.test if completed else None
+    confusion = None if test is None else training.trained.confusion(test)
     return Result(
         "completed" if completed else "diverged",
         validation_accuracy=training.accuracy(training.data.validation) if completed else None,
-        test_accuracy=training.accuracy(training.data.test) if completed else None,
+        test_accuracy=None if confusion is None else share_right(confusion),
+        confusion=confusion,
         iterations=sum(training.iterations.values()),
         pflop=sum(pflop(config, stage=stage, iterations=training.iterations[stage]) for stage in STAGES),
         wall_seconds=training.wall_seconds,
@@ -242,6 +245,11 @@ def outcome(training: Training) -> Result:
         warning=training.warning,
         curve=[asdict(progress) for progress in training.curve],
     )
+
+
+def share_right(confusion: Sequence[Sequence[int]]) -> float:
+    """Return the share of images, 0…1, on the diagonal of a confusion matrix."""
+    return sum(row[label] for label, row in enumerate(confusion)) / sum(map(sum, confusion))
 
 
 def check_state(state: Mapping[str, Any], config: Config, precision: str) -> None:

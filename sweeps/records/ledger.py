@@ -15,6 +15,16 @@ from dagan.files import write_atomically
 Status = Literal["completed", "stopped", "diverged", "oom", "failed"]
 
 
+class Confusion(BaseModel):
+    """What test images were taken for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    classes: list[str]
+    counts: list[list[int]]
+    """Images by their class, a row each, and the predicted class, a column each."""
+
+
 class Entry(BaseModel):
     """How one trial ended. What each field means stands in `analysis.data.columns.LEDGER`."""
 
@@ -43,6 +53,7 @@ class Entry(BaseModel):
     warning: str | None = None
     quality: dict[str, float] = {}
     readings: dict[int, float] = {}
+    confusion: Confusion | None = None
     curve: list[dict[str, Any]] = []
 
     @property

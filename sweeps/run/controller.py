@@ -216,6 +216,7 @@ def entry_of(run: RunningTrial, study: str, *, starts: int, lost: bool) -> Entry
         status=outcome.status,
         validation_accuracy=outcome.validation_accuracy,
         test_accuracy=outcome.test_accuracy,
+        confusion=outcome.confusion,
         error=outcome.error,
         warning=outcome.warning,
         quality=outcome.quality,

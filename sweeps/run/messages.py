@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from dagan.stages import Stage
-from sweeps.records.ledger import Status
+from sweeps.records.ledger import Confusion, Status
 from sweeps.records.snapshot_store import SnapshotKey
 
 CurvePoint = dict[str, Any]
@@ -105,6 +105,7 @@ class Outcome:
     warning: str | None = None
     validation_accuracy: float | None = None
     test_accuracy: float | None = None
+    confusion: Confusion | None = None
     quality: dict[str, float] = field(default_factory=dict)
     spent: Spent | None = None
     """None: as in the last report."""

@@ -100,9 +100,18 @@ def entry(
         "validation_accuracy": accuracy if search else None, "test_accuracy": None if search else accuracy,
         "iterations": 1200 if generator else 800, "pflop": 0.02 if generator else 0.01,
         "pflop_unshared": 0.04 if generator else 0.01, "wall_seconds": 31.5 + trial,
-        "config": config, "provenance": provenance, "curve": curve(search, generator, accuracy),
+        "confusion": None if search else confusion(accuracy), "config": config, "provenance": provenance,
+        "curve": curve(search, generator, accuracy),
     }  # fmt: skip
     return one | changes
+
+
+def confusion(accuracy: float) -> dict[str, Any]:
+    """A hundred images of each of three classes, the first the easiest."""
+    right = [round(100 * min(1, share * accuracy)) for share in (1.1, 1, 0.9)]
+    counts = [[100 - right[0] if column else right[0] for column in (0, 1)] + [0]]
+    counts += [[0, right[1], 100 - right[1]], [50 - right[2] // 2, 50 - right[2] + right[2] // 2, right[2]]]
+    return {"classes": ["ape", "bee", "caterpillar"], "counts": counts}
 
 
 def curve(search: bool, generator: bool, accuracy: float) -> list[dict[str, Any]]:

@@ -9,9 +9,10 @@ import pytest
 
 import analysis
 from analysis.data.columns import COLUMNS, LEDGER, OPTIONAL, PHASES, STATUSES, SUMMARY
-from sweeps.records.ledger import Entry
+from sweeps.records.ledger import Confusion, Entry
 
-KINDS = {str: {"text", "internal"}, int: {"count"}, float: {"number"}, dict: {"nested"}, list: {"nested"}}
+KINDS = {str: {"text", "internal"}, int: {"count"}, float: {"number"}}
+KINDS |= {kind: {"nested"} for kind in (dict, list, Confusion)}
 
 
 def kind_of(annotation: Any) -> tuple[Any, bool]:
@@ -46,7 +47,7 @@ def test_phases_and_outcomes_are_the_ledgers():
 def test_the_summary_of_a_run_and_the_table_are_parts_of_the_list():
     assert SUMMARY[0] == "status"
     assert {"pflop", "error", "warning"} <= set(SUMMARY) < set(COLUMNS)
-    assert set(OPTIONAL) == {"point", "search", "error", "warning", "quality", "readings", "curve"}
+    assert set(OPTIONAL) == {"point", "search", "error", "warning", "quality", "readings", "confusion", "curve"}
     assert not {"search", "config", "provenance", "quality", "curve"} & set(COLUMNS)
 
 

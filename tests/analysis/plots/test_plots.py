@@ -53,7 +53,14 @@ ABLATION = pd.DataFrame(
 TRIALS = pd.DataFrame({"method": "dagan", "value": [0.002, 0.05], "validation_accuracy": [0.6, 0.7], "trial": [3, 5]})
 
 
+SHARES = pd.DataFrame(
+    [("ape", "ape", 0.75), ("ape", "bee", 0.25), ("bee", "ape", 0.004), ("bee", "bee", 0.996)],
+    columns=["label", "predicted", "share"],
+).assign(n=4)
+
+
 TELLING = {
+    "confusion": ["class", "taken for", "%", "n = 4", "ape bee"],
     "budget": ["compute of the search, TFLOP", "expected best validation, %", "95 %", "n = 4"],
     "effects": ["gan.weight", "validation accuracy, %", "95 %", "n = 4"],
     "importance": ["gan.iterations", "importance, %", "n = 12", "no interval"],
@@ -63,6 +70,7 @@ TELLING = {
 
 def figures():
     return {
+        "confusion": plots.confusion(SHARES, "dagan"),
         "budget": plots.budget_curves(BUDGET),
         "effects": plots.parameter_effects(EFFECTS, "gan.weight"),
         "importance": plots.importance(IMPORTANCE),
@@ -74,6 +82,21 @@ def figures():
 def test_a_figure_names_axes_units_n_and_interval(name):
     text = words(figures()[name])
     assert [part for part in TELLING[name] if part not in text] == []
+
+
+def test_a_confusion_is_read_by_rows_and_pales_with_its_share():
+    drawn = plots.confusion(SHARES, "dagan")
+    assert titles(drawn) == [
+        "ape taken for ape: 75.0 %",
+        "ape taken for bee: 25.0 %",
+        "bee taken for ape: 0.4 %",
+        "bee taken for bee: 99.6 %",
+    ]
+    (squares,) = drawn.axes[0].collections[:1]
+    assert [round(colour[3], 3) for colour in squares.get_facecolors()] == [0.75, 0.25, 0.004, 0.996]
+    boxes = [path.get_extents().bounds[:2] for path in squares.get_paths()]
+    assert boxes == [(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)]
+    assert sorted(text.get_text() for text in drawn.axes[0].texts) == ["100", "25", "75"]
 
 
 def test_at_one_size_each_method_has_a_row():

@@ -29,7 +29,8 @@ def test_report_of_a_whole_study(usual):
         assert "sweeps run digits" in text
         assert "0123abc" in text
         assert "gan.feature_matching_weight" in text
-    assert sum(tag == "svg" for tag, _ in page.elements) == 1 + 1 + 1 + 2 + 2 + 2 + 2 + 4  # in the order of the page
+    drawn = sum(tag == "svg" for tag, _ in page.elements)
+    assert drawn == 1 + 1 + 4 + 1 + 2 + 2 + 2 + 2 + 4  # in the order of the page
     assert sum(tag == "img" for tag, _ in page.elements) == 2 * 2 * 10 * 2
     assert any("better" in line for line in usual.lines)
 

@@ -71,6 +71,18 @@ def test_weights_that_the_last_step_spoilt_are_a_divergence(make_config, monkeyp
     assert result.error == "weights of D became nan or infinite at stage 2, iteration 6."
 
 
+def test_test_images_are_counted_by_class_and_prediction(make_config):
+    training = ran(make_config("c_aug"))
+    test, result = training.data.test, training.result()
+    predicted = training.trained.predictions(test.images)
+    assert len(result.confusion) == 10
+    for label, row in enumerate(result.confusion):
+        of_label = predicted[test.labels == label]
+        assert row == [int((of_label == other).sum()) for other in range(10)]
+    assert result.test_accuracy == training.accuracy(test)
+    assert ran(make_config("c_aug", {"data.phase": "search"})).result().confusion is None
+
+
 def test_restoring_forgets_a_divergence(make_config):
     training = Training(make_config("c"))
     state = copy.deepcopy(training.state())

@@ -68,12 +68,21 @@ def test_reports_and_outcome(tmp_path):
     ]
     assert [len(report.curve) for report in (*progress, last)] == [1, 2, 3, 4]
     assert last.status == "completed"
-    assert last.test_accuracy is not None
+    counts = last.confusion.counts
+    assert last.confusion.classes == list("0123456789")
+    assert last.test_accuracy == sum(counts[label][label] for label in range(10)) / sum(map(sum, counts))
     assert last.provenance["commit"] == "abc"
     assert [path.name for path in (tmp_path / "snapshots").iterdir()] == ["s.npz"]
     pictures = np.load(tmp_path / "snapshots" / "s.npz")
     assert pictures["real"].shape == pictures["generated"].shape == (10, 8, 8, 8, 1)
     assert [decode(encode(one)) for one in (*progress, last)] == [*progress, last]
+
+
+def test_what_a_thousand_classes_were_taken_for_is_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "MOST_CLASSES", 9)
+    *_, last = messages(order_of(tmp_path, method="c", settings={"classifier.iterations": 2}, readings=(), rungs=()))
+    assert last.test_accuracy is not None
+    assert last.confusion is None
 
 
 def test_generated_images_are_judged_on_request(tmp_path, monkeypatch):
