@@ -19,19 +19,27 @@ class Pictures:
     classes: tuple[str, ...]
     real: Pixels
     generated: Pixels
+    progress: Pixels
+    """An image after each of the `iterations` of stage 1; no columns where nobody has kept any."""
+    iterations: tuple[int, ...] = ()
 
 
-def load_pictures(path: str | Path, *, classes: int = 10, columns: int = 8) -> Pictures | None:
+def load_pictures(path: str | Path, *, classes: int = 10, columns: int = 6) -> Pictures | None:
     """Read the first classes and columns of a pictures file; None if it is absent or cannot be read."""
     try:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             names = tuple(str(name) for name in arrays["classes"])
             real, generated = (_rgb(arrays[key][:classes, :columns], axes=5) for key in ("real", "generated"))
+            kept = "progress" in arrays  # not in files of earlier versions
+            progress = _rgb(arrays["progress"][:classes, -columns:], axes=5) if kept else generated[:, :0]
+            iterations = tuple(map(int, arrays["iterations"][-columns:])) if kept else ()
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    if min(real.size, generated.size) == 0 or not len(names) >= len(real) == len(generated):
+    if min(real.size, generated.size) == 0 or not len(names) >= len(real) == len(generated) == len(progress):
         return None
-    return Pictures(names[: len(real)], real, generated)
+    if progress.shape[1] != len(iterations):
+        return None
+    return Pictures(names[: len(real)], real, generated, progress, iterations)
 
 
 @dataclass(frozen=True)

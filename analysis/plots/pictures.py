@@ -21,12 +21,13 @@ def strip(images: Pixels, *, gap: int = 1) -> Pixels:
 
 
 def grid(pictures: Pictures) -> Pixels:
-    """Lay out one row per class, real images left and generated ones right, RGBA."""
+    """Lay out one row per class, real images left, generated ones right of them, then how G came there, RGBA."""
     rows = []
-    for real, generated in zip(pictures.real, pictures.generated, strict=True):
-        left, right = strip(real), strip(generated)
-        between = np.zeros((left.shape[0], max(3, real.shape[1] // 4), 4), dtype=np.uint8)
-        row = np.concatenate([left, between, right], axis=1)
+    shown = [part for part in (pictures.real, pictures.generated, pictures.progress) if part.shape[1]]
+    for images in zip(*shown, strict=True):
+        height, width = images[0].shape[1:3]
+        between = np.zeros((height, max(3, width // 4), 4), dtype=np.uint8)
+        row = np.concatenate([part for one in images for part in (between, strip(one))][1:], axis=1)
         rows += [row, np.zeros((1, *row.shape[1:]), dtype=np.uint8)]
     return np.concatenate(rows[:-1], axis=0)
 

@@ -16,11 +16,13 @@ from analysis.reports.figures import MOST, slug
 
 @dataclass(frozen=True)
 class PictureSheet:
-    """Pictures of one cell and method: `rows` of (class, real, generated) data addresses, `file` a PNG."""
+    """Pictures of one cell and method: `rows` of a class and the data addresses below `heads`, `file` a PNG."""
 
     name: str
     title: str
-    rows: tuple[tuple[str, str, str], ...]
+    heads: tuple[tuple[str, int], ...]
+    """Each with how many images of a class are below it."""
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
     file: bytes
 
 
@@ -106,12 +108,15 @@ def _first_sheet(trials: pd.DataFrame, directory: Path) -> PictureSheet | None:
 
 
 def _sheet(title: str, signature: str, pictures: Pictures) -> PictureSheet:
-    rows = tuple(
-        (label, _strip_uri(real), _strip_uri(generated))
-        for label, real, generated in zip(pictures.classes, pictures.real, pictures.generated, strict=True)
-    )
+    parts = {"real": pictures.real, "generated": pictures.generated}
+    if pictures.iterations:
+        learned = ", ".join(f"{iteration:,}" for iteration in pictures.iterations)
+        parts[f"one latent, after {learned} iterations of the GAN"] = pictures.progress
+    strips = zip(*([_strip_uri(images) for images in part] for part in parts.values()), strict=True)
     file = png(grid(pictures), least=32 * len(pictures.classes))
-    return PictureSheet(f"pictures-{slug(title)}-{slug(signature)[:8]}", title, rows, file)
+    rows = tuple(zip(pictures.classes, strips, strict=True))
+    heads = tuple((head, images.shape[1]) for head, images in parts.items())
+    return PictureSheet(f"pictures-{slug(title)}-{slug(signature)[:8]}", title, heads, rows, file)
 
 
 def _strip_uri(images: Pixels) -> str:

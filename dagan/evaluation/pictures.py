@@ -29,6 +29,17 @@ def generated_grid(training: Training, columns: int = 8) -> Grid:
     return images.reshape(-1, classes, *images.shape[1:]).swapaxes(0, 1)[:, :columns]
 
 
+def progress_grid(training: Training) -> dict[int, Grid]:
+    """Return, by iteration of stage 1, what G then drew of each of the first classes, a column; last its end.
+
+    Without a GAN of its own a training has none.
+    """
+    if training.generation is None:
+        return {}
+    looks = training.generation.looks | {training.length("generation"): training.generation.look()}
+    return {iteration: pixels(images)[:, None] for iteration, images in sorted(looks.items())}
+
+
 def real_grid(train: Labelled, classes: int, columns: int = 8) -> Grid:
     """Return the first training images of every class, repeated where there are fewer."""
     rows = []

@@ -20,6 +20,11 @@ from dagan.training.dataset import Labelled
 from dagan.training.inference import TrainedGenerator, fresh_latents, generated, label_batches
 from dagan.training.learner import Learner, detached, scheduled
 
+LOOKS = frozenset(25 * 2**doubling for doubling in range(30))
+"""Iterations after which an image of each class is kept, to show how G learned; the same whatever KG is."""
+CLASSES_KEPT = 10
+"""Classes of which these images are kept, at the most."""
+
 
 class Generation:
     """The GAN of one training: the networks, one step of both, and the images that G draws."""
@@ -52,6 +57,13 @@ class Generation:
         )
         self.trained = TrainedGenerator(config, self.generator.average, machine)
         """What stage 2 and pictures are drawn from."""
+        self.looks: dict[int, Tensor] = {}
+        """What `look` drew after each of `LOOKS`: shape (classes, channels, size, size), in [−1, 1]."""
+
+    def look(self) -> Tensor:
+        """Draw an image of each of the first classes, always from the same latents; looking changes nothing."""
+        images = self.sampled(1, self.streams.fresh("looks.latents")).images[:CLASSES_KEPT]
+        return images.half().cpu()  # pictures show eight bits
 
     def step(self, iteration: int) -> dict[str, Tensor]:
         """Do one iteration, counted from 0: the G steps and the D steps on one batch. Eq. (1)–(5).
@@ -148,6 +160,7 @@ class Generation:
             "discriminator": self.discriminator.state(),
             "generator": self.generator.state(),
             "order": self.batches.order.waiting,
+            "looks": dict(self.looks),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -155,3 +168,4 @@ class Generation:
         self.discriminator.restore(state["discriminator"])
         self.generator.restore(state["generator"])
         self.batches.order.waiting = state["order"].to(self.machine.device)
+        self.looks = dict(state["looks"])

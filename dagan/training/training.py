@@ -26,7 +26,7 @@ from dagan.stages import STAGES, Stage, length
 from dagan.training.classification import Classification
 from dagan.training.dataset import GeneratedFolder, GeneratedImages, Labelled, TrainingData, training_data
 from dagan.training.diversity import collapse_warning, generated_diversity
-from dagan.training.generation import Generation
+from dagan.training.generation import LOOKS, Generation
 from dagan.training.history import History, all_finite
 from dagan.training.inference import TrainedClassifier
 from dagan.training.progress import Checkpoint, Checkpoints, Event, Progress, Result, Step
@@ -201,6 +201,8 @@ def stage_events(
             return
         with history.timed():
             history.step(stage, steps.step(iteration))
+        if isinstance(steps, Generation) and iteration + 1 in LOOKS:
+            steps.looks[iteration + 1] = steps.look()
         yield Step(stage, iteration + 1)
         if iteration + 1 in checkpoints:
             yield Checkpoint(stage, iteration + 1)

@@ -192,17 +192,19 @@ def quality_of(training: "Training", heartbeat: Callable[[], None]) -> dict[str,
 
 
 def pictures(training: "Training") -> bytes:
-    """A few generated images of each class beside real ones, for the report: an npz file."""
+    """A few generated images of each class beside real ones, and how G came there, for the report: an npz file."""
     import numpy as np
 
-    from dagan.evaluation.pictures import generated_grid, real_grid
+    from dagan.evaluation.pictures import generated_grid, progress_grid, real_grid
 
-    classes = training.config.facts.classes
+    classes, looks = training.config.facts.classes, progress_grid(training)
+    arrays = {
+        "real": real_grid(training.data.train, len(classes)),
+        "generated": generated_grid(training),
+        "classes": np.array(classes),
+    }
+    if looks:
+        arrays |= {"progress": np.concatenate(list(looks.values()), axis=1), "iterations": np.array(list(looks))}
     file = io.BytesIO()
-    np.savez_compressed(
-        file,
-        real=real_grid(training.data.train, len(classes)),
-        generated=generated_grid(training),
-        classes=np.array(classes),
-    )
+    np.savez_compressed(file, allow_pickle=False, **arrays)
     return file.getvalue()

@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-VOID = {"meta", "img", "wbr", "br", "hr", "link", "input"}
+VOID = {"col", "meta", "img", "wbr", "br", "hr", "link", "input"}
 
 
 class Page(HTMLParser):

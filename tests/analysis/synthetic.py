@@ -149,7 +149,9 @@ def write_pictures(path: Path, channels: int = 1) -> None:
     base = 120 + 120 * np.sin((rows * np.arange(1, 11)[:, None, None] + columns * 3) / 5)
     clean = np.broadcast_to(base[:, None, :, :, None], shape)
     noisy = [np.clip(clean + random.normal(0, spread, shape), 0, 255).astype(np.uint8) for spread in (10, 60)]
-    np.savez(path, real=noisy[0], generated=noisy[1], classes=np.array([str(k) for k in range(10)]))
+    names = np.array([str(k) for k in range(10)])
+    looks = {"progress": noisy[1][:, 3:], "iterations": np.array([25, 50, 100])}
+    np.savez(path, real=noisy[0], generated=noisy[1], classes=names, **looks)
 
 
 def table(accuracies: dict[str, list[float | None]], *, size: int = 5, phase: str = "confirm") -> pd.DataFrame:

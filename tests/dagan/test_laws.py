@@ -76,6 +76,12 @@ def parameters():
             yield pytest.param((name, method), marks=[pytest.mark.slow] * slow, id=f"{name}-{method}")
 
 
+@pytest.fixture(autouse=True)
+def _looks(monkeypatch):
+    """At what G draws, before the end of stage 1 and on the way."""
+    monkeypatch.setattr("dagan.training.training.LOOKS", {1, 2})
+
+
 @pytest.fixture(scope="module", params=parameters())
 def case(request, make_config, ten_classes):
     name, method = request.param
@@ -210,6 +216,7 @@ class TestEveryTraining:
         if generated == "offline" and not case.config.row.has_generated:
             return  # the method has no such setting
         monkeypatch.setattr("dagan.training.training.generated_diversity", lambda *looked_at: None)
+        monkeypatch.setattr("dagan.training.training.LOOKS", ())
         changes = {"classifier": {"augmentation_ratio": 0.0}}
         if case.config.row.has_generated:
             changes["classifier"]["generated"] = generated

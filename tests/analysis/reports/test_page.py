@@ -149,7 +149,18 @@ def test_pictures_keep_their_pixels(tmp_path, channels):
     canvas = grid(pictures)
     np.testing.assert_array_equal(canvas[9:17, 9:17, :3], pictures.real[1, 1])
     assert set(np.unique(canvas[..., 3])) == {0, 255}
+    assert pictures.iterations == (25, 50, 100)
+    np.testing.assert_array_equal(canvas[9:17, -8:, :3], pictures.progress[1, 2])
     assert png(canvas, least=100).startswith(b"\x89PNG")
+
+
+def test_pictures_of_earlier_versions_show_no_progress(tmp_path):
+    write_pictures(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as arrays:
+        np.savez(tmp_path / "b.npz", **{name: arrays[name] for name in ("real", "generated", "classes")})
+    earlier = load_pictures(tmp_path / "b.npz", columns=4)
+    assert (earlier.iterations, earlier.progress.shape[:2]) == ((), (10, 0))
+    assert grid(earlier).shape == (10 * 9 - 1, 2 * (4 * 9 - 1) + 3, 4)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04rubbish", None])

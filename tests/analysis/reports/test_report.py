@@ -31,7 +31,7 @@ def test_report_of_a_whole_study(usual):
         assert "gan.feature_matching_weight" in text
     drawn = sum(tag == "svg" for tag, _ in page.elements)
     assert drawn == 1 + 1 + 4 + 1 + 2 + 2 + 2 + 2 + 4  # in the order of the page
-    assert sum(tag == "img" for tag, _ in page.elements) == 2 * 2 * 10 * 2
+    assert sum(tag == "img" for tag, _ in page.elements) == 2 * 2 * 10 * 3
     assert any("better" in line for line in usual.lines)
 
 

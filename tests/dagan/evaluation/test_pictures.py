@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from trainings import ran
 
-from dagan.evaluation.pictures import generated_grid, pixels, real_grid
+from dagan.evaluation.pictures import generated_grid, pixels, progress_grid, real_grid
 from dagan.training.dataset import Labelled
 from dagan.training.training import Training
 
@@ -51,6 +52,25 @@ def test_looking_at_pictures_changes_nothing_in_the_training(make_config, method
                 generated_grid(one)
         accuracies.append((one.result().test_accuracy, one.trained.network.head.bias.tolist()))
     assert accuracies[0] == accuracies[1]
+
+
+@pytest.mark.parametrize("method", ["dagan", "vanilla_gan"])
+def test_how_g_learned_is_seen_from_one_latent(make_config, method, monkeypatch):
+    monkeypatch.setattr("dagan.training.training.LOOKS", {1, 3, 4})
+    training = Training(make_config(method, {"gan.iterations": 4}))
+    for progress in training.run(every=1):
+        if (progress.stage, progress.iteration) in [("generation", 1), ("generation", 3), ("generation", 4)]:
+            drawn = training.generation.sampled(1, training.streams.fresh("looks.latents")).images
+            seen = progress_grid(training)
+            assert abs(seen[progress.iteration][:, 0].astype(int) - pixels(drawn)).max() <= 1  # half precision
+    assert list(seen) == [1, 3, 4]
+    assert not np.array_equal(seen[1], seen[3])
+    assert seen[4].shape == (10, 1, 8, 8, 1)
+    assert np.array_equal(progress_grid(training)[4], seen[4]), "stage 2 leaves G as it is"
+
+
+def test_without_a_gan_of_its_own_nothing_was_learned_to_see(make_config):
+    assert progress_grid(ran(make_config("c"))) == {}
 
 
 def test_real_images_stand_in_rows_of_their_classes(training):

@@ -75,6 +75,8 @@ def test_reports_and_outcome(tmp_path):
     assert [path.name for path in (tmp_path / "snapshots").iterdir()] == ["s.npz"]
     pictures = np.load(tmp_path / "snapshots" / "s.npz")
     assert pictures["real"].shape == pictures["generated"].shape == (10, 8, 8, 8, 1)
+    assert pictures["iterations"].tolist() == [20]
+    assert pictures["progress"].shape == (10, 1, 8, 8, 1)
     assert [decode(encode(one)) for one in (*progress, last)] == [*progress, last]
 
 
