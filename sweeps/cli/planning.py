@@ -1,5 +1,6 @@
 """The verbs before a run: list, show, simulate."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -38,25 +39,28 @@ def show(
     Example: sweeps show digits --set confirm.seeds=12
     """
     from sweeps.forecast.estimate.costs import estimate
-    from sweeps.forecast.estimate.text import clock, print_estimate
+    from sweeps.forecast.estimate.text import print_estimate
     from sweeps.records.ledger import Ledger
     from sweeps.records.run_folder import RunFolder
     from sweeps.study.files import load
 
     chosen = load(study, overrides or [])
-    # Where the study has run already, its ledger says how much paired differences vary.
-    found = estimate(chosen, Ledger(RunFolder(out, chosen.name).ledger).entries.values())
+    found = estimate(chosen, Ledger(RunFolder(out, chosen.name).ledger))
     predicted = None
     if probe:
         from sweeps.forecast.simulate.forecast import forecast, probed, slots_here
 
         slots = slots_here(chosen)
-        predicted = forecast(chosen, slots, probed(chosen, slots))
+        predicted = forecast(chosen, slots, probed(chosen, slots, tell=tell))
     if as_json:
         print_json(asdict(found) | ({"predicted": asdict(predicted)} if predicted else {}))
     else:
-        here = f"on the {predicted.slots} slots here about {clock(predicted.seconds)}, as probed" if predicted else None
-        print_estimate(found, predicted=here)
+        print_estimate(found, predicted=predicted.seconds if predicted else None)
+
+
+def tell(probed: int, of: int) -> None:
+    """Say on stderr how far a probe is."""
+    print(f"probed {probed} of {of} configurations", file=sys.stderr, flush=True)
 
 
 def simulate(

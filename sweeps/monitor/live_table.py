@@ -18,6 +18,8 @@ from sweeps.run.listeners import Listener
 from sweeps.run.messages import Report
 from sweeps.run.trial_resources import TrialResources, described
 
+FIRST_SECONDS, SECONDS = 10, 300
+"""Without a line, until there is one all the same: the first time, and from then on."""
 UNUSUAL = ("stopped", "diverged", "oom", "failed")
 
 
@@ -70,13 +72,19 @@ def unusual(entries: list[Entry]) -> str:
 
 
 class LiveTable(Listener):
-    """Shows a run as it goes: a live table on a terminal or in a notebook, else a line whenever a phase is done."""
+    """Shows a run as it goes: a live table on a terminal or in a notebook.
+
+    Elsewhere a line as the first trial begins, whenever a phase is done, and where neither was for a while.
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.running: dict[str, GroupKey] = {}
         """Groups of the trials at work, by signature."""
         self._display: Display | None = None
+        self._said = 0.0
+        """When the last line was printed, or the run began."""
+        self._patience = FIRST_SECONDS
 
     def opened(self, plan: Plan, slots: int, resources: TrialResources) -> None:
         """Say what is to be done, and show the table."""
@@ -93,16 +101,22 @@ class LiveTable(Listener):
         if found.comparisons and not found.enough:
             self.console.print(f"Note: {found.sentence}")
         self._display = display_on(self.console)
-        self._refreshed = 0.0
+        self._refreshed, self._said = 0.0, self.begun
         self._show()
 
     def started(self, trial: Trial) -> None:
         """Count the trial as running."""
+        first = not self.running and len(self.plan.entries) == self.done_before
         self.running[trial.signature] = group_of(trial.cell, trial.method)
+        if first and self._display is None:
+            self.console.print(f"{trial.name} has begun.", markup=False)
         self._show()
 
     def progressed(self, trial: Trial, report: Report) -> None:
-        """Redraw the table."""
+        """Redraw the table, or say how far the trial is where nothing was said for a while."""
+        if self._display is None and time.monotonic() - self._said > self._patience:
+            self._patience = SECONDS
+            self._say(f"{trial.name}: {report.stage}, {report.iteration} of {report.total} iterations.")
         self._show()
 
     def noticed(self, trial: Trial, text: str, *, again: bool = False) -> None:
@@ -141,7 +155,11 @@ class LiveTable(Listener):
         found = f"best validation {best_validation(group)}" if ended.phase == "search" else f"test {mean_test(done)}"
         odd = unusual(done)
         note = f" ({odd})" if odd else ""
-        self.console.print(f"{group.cell}, {group.method}: {ended.phase} done, {found}{note}. {self._caption()}")
+        self._say(f"{group.cell}, {group.method}: {ended.phase} done, {found}{note}.")
+
+    def _say(self, text: str) -> None:
+        self._said = time.monotonic()
+        self.console.print(f"{text} {self._caption()}", markup=False)
 
     def _caption(self) -> str:
         done = len(self.plan.entries)

@@ -1,4 +1,4 @@
-"""Interrupts: SIGTERM ends a run as Ctrl-C does."""
+"""Interrupts: SIGTERM ends a run as Ctrl-C does, and both are answered at once."""
 
 import contextlib
 import os
@@ -27,7 +27,6 @@ def terminating_gently() -> Iterator[None]:
 
     def interrupt(_signal: int, _frame: object) -> None:
         if not last_resort.is_alive():
-            print("terminating …", file=sys.stderr, flush=True)
             last_resort.start()
             if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts jobs in the background
                 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -35,7 +34,30 @@ def terminating_gently() -> Iterator[None]:
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        yield
+        with answering():
+            yield
     finally:
         last_resort.cancel()
         signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Say at once that a signal was heard, whoever handles it: Ray takes seconds to stop, and says nothing."""
+    heard, wake = os.pipe()
+    os.set_blocking(wake, False)
+
+    def answer() -> None:
+        if os.read(heard, 1):
+            print("stopping …", file=sys.stderr, flush=True)
+
+    before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(wake)
+        thread.join(timeout=1)
+        os.close(heard)

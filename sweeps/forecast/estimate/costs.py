@@ -1,7 +1,6 @@
 """Trials, distinct trainings and counted operations of a study, before any of it is spent."""
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -11,10 +10,11 @@ from sweeps.forecast.estimate.detectable import Detectable, detectable
 from sweeps.forecast.estimate.draft import Draft, drafts
 from sweeps.forecast.estimate.equal_work import EqualWork, equal_work
 from sweeps.forecast.estimate.limits import SearchSize, StageLength, search_sizes, stage_lengths
+from sweeps.forecast.estimate.remaining import Remaining, remaining
 from sweeps.forecast.estimate.snapshot_usage import SnapshotUsage, snapshot_usage
 from sweeps.forecast.estimate.stage_tree import Tree, roots, trees
 from sweeps.planning.budget import FlopBudget
-from sweeps.records.ledger import Entry
+from sweeps.records.ledger import Ledger
 from sweeps.study.readings import readings, sampled
 from sweeps.study.schema import Study
 
@@ -66,6 +66,8 @@ class Estimate:
     cores: int
     hours: list[float]
     """Hours on this machine's cores, at both of CORE_GFLOPS."""
+    remaining: Remaining | None
+    """What is left, where a part is done."""
     storage: SnapshotUsage
     parameters: dict[str, list[str]]
     """Sampled settings of each method."""
@@ -77,9 +79,12 @@ class Estimate:
     detectable: Detectable
 
 
-def estimate(study: Study, entries: Iterable[Entry] = ()) -> Estimate:
-    """Estimate a study from a draft of its plan; entries of its ledger say how much paired differences vary."""
-    plan = list(drafts(study))
+def estimate(study: Study, ledger: Ledger | None = None) -> Estimate:
+    """Estimate a study from a draft of its plan.
+
+    Where it has run already, its ledger says what is left, and how much paired differences vary.
+    """
+    plan, ledger = list(drafts(study)), ledger or Ledger(None)
     rows, cores = costs(plan), len(os.sched_getaffinity(0))
     pflop, unshared = sum(row.pflop for row in rows), sum(row.pflop_unshared for row in rows)
     first, *_ = study.cells  # in the others the same values, other iterations where they are epochs
@@ -98,7 +103,8 @@ def estimate(study: Study, entries: Iterable[Entry] = ()) -> Estimate:
         pflop_unshared=unshared,
         saving=saving(pflop, unshared),
         cores=cores,
-        hours=[pflop * 1e6 / rate / cores / 3600 for rate in CORE_GFLOPS],
+        hours=hours(pflop, cores),
+        remaining=remaining(study, plan, ledger),
         storage=scaled(snapshot_usage(plan, window=study.search.window), plan),
         parameters={method: list(sampled(study, method, row)) for method, row in read_off.items()},
         readings={
@@ -107,8 +113,13 @@ def estimate(study: Study, entries: Iterable[Entry] = ()) -> Estimate:
         equal_work=equal_work(study),
         lengths=stage_lengths(study),
         searches=search_sizes(study),
-        detectable=detectable(study, entries),
+        detectable=detectable(study, ledger.entries.values()),
     )
+
+
+def hours(pflop: float, cores: int) -> list[float]:
+    """Hours that operations take on so many cores, the slow and the fast."""
+    return [pflop * 1e6 / rate / cores / 3600 for rate in CORE_GFLOPS]
 
 
 def costs(plan: list[Draft]) -> list[MethodCost]:

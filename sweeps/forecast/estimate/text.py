@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sweeps.forecast.estimate.costs import Estimate, MethodCost
+from sweeps.forecast.estimate.costs import Estimate, MethodCost, hours
 from sweeps.forecast.estimate.equal_work import EqualWork
 from sweeps.forecast.estimate.limits import limit_lines
 from sweeps.forecast.estimate.snapshot_usage import SnapshotUsage
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+MARGIN = 2**0.5
+"""By which a run takes less or more than a probe says, on a machine that does nothing else."""
 WIDTH = 120
 """Columns where the output is no terminal."""
 EXPENDABLE = ("unshared", "saved", "of all", "stage 1", "stage 2")
@@ -23,8 +25,8 @@ MAX_TREES = 4
 """Trees of a method that are written out."""
 
 
-def print_estimate(found: Estimate, *, predicted: str | None = None) -> None:
-    """Print an estimate on stdout, with a predicted time in place of the rough one, if there is one."""
+def print_estimate(found: Estimate, *, predicted: float | None = None) -> None:
+    """Print an estimate on stdout, with the seconds that a simulation predicts for all of it, if there are any."""
     from rich.console import Console
 
     # A terminal gets lines that end between words, everything else lines that are whole.
@@ -33,7 +35,8 @@ def print_estimate(found: Estimate, *, predicted: str | None = None) -> None:
     console.print(f"{found.study}: {found.question}", markup=False)
     console.print(cost_table(found, console))
     trees = tree_lines(found.rows) if found.exact else []  # those of a search are drawn, and all differ
-    for line in [total_line(found, predicted), *trees, snapshot_line(found.storage)]:
+    totals = [total_line(found, predicted), *remaining_lines(found, predicted)]
+    for line in [*totals, *trees, snapshot_line(found.storage)]:
         console.print(line, markup=False)
     if not found.exact:
         for line in search_lines(found):
@@ -92,16 +95,37 @@ def table_of(columns: Mapping[str, Sequence[str]]) -> "Table":
     return table
 
 
-def total_line(found: Estimate, predicted: str | None) -> str:
+def total_line(found: Estimate, predicted: float | None) -> str:
     """Trials, trainings, operations and time of the whole study."""
-    slow, fast = found.hours
     trainings = f"{found.stage_1} distinct trainings of stage 1 and {found.stage_2} of stage 2"
     drawn = "" if found.exact else ", by settings drawn at random, less what early stopping saves"
-    time = predicted or f"on the {found.cores} cores here roughly {span(fast, slow)}"
+    time = f"on the {found.cores} cores here {time_of(found.pflop, found, predicted)}"
     return (
         f"In all {found.trials} trials: {trainings}. {figure(1000 * found.pflop)} TFLOP, unshared"
         f" {figure(1000 * found.pflop_unshared)} (sharing saves {100 * found.saving:.0f} %); {time}{drawn}."
     )
+
+
+def remaining_lines(found: Estimate, predicted: float | None) -> list[str]:
+    """What is left of a study that has run before."""
+    left = found.remaining
+    if left is None:
+        return []
+    if not left.trials:
+        return ["All of these trials are done; `sweeps run` writes their report again."]
+    time = time_of(left.pflop, found, predicted)
+    return [
+        f"{left.done} of these trials are done; {left.trials} are to go: {figure(1000 * left.pflop)} TFLOP, {time}."
+    ]
+
+
+def time_of(pflop: float, found: Estimate, predicted: float | None) -> str:
+    """The time that operations of a study take here: as predicted for all of them, else by what cores do."""
+    if predicted is None:
+        slow, fast = hours(pflop, found.cores)
+        return f"roughly {span(fast, slow)}"
+    seconds = predicted * pflop / found.pflop
+    return f"about {clock(seconds)}, as probed ({clock(seconds / MARGIN)} to {clock(seconds * MARGIN)})"
 
 
 def tree_lines(rows: list[MethodCost]) -> list[str]:

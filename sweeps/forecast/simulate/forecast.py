@@ -9,7 +9,7 @@ from dagan.errors import refuse
 from sweeps.forecast.estimate.draft import drafts
 from sweeps.forecast.estimate.text import clock, figure, size
 from sweeps.forecast.simulate.outcomes import Assumed, Recorded
-from sweeps.forecast.simulate.probe import probe
+from sweeps.forecast.simulate.probe import Tell, probe, silent
 from sweeps.forecast.simulate.simulation import Simulation
 from sweeps.forecast.simulate.step_times import Durations, assumed, recorded
 from sweeps.records.ledger import Entry, Ledger
@@ -136,10 +136,10 @@ def durations_of(study: Study, entries: Sequence[Entry], gflops: float | None) -
     return recorded(entries) or probed(study, slots_here(study))
 
 
-def probed(study: Study, slots: int) -> Durations:
+def probed(study: Study, slots: int, *, tell: Tell = silent) -> Durations:
     """Durations measured on this machine, with all slots busy."""
     trials = [trial for draft in drafts(study) for trial in draft.trials]
-    return Durations(probe(trials, slots=slots), "probed on this machine")
+    return Durations(probe(trials, slots=slots, tell=tell), "probed on this machine")
 
 
 def entries_in(folder: Path) -> list[Entry]:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from statistics import mean
 from typing import Any
@@ -24,6 +24,10 @@ SECONDS = 1.0
 """Seconds for which one kind of step is timed; at least two reports are."""
 REPORT_EVERY = 5
 """Steps from one report to the next."""
+
+
+Tell = Callable[[int, int], None]
+"""Is told how many configurations were probed, of how many."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,12 @@ class Sample:
     """Import of torch in a worker."""
 
 
-def probe(trials: Iterable[Trial], *, slots: int) -> list[Sample]:
-    """Time the trials' methods at their cheapest and dearest stage 2, with all slots busy.
+def silent(probed: int, of: int) -> None:
+    """Say nothing of how many configurations were probed."""
+
+
+def probe(trials: Iterable[Trial], *, slots: int, tell: Tell = silent) -> list[Sample]:
+    """Time the trials' methods at their cheapest and dearest stage 2, with all slots busy; `tell` is told how far.
 
     Raises:
         RuntimeError: a process of the probe failed.
@@ -75,12 +83,15 @@ def probe(trials: Iterable[Trial], *, slots: int) -> list[Sample]:
         process.stdin.flush()
     found: dict[str, list[Sample]] = {}
     for process in processes:
-        output, errors = process.communicate()
-        if process.returncode:
-            raise RuntimeError(f"the probe failed: {(errors.strip().splitlines() or ['without a message'])[-1]}")
-        for line in output.splitlines():
+        assert process.stdout is not None
+        for number, line in enumerate(process.stdout, start=1):
             values = json.loads(line)
             found.setdefault(values.pop("signature"), []).append(Sample(**values))
+            if process is processes[0]:  # the others go through as many
+                tell(number, len(configs))
+        _, errors = process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"the probe failed: {(errors.strip().splitlines() or ['without a message'])[-1]}")
     return [averaged(samples) for samples in found.values()]
 
 

@@ -251,10 +251,36 @@ def test_an_estimate_of_every_kind_of_study_prints(name, capsys):
 
 
 def test_a_predicted_time_stands_in_place_of_the_rough_one(capsys):
-    print_estimate(estimated("digits"), predicted="in about 4:20 min")
+    print_estimate(estimated("digits"), predicted=600.0)
     text = capsys.readouterr().out
-    assert "; in about 4:20 min, by settings drawn at random" in text
+    assert "cores here about 10:00 min, as probed (7:04 min to 14:08 min), by settings drawn at random" in text
     assert "roughly" not in text
+
+
+def test_of_a_study_that_has_run_what_is_left_is_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sweeps.forecast.estimate.costs.CORE_GFLOPS", (1e-3, 1e-2))
+    short, longer = (study_of(GRID | {"confirm": {"seeds": seeds}}) for seeds in (2, 3))
+    ledger = play(short, tmp_path, workers=2, rng=random.Random(0)).ledger
+    print_estimate(estimate(short, ledger))
+    assert "All of these trials are done; `sweeps run` writes their report again." in capsys.readouterr().out
+    found = estimate(longer, ledger)
+    assert (found.remaining.done, found.remaining.trials) == (48, 24)
+    assert found.remaining.pflop == pytest.approx(found.pflop / 3)
+    print_estimate(found, predicted=600.0)
+    text = capsys.readouterr().out
+    tflop = f"{1000 * found.remaining.pflop:.3g} TFLOP"
+    assert f"48 of these trials are done; 24 are to go: {tflop}, about 3:20 min, as probed (2:21 min" in text
+    print_estimate(found)
+    assert f"24 are to go: {tflop}, roughly " in capsys.readouterr().out
+
+
+def test_of_a_search_that_was_made_longer_what_was_tried_counts_as_done(tmp_path):
+    ledger = play(study_of(tiny()), tmp_path, workers=2, rng=random.Random(0)).ledger
+    assert estimate(study_of(tiny()), ledger).remaining.trials == 0
+    longer = estimate(study_of(tiny(search__budget={"trials": 8})), ledger)
+    # What is confirmed will be another choice, for all that anybody knows.
+    assert (longer.remaining.done, longer.remaining.trials) == (2 * 5, 2 * (3 + 3))
+    assert 0 < longer.remaining.pflop < longer.pflop
 
 
 @pytest.mark.parametrize("name", ["ablation", "digits"])

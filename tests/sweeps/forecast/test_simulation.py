@@ -248,7 +248,9 @@ def test_a_probe_measures_every_part_of_a_training(monkeypatch):
 @pytest.mark.slow
 def test_the_processes_of_a_probe_answer_for_each_config():
     trials = [trial for one in drafts(study_of(ALONE)) for trial in one.trials]
-    (sample,) = probing.probe(trials, slots=1)
+    told = []
+    (sample,) = probing.probe(trials, slots=1, tell=lambda *how_far: told.append(how_far))
+    assert told == [(1, 1)]
     assert sample.method == "c"
     assert sample.classification_step > 0 < sample.start
     assert sample.generation_step == 0

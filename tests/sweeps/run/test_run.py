@@ -133,6 +133,8 @@ def test_an_interrupt_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, sen
         _, errors = driver.communicate(timeout=60)
     assert driver.returncode == 130, errors
     assert f"Interrupted; {len(list(ledger.glob('*.json')))} of 16 trials are kept." in errors
+    assert errors.count("stopping …\n") == 1
+    assert errors.index("stopping …") < errors.index("Interrupted; ")
     assert "sweeps run study.yaml --wandb off" in errors
     assert "--set 'datasets=[digits]'" in errors, "no markup of a console"
     assert "Traceback" not in errors
