@@ -175,7 +175,7 @@ def weigh(
     ends, images, late = edges(central, study.space), generators(results), _late_gains(results, curves, study)
     said = [
         *falling_behind(behind(measured, references)),
-        *limits(late, thoroughness(central, study.space), ends, images, ablation),
+        *limits(late, thoroughness(central, study.space), ends, images, ablation, study.smallest_difference),
     ]
     return Evidence(
         study=study,

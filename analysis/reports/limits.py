@@ -23,6 +23,7 @@ def limits(
     edges: pd.DataFrame,
     generators: pd.DataFrame,
     ablation: pd.DataFrame,
+    smallest: float = 0.5,
 ) -> Iterator[str]:
     """Write a sentence for each limit that applies; none where nothing limits the answer.
 
@@ -30,11 +31,12 @@ def limits(
     and paper. A limit applies where trainings still improve at their end or, where that is unclear, take less than half
     of the paper's epochs; where a search tried fewer suggestions than its settings ask for; where half of the searches
     that have a setting, or more, chose it at one and the same end of its range (zero is no such end, nor the upper end
-    of KC, of which the curves tell); where a design is best at its longest trainings; and where generated images cover
-    less than half of the real ones that others cover.
+    of KC, of which the curves tell); where a design is best at its longest trainings, by `smallest` points or more
+    better than at the longest but one; and where generated images cover less than half of the real ones that others
+    cover.
     """
     yield from length_limit(gains)
-    yield from _longest(ablation)
+    yield from _longest(ablation, smallest)
     yield from _few(thoroughness)
     yield from _ends(edges)
     yield from _covered(generators)
@@ -73,7 +75,7 @@ def length_limit(gains: pd.DataFrame) -> Iterator[str]:
         yield f"This is an answer for {listed(parts)}."
 
 
-def _longest(ablation: pd.DataFrame) -> Iterator[str]:
+def _longest(ablation: pd.DataFrame, smallest: float) -> Iterator[str]:
     if ablation.empty:
         return
     lasting = ablation[ablation["factor"].str.endswith((".iterations", ".epochs")) & (ablation["n"] > 0)]
@@ -82,7 +84,9 @@ def _longest(ablation: pd.DataFrame) -> Iterator[str]:
         for (*_, method), levels in rows.groupby(CELL_METHOD, sort=False):
             gains = {float(row["level"]): row["difference"] for row in levels.to_dict("records")}
             gains[float(levels["base"].iloc[0])] = 0.0  # the others are against it
-            if len(gains) > 2 and max(gains, key=lambda length: gains[length]) == max(gains):
+            *shorter, longest_but_one, longest = (gains[length] for length in sorted(gains))
+            matters = longest - longest_but_one >= smallest / 100
+            if shorter and matters and longest == max(gains.values()):
                 methods.append(str(method))
         if methods:
             yield f"Test accuracy is highest at the largest {factor} of the design for {listed(sorted(set(methods)))}."
