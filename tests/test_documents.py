@@ -5,9 +5,10 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
-from analysis import compare
+from analysis import compare, contributions
 from analysis import load as load_results
 from analysis.comparison.points import settings
 from analysis.formatting import interval, p_value, percent, points
@@ -93,6 +94,37 @@ def test_readme_of_sweeps_has_every_verb():
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_is_in_the_changelog(method):
     assert f"`{method.removesuffix('_aug')}`" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+CHANGES = {
+    "GAN of 200 epochs in place of 100": ("sensitivity", "gan.epochs", "200"),
+    "GAN of 400 epochs in place of 100": ("sensitivity", "gan.epochs", "400"),
+    "stage 2 of 400 epochs in place of 100": ("sensitivity", "classifier.epochs", "400"),
+    "no generated images in stage 2 (r = 0)": ("ablation", "classifier.augmentation_ratio", "0"),
+    "half as many generated images (r = 0.5)": ("ablation", "classifier.augmentation_ratio", "0.5"),
+    "a fresh classifier in place of the GAN's discriminator": ("ablation", "classifier.start", "fresh"),
+    "loss `joint` in place of `pairwise`": ("ablation", "gan.loss", "joint"),
+    "no feature matching (λ = 0)": ("ablation", "gan.feature_matching_weight", "0"),
+    "classical augmentation in stage 1 too": ("ablation", "augmentation.stage_1", "true"),
+    "differentiable augmentation in stage 1": ("ablation", "gan.differentiable_augmentation", "translation"),
+    "no weight normalisation": ("ablation", "network.weight_norm", "false"),
+}
+"""Rows of README's table of what matters: study, factor and level."""
+
+
+def test_the_table_of_what_matters_is_that_of_the_kept_results():
+    measured = {}
+    for name in ("ablation", "sensitivity"):
+        folder = ROOT / "sweeps/studies/results" / name
+        factors = yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8"))["factors"]
+        table = contributions(load_results(folder), list(factors), {})
+        for row in table[table["method"] == "dagan_aug"].to_dict("records"):
+            said = f"{points(row['difference'])} ({interval(row['low'], row['high'])})"
+            measured[name, row["factor"], row["level"]] = (said, p_value(row["q"]))
+    _, after = README.split("| change | points | q |\n", 1)
+    rows = [line.strip("| ").split(" | ") for line in after.split("\n\n")[0].splitlines()[1:]]
+    assert [change for change, _, _ in rows] == list(CHANGES)
+    assert [(said, q) for _, said, q in rows] == [measured[place] for place in CHANGES.values()]
 
 
 def test_the_table_of_cifar10_is_that_of_the_kept_results():
