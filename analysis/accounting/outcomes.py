@@ -64,8 +64,17 @@ def messages(results: pd.DataFrame, most: int = 8) -> list[dict[Any, Any]]:
 
 
 def warnings(results: pd.DataFrame, most: int = 8) -> list[dict[Any, Any]]:
-    """List the distinct warnings: phase, method, warning, trials; the most frequent first."""
-    return _counted(results[results["warning"].notna()], ["phase", "method", "warning"], most)
+    """List the kinds of warnings, what stands before their colon: method, warning, trials; the most frequent first.
+
+    Where the warnings of a kind differ, the first of them stands for all.
+    """
+    rows = results[results["warning"].notna()]
+    rows = rows.assign(kind=rows["warning"].str.split(":").str[0])
+    listed = _counted(rows, ["method", "kind"], most)
+    for one in listed:
+        own = rows.loc[(rows["method"] == one["method"]) & (rows["kind"] == one["kind"]), "warning"]
+        one["warning"] = own.iloc[0] if own.nunique() == 1 else f"{own.iloc[0]} The others likewise."
+    return listed
 
 
 def _counted(rows: pd.DataFrame, by: list[str], most: int) -> list[dict[Any, Any]]:

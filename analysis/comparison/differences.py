@@ -43,7 +43,8 @@ def compare(
     unpaired (seeds that only one of the two completed), method_mean and baseline_mean (of the pairs, 0..1); those of
     `paired_statistics` (difference = method − baseline in −1..1, sd, low, high, bca_low, bca_high, d_z, ahead,
     ahead_low, ahead_high, p, test, note); those of `verdicts.judged` (p_holm over all rows, p_holm_attainable, verdict,
-    detectable_difference, seeds_needed, seeds_needed_seen).
+    detectable_difference, seeds_needed, seeds_needed_seen). Where the study declares more pairs than these, the notes
+    say so.
 
     Raises:
         ResultsError: A method is neither in the results nor in the study nor one of the paper's, is compared with
@@ -52,7 +53,10 @@ def compare(
     pairs = [(method, baseline) for method, baselines in family.items() for baseline in baselines]
     _check(pairs, results)
     rows = _at_points(_rows(results, pairs), results, planned)
-    return judged(_differences(results, rows), smallest_difference)
+    table = judged(_differences(results, rows), smallest_difference)
+    if said := _part(pairs, results):
+        table["note"] = [f"{note}, {said}" if note else said for note in table["note"]]
+    return table
 
 
 def explore(
@@ -164,6 +168,14 @@ def _paired(results: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, ND
         for group in (sides, [both])
     )
     return both, runs[0] + runs[1] - 2 * pairs[0]
+
+
+def _part(pairs: Pairs, results: pd.DataFrame) -> str:
+    """Say so where only some of the pairs that the study declares are compared, and p is corrected for these alone."""
+    declared = {(method, baseline) for method, baseline in results.attrs.get("compare", ())}
+    if not set(pairs) < declared:
+        return ""
+    return f"p_holm is for {len(pairs)} of the {len(declared)} pairs that the study declares"
 
 
 def _check(pairs: Pairs, results: pd.DataFrame) -> None:

@@ -1,6 +1,6 @@
 """Read studies into tidy results, one row per trial, and write them as CSV and Parquet."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,8 @@ def load(source: Source, *more: Source) -> pd.DataFrame:
     (the studies' order, else the paper's), phase, trial, seed.
 
     `attrs["damaged"]` names each file or run that cannot be read, or has not ended, with the reason;
-    `attrs["methods"]` is the studies' order; `attrs["repeated"]` counts the rows left out because an earlier
-    source has the same trial.
+    `attrs["methods"]` is the studies' order; `attrs["compare"]` lists the pairs of method and baseline that they
+    declare; `attrs["repeated"]` counts the rows left out because an earlier source has the same trial.
 
     Raises:
         ResultsError: A column is missing, a row is there twice in one source, or a value is out of its range.
@@ -47,7 +47,8 @@ def load(source: Source, *more: Source) -> pd.DataFrame:
         f"{found.name}/{file}" if several else file: why for found in read for file, why in found.damaged.items()
     }
     repeated = sum(map(len, tables)) - len(merged)
-    results.attrs |= {"damaged": damaged, "methods": declared, "repeated": repeated}
+    family = [(method, name) for found in read for method, names in found.compare.items() for name in names]
+    results.attrs |= {"damaged": damaged, "methods": declared, "compare": family, "repeated": repeated}
     return results
 
 
@@ -95,6 +96,7 @@ class _Found:
     name: str
     table: pd.DataFrame
     methods: Sequence[str] = ()
+    compare: Mapping[str, Sequence[str]] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
 
 
@@ -103,8 +105,10 @@ def _read(source: Source) -> _Found:
     if not _is_table(source):
         # One after the other into rows: the curves of a hundred thousand trials would fill the memory.
         table = entries.table(_entries(source, damaged))
-        methods = () if str(source).startswith(SCHEME) else load_study(_study_folder(Path(source))).methods
-        return _Found(Path(source).name, table, methods, damaged)
+        if str(source).startswith(SCHEME):
+            return _Found(Path(source).name, table, damaged=damaged)
+        study = load_study(_study_folder(Path(source)))
+        return _Found(Path(source).name, table, study.methods, study.compare, damaged)
     path = Path(source)
     if path.suffix == ".parquet":
         return _Found(path.name, pd.read_parquet(path))

@@ -24,6 +24,28 @@ class Pictures:
     iterations: tuple[int, ...] = ()
 
 
+ALIKE = 0.25
+"""Mean distance of two generated images of a class, in that of two real ones, below which they hardly differ.
+
+Whether they do is seen on the few images that are shown; a collapse is told by more of them and below 0.1
+(`dagan.training.diversity`), which misses classes whose images a person takes for one and the same.
+"""
+
+
+def alike(pictures: Pictures) -> tuple[str, ...]:
+    """Name the classes whose generated images hardly differ, beside their real ones."""
+    spreads = ([_spread(images) for images in part] for part in (pictures.real, pictures.generated))
+    ratios = zip(pictures.classes, *spreads, strict=True)
+    return tuple(name for name, real, generated in ratios if generated < ALIKE * real)
+
+
+def _spread(images: Pixels) -> float:
+    """Mean Euclidean distance of two different images of (columns, height, width, 3)."""
+    flat = images.reshape(len(images), -1).astype(float)
+    distances = np.linalg.norm(flat[:, None] - flat[None], axis=2)
+    return float(distances.sum() / max(1, len(images) * (len(images) - 1)))
+
+
 def load_pictures(path: str | Path, *, classes: int = 10, columns: int = 6) -> Pictures | None:
     """Read the first classes and columns of a pictures file; None if it is absent or cannot be read."""
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.comparison.confirmed import confirmed
-from analysis.findings.pictures import Pictures, Pixels, load_pictures
+from analysis.findings.pictures import Pictures, Pixels, alike, load_pictures
 from analysis.methods import ordered
 from analysis.plots.pictures import above, data_uri, grid, png, strip
 from analysis.reports.evidence import Evidence
@@ -23,6 +23,8 @@ class PictureSheet:
     heads: tuple[tuple[str, int], ...]
     """Each with how many images of a class are below it."""
     rows: tuple[tuple[str, tuple[str, ...]], ...]
+    alike: tuple[str, ...]
+    """Classes whose generated images hardly differ."""
     file: bytes
 
 
@@ -116,7 +118,7 @@ def _sheet(title: str, signature: str, pictures: Pictures) -> PictureSheet:
     file = png(grid(pictures), least=32 * len(pictures.classes))
     rows = tuple(zip(pictures.classes, strips, strict=True))
     heads = tuple((head, images.shape[1]) for head, images in parts.items())
-    return PictureSheet(f"pictures-{slug(title)}-{slug(signature)[:8]}", title, heads, rows, file)
+    return PictureSheet(f"pictures-{slug(title)}-{slug(signature)[:8]}", title, heads, rows, alike(pictures), file)
 
 
 def _strip_uri(images: Pixels) -> str:

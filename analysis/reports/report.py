@@ -56,6 +56,7 @@ from analysis.reports.tables import (
     provenance,
     totals,
 )
+from analysis.search.early_stopping import ENOUGH
 
 NUMBERS = (correlation, duration, interval, p_value, percent, plural, points, quantity)
 TABLES = (choices, class_tables, cost_rows, design_tables, ends, generator_heads, generator_rows, length_rows, messages)
@@ -210,7 +211,7 @@ def _environment(**escaping: Any) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"MEASURES": MEASURES, "MOST": MOST, "LEGIBLE": LEGIBLE}
+    environment.globals |= {"MEASURES": MEASURES, "MOST": MOST, "LEGIBLE": LEGIBLE, "ENOUGH": ENOUGH}
     environment.filters |= {one.__name__: one for one in FILTERS} | {
         "rows": lambda table: table.to_dict("records"),
         "known": lambda count: "–" if pd.isna(count) else f"{count:,}",

@@ -7,6 +7,9 @@ from analysis.data.columns import CELL_METHOD
 from analysis.search.readings import at_best_kc
 from analysis.statistics.rank_correlation import rank_correlations
 
+ENOUGH = 8
+"""Trials from which on a report shows such a correlation: the interval of one over fewer spans nearly everything."""
+
 
 def rungs_and_finals(curves: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     """Correlate the ranks of validation accuracy on the way and at the end, to judge early stopping.

@@ -77,8 +77,9 @@ def sample(
     generator = generator_of(what, overrides or [], save)
     if to:
         write_folder(generator, to, per_class or 100, seed)
-        print(f"Train on it: data: {data_settings(generator.config, to)}", file=sys.stderr)
-        place = json.dumps(str(to), ensure_ascii=False)
+        # A config that has this line may lie elsewhere.
+        print(f"Train on it: data: {data_settings(generator.config, to.absolute())}", file=sys.stderr)
+        place = json.dumps(str(to.absolute()), ensure_ascii=False)
         print(f"Beside real images: method `external` with data: {{generated: {place}}}", file=sys.stderr)
         paths = [to]
     else:

@@ -10,7 +10,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from synthetic import METHODS, table
 
-from analysis import ResultsError, compare, explore, means
+from analysis import ResultsError, compare, explore, load, means
 from analysis.comparison.verdicts import ALPHA
 from analysis.statistics.power import detectable_difference, seeds_needed
 
@@ -134,6 +134,15 @@ def test_cells_and_baselines_without_data_stay_in_the_family():
     assert rows["p_holm"].iloc[0] == pytest.approx(3 * 2 / 2**8)
     assert rows["p"].iloc[1:].isna().all()
     assert rows["verdict"].iloc[1:].tolist() == ["too few seeds"] * 2
+
+
+def test_a_part_of_the_declared_family_is_told_to_be_one(make_study):
+    results = load(make_study(sizes=(5,)))  # declares three pairs
+    part = compare(results, {"dagan": ["c"]})
+    assert part["note"].tolist() == ["p_holm is for 1 of the 3 pairs that the study declares"]
+    whole = compare(results, {"dagan_aug": ["c_aug", "dagan"], "dagan": ["c"]})
+    others = compare(results, {"dagan": ["c_aug"]})
+    assert not (pd.concat([whole, others])["note"].str.contains("declares")).any()
 
 
 def test_misspelt_and_senseless_comparisons_are_refused_all_at_once():

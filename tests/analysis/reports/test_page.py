@@ -11,7 +11,7 @@ from pages import broken_tables, read
 from synthetic import METHODS, entry, write_entry, write_pictures
 
 from analysis import load, write_report
-from analysis.findings.pictures import load_pictures
+from analysis.findings.pictures import alike, load_pictures
 from analysis.plots.pictures import grid, png
 from analysis.reports.table_formats import escape_markdown
 
@@ -152,6 +152,20 @@ def test_pictures_keep_their_pixels(tmp_path, channels):
     assert pictures.iterations == (25, 50, 100)
     np.testing.assert_array_equal(canvas[9:17, -8:, :3], pictures.progress[1, 2])
     assert png(canvas, least=100).startswith(b"\x89PNG")
+
+
+def test_classes_whose_generated_images_hardly_differ_are_named(make_study):
+    directory = make_study(sizes=(5,), methods=("dagan",), compare={}, trials=1, seeds=1, pictures=True)
+    (path,) = directory.glob("pictures/*.npz")
+    assert alike(load_pictures(path)) == ()
+    with np.load(path) as arrays:
+        changed = {name: arrays[name] for name in arrays}
+    changed["generated"][[2, 7]] = changed["generated"][[2, 7], :1]
+    np.savez(path, **changed)
+    assert alike(load_pictures(path)) == ("2", "7")
+    page, markdown = read(write_report(directory))
+    for text in (page.text, markdown):
+        assert "Generated images that hardly differ: 2, 7." in text
 
 
 def test_pictures_of_earlier_versions_show_no_progress(tmp_path):

@@ -1,5 +1,6 @@
 """Whole reports: complete, and honest on partial studies."""
 
+import json
 import re
 import subprocess
 import sys
@@ -39,12 +40,12 @@ def test_report_of_a_whole_study(usual):
 def test_warnings_of_a_collapse_are_counted(make_study):
     directory = make_study(sizes=(5,), trials=2)
     for trial in (8, 9):
-        write_entry(
-            directory, entry(method="dagan", trial=trial, signature=f"w{trial}", warning="images collapsed <b>")
-        )
+        warning = f"images collapsed: <b> {trial}"
+        write_entry(directory, entry(method="dagan", trial=trial, signature=f"w{trial}", warning=warning))
     page, markdown = read(write_report(directory))
-    assert "2 trials with a warning (dagan, confirm): images collapsed <b>" in page.text
-    assert "2 trials with a warning (dagan, confirm): images collapsed &lt;b&gt;" in markdown
+    assert page.text.count("with a warning") == 1, "whatever else it says, a kind of warning is told once"
+    assert "2 trials with a warning (dagan): images collapsed: <b> 8 The others likewise." in page.text
+    assert "2 trials with a warning (dagan): images collapsed: &lt;b&gt; 8" in markdown
 
 
 @words_alone
@@ -96,7 +97,7 @@ def test_judged_images_are_shown_and_correlated_with_the_gain(make_study, usual)
 @words_alone
 def test_after_early_stopping_it_says_whether_that_was_justified(make_study, usual):
     assert "Was early stopping justified?" not in read(usual)[0].text
-    directory = make_study(sizes=(5,))
+    directory = make_study(sizes=(5,), trials=12)  # of which nine are not stopped
     study = yaml.safe_load((directory / "study.yaml").read_text())
     study["search"]["early_stopping"] = {"type": "hyperband", "min_iter": 80, "eta": 4}
     (directory / "study.yaml").write_text(yaml.safe_dump(study))
@@ -104,6 +105,12 @@ def test_after_early_stopping_it_says_whether_that_was_justified(make_study, usu
     assert "Was early stopping justified?" in page.text
     assert "| digits, 5 | c | 80 | 1.00 |" in markdown, "made-up curves never cross"
     assert gather(directory).rungs["iteration"].unique().tolist() == [80, 320], "at the rungs, not at every report"
+    for path in list(directory.glob("ledger/*.json")):
+        if (one := json.loads(path.read_text()))["phase"] == "search" and one["trial"] > 4:
+            path.unlink()
+    page, markdown = read(write_report(directory))
+    assert "at most 3 search trials that could have been stopped ran to the end: too few to say." in page.text
+    assert "Kendall" not in page.text + markdown
 
 
 NAMES = tuple(f"variant_{k:02d}" for k in range(40))
