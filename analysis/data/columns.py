@@ -44,6 +44,12 @@ LEDGER = (
     Column("pflop", "number", "Counted operations done for the trial, 10^15; shared work counts once.", summary=True),
     Column("pflop_unshared", "number", "Counted operations, had the trial been trained alone, 10^15.", summary=True),
     Column("wall_seconds", "number", "Seconds that these operations took, evaluation not counted.", summary=True),
+    Column(
+        "networks",
+        "nested",
+        "Parameters of classifier and generator, and operations per image, 10^6: `networks.classifier.parameters`.",
+        required=False,
+    ),
     Column("config", "nested", "Every setting, resolved: `config.*`."),
     Column("provenance", "nested", "Versions, machine, commit and times: `provenance.*`."),
     Column("error", "text", "First line of what went wrong.", nullable=True, required=False, summary=True),

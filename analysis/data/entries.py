@@ -78,6 +78,7 @@ def _diversity(ratios: Mapping[str, float]) -> dict[str, Any]:
 
 def _row(entry: Entry) -> dict[str, Any]:
     row = {name: entry.get(name) for name in COLUMNS}
+    row |= dict(_flat("networks", entry.get("networks") or {}))
     row |= dict(_flat("config", entry.get("config") or {}))
     row |= dict(_flat("quality", entry.get("quality") or {}))
     row |= dict(_flat("readings", entry.get("readings") or {}))

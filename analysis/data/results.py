@@ -25,8 +25,8 @@ def load(source: Source, *more: Source) -> pd.DataFrame:
 
     A source is a study directory with a ledger (a folder, or `ledger.parquet`), a folder of offline W&B runs,
     `wandb:ENTITY/PROJECT`, a `.csv` or a `.parquet` file. Columns: those of `COLUMNS` (accuracies in 0..1), then
-    `config.*`, `provenance.*`, `quality.*` and `readings.*`. Rows come in the order dataset, samples per class, method
-    (the studies' order, else the paper's), phase, trial, seed.
+    `networks.*`, `config.*`, `provenance.*`, `quality.*` and `readings.*`. Rows come in the order dataset, samples per
+    class, method (the studies' order, else the paper's), phase, trial, seed.
 
     `attrs["damaged"]` names each file or run that cannot be read, or has not ended, with the reason;
     `attrs["methods"]` is the studies' order; `attrs["compare"]` lists the pairs of method and baseline that they

@@ -53,13 +53,25 @@ from analysis.reports.tables import (
     generator_rows,
     length_rows,
     needed,
+    network_rows,
     provenance,
     totals,
 )
 from analysis.search.early_stopping import ENOUGH
 
 NUMBERS = (correlation, duration, interval, p_value, percent, plural, points, quantity)
-TABLES = (choices, class_tables, cost_rows, design_tables, ends, generator_heads, generator_rows, length_rows, messages)
+TABLES = (
+    choices,
+    class_tables,
+    cost_rows,
+    design_tables,
+    ends,
+    generator_heads,
+    generator_rows,
+    length_rows,
+    messages,
+    network_rows,
+)
 FILTERS = (*NUMBERS, *TABLES, ablation_note, meanings, needed, notes, provenance, totals, warnings)
 """Functions that the templates may call as filters, each by its own name."""
 

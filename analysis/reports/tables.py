@@ -12,11 +12,13 @@ from analysis.comparison.image_quality import MEASURES
 from analysis.comparison.points import settings
 from analysis.data.columns import CELL, CELL_METHOD
 from analysis.formatting import MINUS, interval, listed, p_value, percent, plural, points, quantity, tflop
+from analysis.methods import ordered
 from analysis.reports.evidence import Evidence
 from analysis.reports.table_formats import Cell, Grid
 from analysis.search.suggestions import best_suggestions
 
 MOST_SEEDS = 10_000  # that are told; more is never
+PARTS = ("classifier", "generator")
 END = {"low": "lower end", "high": "upper end"}
 
 
@@ -243,6 +245,35 @@ def totals(evidence: Evidence) -> list[tuple[str, int, bool]]:
         files = len(evidence.damaged)
         line.append(("damaged file" if files == 1 else "damaged files", files, True))
     return line
+
+
+@dataclass(frozen=True)
+class NetworkRow:
+    """The networks of a method in words ready to print: parameters and operations per image of each."""
+
+    method: str
+    classifier: tuple[str, str]
+    generator: tuple[str, str]
+    """Dashes for a method without a GAN of its own."""
+
+
+def network_rows(evidence: Evidence) -> list[NetworkRow]:
+    """List the networks of each method's confirm trials, where the ledger tells them; of several sizes the range."""
+    trials, rows = confirmed(evidence.results), []
+    if "networks.classifier.parameters" not in trials:
+        return []
+    for method in ordered(trials["method"], evidence.study.methods):
+        own = trials[trials["method"] == method]
+        classifier, generator = (
+            (_extent(own, f"networks.{part}.parameters"), _extent(own, f"networks.{part}.mflop")) for part in PARTS
+        )
+        rows.append(NetworkRow(method, classifier, generator))
+    return rows
+
+
+def _extent(trials: pd.DataFrame, column: str) -> str:
+    values = sorted(set(trials[column].dropna())) if column in trials else []
+    return " to ".join(dict.fromkeys(quantity(float(value)) for value in (values[:1] + values[-1:]))) or "–"
 
 
 def cost_rows(evidence: Evidence) -> list[dict[Any, Any]]:

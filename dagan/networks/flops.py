@@ -29,6 +29,23 @@ def pflop(config: Config, *, stage: Stage, iterations: int) -> float:
     return 2 * work / 1e15
 
 
+def network_sizes(config: Config) -> dict[str, dict[str, int | float]]:
+    """Return `parameters`, and `mflop` of one image's forward pass in 1e6, of the `classifier` and the `generator`.
+
+    Where each class has its own GAN, the parameters are those of all.
+    """
+    layers = {"classifier": discriminator_layers(config), "generator": generator_layers(config)}
+    copies = {"classifier": 1, "generator": group_count(config)}
+    return {
+        name: {
+            "parameters": copies[name] * sum(layer.parameters for layer in own),
+            "mflop": 2 * sum(layer.multiply_adds for layer in own) / 1e6,
+        }
+        for name, own in layers.items()
+        if own
+    }
+
+
 def classification_work(config: Config, discriminator: int, generator: int, iterations: int) -> int:
     """Count the multiply-adds of the first iterations of stage 2."""
     settings, batch = config.classifier, config.classifier.batch_size

@@ -36,6 +36,11 @@ class Layer:
         area = self.size**2 // (self.stride**2 if self.kind == "transposed" else 1)
         return self.inputs * self.outputs * self.kernel**2 * area
 
+    @property
+    def parameters(self) -> int:
+        """Weights, and a bias for each map out; what normalises a layer is not counted."""
+        return (self.inputs * self.kernel**2 + 1) * self.outputs
+
 
 @dataclass(frozen=True)
 class Pattern:

@@ -6,6 +6,7 @@ from typing import Any
 
 from dagan.config import Config
 from dagan.data.splits import Phase
+from dagan.networks.flops import network_sizes
 from dagan.stage_key import stage_key
 from sweeps.records.snapshot_store import SnapshotKey
 from sweeps.study.schema import Cell
@@ -67,6 +68,7 @@ class Trial:
             "search": self.search,
             "seed": self.seed,
             "trial": self.number,
+            "networks": network_sizes(self.config),
             "config": self.config.model_dump(mode="json"),
         }
 

@@ -47,6 +47,7 @@ class Entry(BaseModel):
     pflop: float
     pflop_unshared: float
     wall_seconds: float
+    networks: dict[str, dict[str, int | float]] = {}
     config: dict[str, Any]
     provenance: dict[str, Any]
     error: str | None = None

@@ -101,9 +101,14 @@ def entry(
         "iterations": 1200 if generator else 800, "pflop": 0.02 if generator else 0.01,
         "pflop_unshared": 0.04 if generator else 0.01, "wall_seconds": 31.5 + trial,
         "confusion": None if search else confusion(accuracy), "config": config, "provenance": provenance,
-        "curve": curve(search, generator, accuracy),
+        "networks": networks(generator), "curve": curve(search, generator, accuracy),
     }  # fmt: skip
     return one | changes
+
+
+def networks(generator: bool) -> dict[str, dict[str, float]]:
+    classifier = {"classifier": {"parameters": 107_060, "mflop": 1.25}}
+    return classifier | ({"generator": {"parameters": 2_141_460, "mflop": 8.5}} if generator else {})
 
 
 def confusion(accuracy: float) -> dict[str, Any]:

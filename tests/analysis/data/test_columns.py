@@ -47,7 +47,8 @@ def test_phases_and_outcomes_are_the_ledgers():
 def test_the_summary_of_a_run_and_the_table_are_parts_of_the_list():
     assert SUMMARY[0] == "status"
     assert {"pflop", "error", "warning"} <= set(SUMMARY) < set(COLUMNS)
-    assert set(OPTIONAL) == {"point", "search", "error", "warning", "quality", "readings", "confusion", "curve"}
+    later = {"networks", "error", "warning", "quality", "readings", "confusion", "curve"}
+    assert set(OPTIONAL) == {"point", "search"} | later
     assert not {"search", "config", "provenance", "quality", "curve"} & set(COLUMNS)
 
 

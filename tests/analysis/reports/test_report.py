@@ -30,6 +30,8 @@ def test_report_of_a_whole_study(usual):
         assert "sweeps run digits" in text
         assert "0123abc" in text
         assert "gan.feature_matching_weight" in text
+    for numbers in ("107,060 | 1.25 | – | –", "107,060 | 1.25 | 2,141,460 | 8.5"):
+        assert markdown.count(numbers) == 2, "of two methods each"
     drawn = sum(tag == "svg" for tag, _ in page.elements)
     assert drawn == 1 + 1 + 4 + 1 + 2 + 2 + 2 + 2 + 4  # in the order of the page
     assert sum(tag == "img" for tag, _ in page.elements) == 2 * 2 * 10 * 3

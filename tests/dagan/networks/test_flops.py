@@ -11,7 +11,8 @@ from dagan.config import Config
 from dagan.defaults import reaches
 from dagan.methods import METHODS
 from dagan.nested import merged, nest
-from dagan.networks.flops import pflop, stage_1_batch
+from dagan.networks import build
+from dagan.networks.flops import network_sizes, pflop, stage_1_batch
 from dagan.networks.layer_tables import discriminator_layers, generator_layers
 from dagan.training.training import Training
 
@@ -166,3 +167,18 @@ def test_pflop_of_a_plain_classifier(make_config, method):
     multiply_adds = sum(layer.multiply_adds for layer in discriminator_layers(config))
     # Forward, gradient of the weights, gradient of the input; a multiply-add counts as two.
     assert pflop(config, stage="classification", iterations=10) == pytest.approx(2 * 3 * multiply_adds * 16 * 10 / 1e15)
+
+
+@pytest.mark.parametrize("method", ["c", "dagan", "vanilla_gan"])
+def test_networks_have_as_many_parameters_as_counted(make, method):
+    config = make(method, {"network.weight_norm": False})
+    random = torch.Generator().manual_seed(0)
+    d, g = build.discriminator(config, random, "classification"), build.generator(config, random)
+    sizes = network_sizes(config)
+    assert sizes["classifier"]["parameters"] == sum(parameter.numel() for parameter in d.parameters())
+    assert sizes["classifier"]["mflop"] == 2 * sum(layer.multiply_adds for layer in discriminator_layers(config)) / 1e6
+    if g is None:
+        assert list(sizes) == ["classifier"]
+    else:  # beside them G learns what normalises it
+        learnt = sum(parameter.numel() for parameter in g.parameters())
+        assert 0.9 * learnt < sizes["generator"]["parameters"] <= learnt
