@@ -79,17 +79,16 @@ def check_images(study: "Study", folder: "RunFolder", console: "Console") -> Non
     Raises:
         InvalidInput: files that are missing, or are not images.
     """
-    from dagan.data import card
+    from dagan.data.card import check_generated
     from dagan.data.kdef import check_portraits
     from dagan.settings import Data
-    from sweeps.outputs.cards import card_lines, keep_card
+    from sweeps.outputs.cards import card_lines, cards_of, keep_card
     from sweeps.records.run_folder import shown
 
+    cards = cards_of(study, console)
     for dataset in study.cell_datasets:
         root = dataset.root or Data().root
-        if dataset.folder:
-            console.print(f"checking the images in {shown(dataset.folder)} …", markup=False)
-            found = card.check_images(dataset.folder)
+        if found := cards.get(dataset.name):
             console.print(f"{dataset.name}: {' '.join(card_lines(found))}", markup=False)
             keep_card(found, dataset.name, dataset.fit or "crop", folder)
         elif dataset.name == "kdef":
@@ -97,4 +96,4 @@ def check_images(study: "Study", folder: "RunFolder", console: "Console") -> Non
             check_portraits(root)
         if dataset.generated:
             console.print(f"checking the generated images in {shown(dataset.generated)} …", markup=False)
-            card.check_generated(dataset.generated)
+            check_generated(dataset.generated)

@@ -3,9 +3,12 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from sweeps.study.schema import Study
 
 from sweeps.cli.options import RESULTS, AsJson, Out, Overrides, StudyName, print_json
 
@@ -45,6 +48,7 @@ def show(
     from sweeps.study.files import load
 
     chosen = load(study, overrides or [])
+    images = images_of(chosen)
     found = estimate(chosen, Ledger(RunFolder(out, chosen.name).ledger))
     predicted = None
     if probe:
@@ -53,9 +57,21 @@ def show(
         slots = slots_here(chosen)
         predicted = forecast(chosen, slots, probed(chosen, slots, tell=tell))
     if as_json:
-        print_json(asdict(found) | ({"predicted": asdict(predicted)} if predicted else {}))
+        print_json(asdict(found) | {"images": images} | ({"predicted": asdict(predicted)} if predicted else {}))
     else:
-        print_estimate(found, predicted=predicted.seconds if predicted else None)
+        print_estimate(found, images=images, predicted=predicted.seconds if predicted else None)
+
+
+def images_of(study: "Study") -> dict[str, list[str]]:
+    """Say what the folders of images of a study hold, in a few sentences for each data set."""
+    if not any(dataset.folder for dataset in study.cell_datasets):
+        return {}
+    from rich.console import Console
+
+    from sweeps.outputs.cards import card_lines, cards_of
+
+    cards = cards_of(study, Console(stderr=True, highlight=False, soft_wrap=True))
+    return {name: card_lines(card) for name, card in cards.items()}
 
 
 def tell(probed: int, of: int) -> None:

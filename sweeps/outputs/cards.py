@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from rich.console import Console
 
 from analysis.findings.cards import CARDS
 from analysis.formatting import listed, plural
-from dagan.data.card import PURPOSES, Card
+from dagan.data.card import PURPOSES, Card, check_images
 from dagan.data.facts import Fit
 from dagan.data.folders import image_folder
 from dagan.data.images import Pixels, read_images
 from dagan.files import write_atomically
-from sweeps.records.run_folder import RunFolder
+from sweeps.records.run_folder import RunFolder, shown
+from sweeps.study.schema import Study
 
 MANIFEST = "manifest.json"
 """What `sweeps sample --to` writes beside its images."""
@@ -61,6 +63,20 @@ def card_lines(card: Card) -> list[str]:
     if card.twice:
         lines.append(f"The same file twice in one class: {files([f'{one} is {other}' for one, other in card.twice])}.")
     return lines
+
+
+def cards_of(study: Study, console: Console) -> dict[str, Card]:
+    """Open every image of the study's folders and zips, and return their cards by data set.
+
+    Raises:
+        InvalidInput: files that are missing, or are not images.
+    """
+    found = {}
+    for dataset in study.cell_datasets:
+        if dataset.folder:
+            console.print(f"checking the images in {shown(dataset.folder)} …", markup=False)
+            found[dataset.name] = check_images(dataset.folder)
+    return found
 
 
 def sizes_of(card: Card) -> str:

@@ -25,14 +25,21 @@ MAX_TREES = 4
 """Trees of a method that are written out."""
 
 
-def print_estimate(found: Estimate, *, predicted: float | None = None) -> None:
-    """Print an estimate on stdout, with the seconds that a simulation predicts for all of it, if there are any."""
+def print_estimate(
+    found: Estimate, *, images: Mapping[str, Sequence[str]] | None = None, predicted: float | None = None
+) -> None:
+    """Print an estimate on stdout, with the seconds that a simulation predicts for all of it, if there are any.
+
+    `images`: what the data sets' folders hold, in sentences.
+    """
     from rich.console import Console
 
     # A terminal gets lines that end between words, everything else lines that are whole.
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=WIDTH)
     console.print(f"{found.study}: {found.question}", markup=False)
+    for name, sentences in (images or {}).items():
+        console.print(f"{name}: {' '.join(sentences)}", markup=False)
     console.print(cost_table(found, console))
     trees = tree_lines(found.rows) if found.exact else []  # those of a search are drawn, and all differ
     totals = [total_line(found, predicted), *remaining_lines(found, predicted)]

@@ -1,9 +1,11 @@
 """The card of a folder in words, kept by a run and shown by its report."""
 
+import json
 import random
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from playing import plain, play
 from rich.console import Console
@@ -41,6 +43,22 @@ def test_lines_tell_what_is_there_and_what_is_odd(pets):
         "No classifier can tell these apart: the same file is in two classes: dog/again 0.png is cat/3.png, "
         "dog/again 1.png is cat/3.png, dog/again 2.png is cat/3.png and 2 more.",
     ]
+
+
+def test_show_tells_it_and_keeps_nothing(pets, typed, tmp_path):
+    tree = plain(datasets=[{"name": "pets", "folder": str(pets), "image_size": 8}], samples_per_class=[2])
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(tree))
+    lines = card_lines(card_of(pets))
+    code, said, told = typed("show", "study.yaml")
+    assert code == 0
+    assert f"pets: {' '.join(lines)}\n" in said
+    assert "checking the images in pets …" in told
+    assert json.loads(typed("show", "study.yaml", "--json")[1])["images"] == {"pets": lines}
+    assert {path.name for path in tmp_path.iterdir()} == {"pets", "study.yaml"}
+    (pets / "cat" / "0.png").write_bytes(b"no image")
+    code, _, told = typed("show", "study.yaml")
+    assert code == 2
+    assert "cat/0.png" in told
 
 
 def test_a_run_tells_and_keeps_it_and_the_report_shows_it(tmp_path, pets, capsys):
