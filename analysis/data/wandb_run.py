@@ -41,8 +41,19 @@ def entry(run: TrackedRun) -> dict[str, Any]:
         found[field_name] = {
             name.removeprefix(start): _number(value) for name, value in run.summary.items() if name.startswith(start)
         }
+    found["networks"] = _networks(run.summary)
     curve = list(_points(run.history, _generation_iterations(config)))
     return found | {"config": config, "provenance": run.config.get("provenance") or {}, "curve": curve}
+
+
+def _networks(summary: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
+    networks: dict[str, dict[str, float | None]] = {}
+    for name, value in summary.items():
+        field_name, _, rest = name.partition("/")
+        network, _, size = rest.partition("/")
+        if field_name == "networks" and size:
+            networks.setdefault(network, {})[size] = _number(value)
+    return networks
 
 
 def _generation_iterations(config: Mapping[str, Any]) -> int:

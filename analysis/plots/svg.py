@@ -3,6 +3,9 @@
 import io
 import json
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from typing import Any
 
@@ -17,7 +20,7 @@ DOTS_PER_INCH = 200  # of PNG files: sharp in print at half a column
 
 def svg(figure: Figure) -> str:
     """Render the figure as SVG with real text on a white ground, the same bytes for the same figure."""
-    with mpl.rc_context({**STYLE, "svg.hashsalt": "analysis"}):
+    with _any_script(), mpl.rc_context({**STYLE, "svg.hashsalt": "analysis"}):
         target = io.StringIO()
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None}, facecolor=PAPER)
     before, end, after = target.getvalue().rpartition("</svg>")
@@ -26,10 +29,18 @@ def svg(figure: Figure) -> str:
 
 def png(figure: Figure) -> bytes:
     """Render the figure as PNG, for where SVG cannot go."""
-    with mpl.rc_context(STYLE):
+    with _any_script(), mpl.rc_context(STYLE):
         target = io.BytesIO()
         figure.savefig(target, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, facecolor="white")
     return target.getvalue()
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """Without matplotlib's warning of letters that its font lacks: a browser has others for the text of an SVG."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
+        yield
 
 
 def inline_svg(file: str, label: str, prefix: str) -> str:

@@ -125,9 +125,7 @@ class WandbRuns(Listener):
             run.log(point_values(point, offset), step=self.steps[trial.signature])
         if entry is None:
             return
-        run.summary.update(entry.model_dump(mode="json", include=set(SUMMARY), exclude_none=True))
-        run.summary.update({f"quality/{name}": value for name, value in entry.quality.items()})
-        run.summary.update({f"readings/{kc}": accuracy for kc, accuracy in entry.readings.items()})
+        run.summary.update(summary_of(entry))
         run.config.update({"provenance": entry.provenance})
         run.finish(exit_code=0 if entry.finished else 1)
         del self.runs[trial.signature]
@@ -170,6 +168,16 @@ class WandbRuns(Listener):
         if not self.broken:
             self.console.print(f"W&B logging has stopped ({in_one_line(error)}); the study goes on without it.")
         self.broken = True
+
+
+def summary_of(entry: Entry) -> dict[str, Any]:
+    """What the summary of a run has of an entry; W&B has no null."""
+    summary: dict[str, Any] = entry.model_dump(mode="json", include=set(SUMMARY), exclude_none=True)
+    summary |= {f"quality/{name}": value for name, value in entry.quality.items()}
+    summary |= {f"readings/{kc}": accuracy for kc, accuracy in entry.readings.items()}
+    for network, sizes in entry.networks.items():
+        summary |= {f"networks/{network}/{name}": value for name, value in sizes.items()}
+    return summary
 
 
 def point_values(point: dict[str, Any], offset: int) -> dict[str, float]:

@@ -69,10 +69,15 @@ class Case:
 
 
 def parameters():
-    """Every method with every network; the slow ones differ from the others in classical augmentation alone."""
+    """Every method with every network.
+
+    The slow ones are rivals of DAGAN with other networks than `digits`, and what differs from others in classical
+    augmentation alone.
+    """
     for name in CASES:
         for method, row in METHODS.items():
             slow = name != "digits" and row.augmented != (name == "digits measured")
+            slow |= name in ("conv32", "dcgan64", "vgg16") and method in ("vanilla_gan", "cgan", "semi_gan", "external")
             yield pytest.param((name, method), marks=[pytest.mark.slow] * slow, id=f"{name}-{method}")
 
 

@@ -49,6 +49,7 @@ def test_every_room_is_told_of():
     assert {name for name in files if f"`{name}`" not in told} == set()
 
 
+@pytest.mark.slow
 def test_python_in_the_readme_runs(tmp_path):
     training, events, judging = [block for block in python_blocks() if "Training(" in block or "judge_of" in block]
     few = '"gan": {"iterations": 10}, "classifier": {"iterations": 20}'

@@ -15,7 +15,7 @@ from wandb.apis.public.runs import Run
 from analysis import ResultsError, load, load_curves
 from analysis.data.wandb_offline import records, run_files
 from dagan.config import Config
-from sweeps.monitor.wandb_runs import WandbRuns
+from sweeps.monitor.wandb_runs import WandbRuns, summary_of
 from sweeps.planning.trial import Trial
 from sweeps.records.ledger import Entry, Ledger
 from sweeps.run.messages import Report, Spent
@@ -173,10 +173,7 @@ class Project:
 
 def online_run(entry: Entry) -> Run:
     config = {"trial": entry.trial, "study": entry.study, "provenance": entry.provenance, **entry.config}
-    kept = entry.model_dump(mode="json", exclude_none=True)
-    names = ("status", "validation_accuracy", "test_accuracy", "iterations", "pflop", "pflop_unshared", "wall_seconds")
-    summary = {name: kept[name] for name in (*names, "error", "warning") if name in kept} | {"_runtime": 3}
-    summary |= {f"quality/{name}": value for name, value in entry.quality.items()}
+    summary = summary_of(entry) | {"_runtime": 3}
     attributes = {
         "config": json.dumps({"_wandb": {"value": {}}} | {name: {"value": value} for name, value in config.items()}),
         "summaryMetrics": json.dumps(summary),

@@ -291,7 +291,7 @@ def test_the_plan_has_as_many_trials_as_estimated(name, tmp_path):
 @pytest.mark.parametrize("name", ["digits", "sensitivity"])
 def test_on_a_narrow_terminal_nothing_is_cut_and_lines_end_between_words(name):
     """What is left of the table has whole heads and cells; what was left out are the columns that say least."""
-    found = estimate(load(name))
+    found = estimated(name)
     narrow = Console(width=80, file=io.StringIO(), force_terminal=True, color_system=None)
     narrow.print(cost_table(found, narrow))
     lines = narrow.file.getvalue().splitlines()
@@ -305,7 +305,7 @@ def test_on_a_narrow_terminal_nothing_is_cut_and_lines_end_between_words(name):
 
 
 def test_prose_of_show_wraps_on_a_terminal_and_not_in_a_pipe(monkeypatch, capsys):
-    found = estimate(load("digits"))
+    found = estimated("digits")
     print_estimate(found)
     whole = capsys.readouterr().out.splitlines()
     for name, value in (("FORCE_COLOR", "1"), ("COLUMNS", "80"), ("TERM", "xterm")):

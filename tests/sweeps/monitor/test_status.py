@@ -21,7 +21,7 @@ from sweeps.run.messages import Report, Spent
 from sweeps.study.parse import study_of
 
 SLOW = plain(
-    search__parameters={"classifier.iterations": {"value": 500}, "classifier.beta1": {"values": [0.5, 0.6]}},
+    search__parameters={"classifier.iterations": {"value": 250}, "classifier.beta1": {"values": [0.5, 0.6]}},
     search__budget={"trials": 2},
     search__early_stopping=None,
     confirm__seeds=1,
