@@ -97,19 +97,21 @@ def test_every_method_is_in_the_changelog(method):
 
 
 CHANGES = {
-    "GAN of 200 epochs in place of 100": ("sensitivity", "gan.epochs", "200"),
-    "GAN of 400 epochs in place of 100": ("sensitivity", "gan.epochs", "400"),
-    "stage 2 of 400 epochs in place of 100": ("sensitivity", "classifier.epochs", "400"),
-    "no generated images in stage 2 (r = 0)": ("ablation", "classifier.augmentation_ratio", "0"),
-    "half as many generated images (r = 0.5)": ("ablation", "classifier.augmentation_ratio", "0.5"),
-    "a fresh classifier in place of the GAN's discriminator": ("ablation", "classifier.start", "fresh"),
-    "loss `joint` in place of `pairwise`": ("ablation", "gan.loss", "joint"),
-    "no feature matching (λ = 0)": ("ablation", "gan.feature_matching_weight", "0"),
-    "classical augmentation in stage 1 too": ("ablation", "augmentation.stage_1", "true"),
-    "differentiable augmentation in stage 1": ("ablation", "gan.differentiable_augmentation", "translation"),
-    "no weight normalisation": ("ablation", "network.weight_norm", "false"),
+    "GAN of 200 epochs in place of 100": ("gan.epochs", "200"),
+    "GAN of 400 epochs in place of 100": ("gan.epochs", "400"),
+    "stage 2 of 400 epochs in place of 100": ("classifier.epochs", "400"),
+    "half as many generated images as real ones (r = 0.5) in place of none": ("classifier.augmentation_ratio", "0.5"),
+    "as many (r = 1) in place of none": ("classifier.augmentation_ratio", "1"),
+    "strong feature matching (λ = 2.5) in place of weak (0.1)": ("gan.feature_matching_weight", "2.5"),
+    "no generated images (r = 0) in place of as many as real ones": ("classifier.augmentation_ratio", "0"),
+    "a fresh classifier in place of the GAN's discriminator": ("classifier.start", "fresh"),
+    "loss `joint` in place of `pairwise`": ("gan.loss", "joint"),
+    "no feature matching (λ = 0)": ("gan.feature_matching_weight", "0"),
+    "classical augmentation in stage 1 too": ("augmentation.stage_1", "true"),
+    "differentiable augmentation in stage 1": ("gan.differentiable_augmentation", "translation"),
+    "no weight normalisation": ("network.weight_norm", "false"),
 }
-"""Rows of README's table of what matters: study, factor and level."""
+"""Rows of README's table of what matters: factor and level."""
 
 
 def test_the_table_of_what_matters_is_that_of_the_kept_results():
@@ -120,11 +122,26 @@ def test_the_table_of_what_matters_is_that_of_the_kept_results():
         table = contributions(load_results(folder), list(factors), {})
         for row in table[table["method"] == "dagan_aug"].to_dict("records"):
             said = f"{points(row['difference'])} ({interval(row['low'], row['high'])})"
-            measured[name, row["factor"], row["level"]] = (said, p_value(row["q"]))
-    _, after = README.split("| change | points | q |\n", 1)
+            measured[f"`{name}`", row["factor"], row["level"]] = (said, p_value(row["q"]))
+    _, after = README.split("| change | points | q | study |\n", 1)
     rows = [line.strip("| ").split(" | ") for line in after.split("\n\n")[0].splitlines()[1:]]
-    assert [change for change, _, _ in rows] == list(CHANGES)
-    assert [(said, q) for _, said, q in rows] == [measured[place] for place in CHANGES.values()]
+    assert [change for change, *_ in rows] == list(CHANGES)
+    assert [(said, q) for _, said, q, _ in rows] == [measured[study, *CHANGES[change]] for change, *_, study in rows]
+
+
+def test_what_longer_gans_gain_is_that_of_the_kept_results():
+    results = load_results(ROOT / "sweeps/studies/results/sensitivity")
+    results = results[results["method"] == "dagan_aug"]
+
+    def gain(trials, before, after):
+        by_seed = trials.groupby(["config.gan.epochs", "seed"])["test_accuracy"].mean()
+        found = t_interval((by_seed[after] - by_seed[before]).to_numpy())
+        return f"{points(found.mean)} ({interval(found.low, found.high)})"
+
+    ratio = results["config.classifier.augmentation_ratio"]
+    with_images, without = gain(results[ratio == 1], 100, 200), gain(results[ratio == 0], 100, 200)
+    assert f"gains {with_images} with r = 1, and {without} with r = 0" in README
+    assert f"from 200 to 400 the mean of all gains {gain(results, 200, 400)}" in README
 
 
 def test_the_table_of_cifar10_is_that_of_the_kept_results():

@@ -14,8 +14,10 @@ def average_confusions(confusions: pd.DataFrame) -> pd.DataFrame:
     Columns: dataset, samples_per_class, method, label, predicted (both in the order of the classes), share (0..1, mean
     over seeds), images (of the label, per seed), n (seeds). A class without test images has no rows.
     """
-    of_label = confusions.groupby(["signature", "label"], sort=False)["images"].transform("sum")
-    counted = confusions.assign(share=confusions["images"] / of_label, of_label=of_label)[of_label > 0]
+    keys = ["signature", *CELL_METHOD, "seed", "label", "predicted"]
+    counted = confusions.groupby(keys, sort=False)["images"].sum().reset_index()
+    of_label = counted.groupby(["signature", "label"], sort=False)["images"].transform("sum")
+    counted = counted.assign(share=counted["images"] / of_label, of_label=of_label)[of_label > 0]
     groups = counted.groupby([*CELL_METHOD, "label", "predicted"], sort=False)
     table = groups.agg(share=("share", "mean"), images=("of_label", "mean"), n=("seed", "nunique"))
     return table.reset_index()

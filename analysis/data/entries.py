@@ -18,7 +18,20 @@ def fault(entry: object) -> str:
     if not isinstance(entry, Mapping):
         return f"an entry must be a JSON object, but this is a {type(entry).__name__}"
     absent = [name for name in COLUMNS if name not in OPTIONAL and name not in entry]
-    return f"lacks {', '.join(absent)}" if absent else ""
+    if absent:
+        return f"lacks {', '.join(absent)}"
+    return "" if _is_square(entry.get("confusion")) else "its confusion must have a row and a column for each class"
+
+
+def _is_square(confusion: Any) -> bool:
+    """Whether a confusion, if there is one, has a row of counts for each class, and in each a count for each class."""
+    if confusion is None:
+        return True
+    try:
+        classes = len(confusion["classes"])
+        return [len(row) for row in confusion["counts"]] == [classes] * classes
+    except (TypeError, KeyError):
+        return False
 
 
 def table(entries: Iterable[Entry]) -> pd.DataFrame:

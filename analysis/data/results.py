@@ -72,7 +72,9 @@ def load_confusions(source: Source, *, signatures: Collection[str] | None = None
     With `signatures` only those of these trials. Columns: signature, dataset, samples_per_class, method, point, seed,
     label, predicted (names of classes), images. Weights & Biases, a CSV or a Parquet file hold none.
     """
-    found = () if _is_table(source) else _entries(source, {}, signatures=signatures)
+    # The runs of a project would all be asked for nothing.
+    without = str(source).startswith(SCHEME) or _is_table(source)
+    found = () if without else _entries(source, {}, signatures=signatures)
     return entries.confusions(entry for entry in found if signatures is None or entry["signature"] in signatures)
 
 

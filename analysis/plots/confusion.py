@@ -7,12 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.methods import look
-from analysis.plots.canvas import WIDTH, canvas, label_points, note, short, styled
+from analysis.plots.canvas import WIDTH, canvas, extent, label_points, note, short, styled
 
 WITH_NUMBERS = 12
 """Most classes of which each cell has room for its number."""
 WITH_NAMES = 30
 """Most classes of which each row has room for its name."""
+SEEN = 0.005
+"""Least share that is drawn where there are more."""
 
 
 @styled
@@ -25,7 +27,7 @@ def confusion(shares: pd.DataFrame, method: str) -> Figure:
     places = {name: place for place, name in enumerate(classes)}
     taken = [
         (places[row["label"]], places[row["predicted"]], 100 * row["share"])
-        for row in shares[shares["share"] > 0].to_dict("records")
+        for row in shares[shares["share"] > (0 if len(classes) <= WITH_NAMES else SEEN)].to_dict("records")
     ]
     figure, axes = canvas(WIDTH)
     axes.grid(visible=False)
@@ -54,5 +56,5 @@ def confusion(shares: pd.DataFrame, method: str) -> Figure:
     label_points(axes, [column for _, column, _ in taken], [row for row, _, _ in taken], words)
     axes.set_xlabel("taken for")
     axes.set_ylabel("class")
-    note(figure, f"% of each class's test images; mean over n = {int(shares['n'].max())} seeds")
+    note(figure, f"% of each class's test images; mean over n = {extent(shares['n'])} seeds")
     return figure

@@ -6,8 +6,9 @@ import pandas as pd
 
 from analysis.comparison.by_class import balanced_accuracies, class_accuracies
 from analysis.data.columns import CELL
-from analysis.formatting import percent, plural
+from analysis.formatting import percent
 from analysis.methods import ordered
+from analysis.plots.canvas import extent
 from analysis.reports.evidence import Evidence
 
 MOST_CLASSES = 20
@@ -49,7 +50,7 @@ def class_tables(evidence: Evidence) -> list[ClassTable]:
         means = balanced[(balanced["dataset"] == dataset) & (balanced["samples_per_class"] == size)]
         by_method = means.set_index("method")["balanced"]
         rows.append(("all classes alike", "", tuple(percent(by_method[method]) for method in methods)))
-        note = f"Mean over {plural(int(here['n'].max()), 'seed')} of the share that was classified right, %."
+        note = f"Mean over seeds (n = {extent(here['n'])}) of the share that was classified right, %."
         if len(wide) > MOST_CLASSES:
             note += f" The {MOST_CLASSES} hardest of {len(wide)} classes."
         if means["unbalanced"].any():

@@ -139,7 +139,7 @@ def gather(directory: Path, planned: pd.DataFrame | None = None, points: Mapping
     drawn = {*searched["signature"], *_of_first_seeds(_completed(results))["signature"]}
     drawn |= set(_looked_back_on(of_reference(results), study)["signature"]) | set(longest(results)["signature"])
     references = reference_means(load_references(directory))
-    tested = load_confusions(directory, signatures=set(_of_first_seeds(_completed(results))["signature"]))
+    tested = _confusions(directory, _completed(results))
     found = weigh(study, results, planned, load_curves(directory, signatures=drawn), references, tested)
     looked = [one for one in load_duplicates(directory) if one.dataset in set(results["dataset"])]
     cards = [one for one in load_cards(directory) if one.dataset in set(results["dataset"])]
@@ -158,7 +158,7 @@ def weigh(
     """Compute the evidence of results; without `curves`, as from `load_curves`, none are shown.
 
     `references` as from `reference_means`; without them nothing stands beside the methods. `confusions` as from
-    `load_confusions`; without them nothing is said of single classes.
+    `average_confusions`; without them nothing is said of single classes.
 
     Raises:
         ResultsError: There are no results.
@@ -167,7 +167,6 @@ def weigh(
         raise ResultsError(f"{study.name} must hold a finished trial, but there is none. Run the study first.")
     curves = curves_of([]) if curves is None else curves
     references = reference_means(no_references()) if references is None else references
-    confusions = confusions_of([]) if confusions is None else confusions
     central = of_reference(results)
     measured, tally = means(results), counts(results, planned)
     comparisons = compare(results, study.compare, study.smallest_difference, planned)
@@ -199,10 +198,18 @@ def weigh(
         suggestions=suggestions(central),
         search_curves=average_curves(of_trials(curves, best_suggestions(central), "search")),
         confirm_curves=average_curves(of_trials(curves, _completed(results), "confirm")),
-        confusions=average_confusions(confusions),
+        confusions=average_confusions(confusions_of([])) if confusions is None else confusions,
         answer=answer(study, measured, comparisons, tally, ablation, said, is_short=any(length_limit(late))),
         accuracy=tuple(accuracy_tables(results, measured, comparisons, study.methods, references)),
     )
+
+
+def _confusions(directory: Path, trials: pd.DataFrame) -> pd.DataFrame:
+    """Average the confusions of trials, one cell and method after the other: those of all would fill the memory."""
+    groups = (set(group["signature"]) for _, group in trials.groupby(CELL_METHOD, sort=False))
+    parts = [average_confusions(load_confusions(directory, signatures=group)) for group in groups]
+    told = [part for part in parts if len(part)]
+    return pd.concat(told, ignore_index=True) if told else average_confusions(confusions_of([]))
 
 
 def _importance(results: pd.DataFrame, study: Study) -> pd.DataFrame:

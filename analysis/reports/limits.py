@@ -85,7 +85,7 @@ def _longest(ablation: pd.DataFrame, smallest: float) -> Iterator[str]:
             gains = {float(row["level"]): row["difference"] for row in levels.to_dict("records")}
             gains[float(levels["base"].iloc[0])] = 0.0  # the others are against it
             *shorter, longest_but_one, longest = (gains[length] for length in sorted(gains))
-            matters = longest - longest_but_one >= smallest / 100
+            matters = longest - longest_but_one >= (1 - 1e-9) * smallest / 100
             if shorter and matters and longest == max(gains.values()):
                 methods.append(str(method))
         if methods:

@@ -168,4 +168,4 @@ class Generation:
         self.discriminator.restore(state["discriminator"])
         self.generator.restore(state["generator"])
         self.batches.order.waiting = state["order"].to(self.machine.device)
-        self.looks = dict(state["looks"])
+        self.looks = dict(state.get("looks", {}))  # states of earlier versions have none

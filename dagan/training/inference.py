@@ -24,6 +24,8 @@ from dagan.training.dataset import Labelled
 
 ROUNDING = 1e-3
 """By which images may reach beyond [−1, 1]."""
+MOST_CLASSES = 100
+"""Of which it is counted what each was taken for."""
 LEAST_TURNS = 16
 """Images of each class, at the least, by whose statistics G normalises a picture."""
 
@@ -81,12 +83,18 @@ class TrainedClassifier:
         """Return the share of images, 0…1, whose class is predicted right."""
         return int((self.scores(images.images).argmax(dim=1) == images.labels).sum()) / len(images)
 
-    def confusion(self, images: Labelled) -> list[list[int]]:
-        """Count images by their class, a row each, and the predicted class, a column each."""
+    def tested(self, images: Labelled) -> tuple[float, list[list[int]] | None]:
+        """Return the accuracy, and images counted by their class, a row each, and the predicted class, a column each.
+
+        The counts of more than `MOST_CLASSES` classes nobody reads: None.
+        """
         classes = len(self.classes)
-        pairs = images.labels.to(self.machine.device) * classes + self.scores(images.images).argmax(dim=1)
-        counted: list[list[int]] = pairs.bincount(minlength=classes**2).reshape(classes, classes).tolist()
-        return counted
+        predicted = self.scores(images.images).argmax(dim=1)
+        accuracy = int((predicted == images.labels).sum()) / len(images)
+        if classes > MOST_CLASSES:
+            return accuracy, None
+        pairs = (images.labels * classes + predicted).bincount(minlength=classes**2)
+        return accuracy, pairs.reshape(classes, classes).tolist()
 
     def probabilities(self, images: Images | NDArray[np.floating]) -> ClassLogits:
         """Return p(class | image); the rows sum to 1.

@@ -34,7 +34,8 @@ class Result:
     test_accuracy: float | None
     """None in search: the config asked for no test images."""
     confusion: list[list[int]] | None = field(repr=False)
-    """Test images by their class, a row each, and the predicted class, a column each; None in search."""
+    """Test images by their class, a row each, and the predicted class, a column each; None in search,
+    and of more than 100 classes."""
     iterations: int
     """Batches of both stages together."""
     pflop: float

@@ -9,7 +9,7 @@ Stage 1 (`generation`) trains D and G in alternation; stage 2 (`classification`)
 generated images. Methods without a GAN have stage 2 only. Whoever iterates decides to report, stop or save.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -234,11 +234,11 @@ def outcome(training: Training) -> Result:
     """Return what a training came to; one that diverged is not measured."""
     config, completed = training.config, training.status == "completed"
     test = training.data.test if completed else None
-    confusion = None if test is None else training.trained.confusion(test)
+    accuracy, confusion = (None, None) if test is None else training.trained.tested(test)
     return Result(
         "completed" if completed else "diverged",
         validation_accuracy=training.accuracy(training.data.validation) if completed else None,
-        test_accuracy=None if confusion is None else share_right(confusion),
+        test_accuracy=accuracy,
         confusion=confusion,
         iterations=sum(training.iterations.values()),
         pflop=sum(pflop(config, stage=stage, iterations=training.iterations[stage]) for stage in STAGES),
@@ -247,11 +247,6 @@ def outcome(training: Training) -> Result:
         warning=training.warning,
         curve=[asdict(progress) for progress in training.curve],
     )
-
-
-def share_right(confusion: Sequence[Sequence[int]]) -> float:
-    """Return the share of images, 0…1, on the diagonal of a confusion matrix."""
-    return sum(row[label] for label, row in enumerate(confusion)) / sum(map(sum, confusion))
 
 
 def check_state(state: Mapping[str, Any], config: Config, precision: str) -> None:

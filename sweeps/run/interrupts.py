@@ -48,8 +48,10 @@ def answering() -> Iterator[None]:
     os.set_blocking(wake, False)
 
     def answer() -> None:
-        if os.read(heard, 1):
-            print("stopping …", file=sys.stderr, flush=True)
+        while number := os.read(heard, 1)[0]:  # of any signal that has a handler; zero at the end
+            if number in (signal.SIGINT, signal.SIGTERM):
+                print("stopping …", file=sys.stderr, flush=True)
+                return
 
     before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     thread = threading.Thread(target=answer, daemon=True)
@@ -58,6 +60,7 @@ def answering() -> Iterator[None]:
         yield
     finally:
         signal.set_wakeup_fd(before)
+        os.write(wake, b"\0")
+        thread.join()
         os.close(wake)
-        thread.join(timeout=1)
         os.close(heard)

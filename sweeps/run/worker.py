@@ -29,8 +29,6 @@ REPORT_SECONDS = 2
 
 No point of the curve is lost by that, since every report has all of it.
 """
-MOST_CLASSES = 100
-"""Of which the ledger keeps what each was taken for."""
 REFUSED_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED")
 """How torch on a CPU, and the libraries of CUDA, say it in errors that have no type of their own."""
 
@@ -131,6 +129,7 @@ def _outcome(
     from dagan.errors import in_one_line
 
     result, missing, quality = training.result(), "", dict[str, float]()
+    classes = training.config.facts.classes
     if training.generated and result.status == "completed":
         try:
             if order.pictures:
@@ -148,7 +147,7 @@ def _outcome(
         warning=result.warning,
         validation_accuracy=result.validation_accuracy,
         test_accuracy=result.test_accuracy,
-        confusion=confusion_of(training.config, result.confusion),
+        confusion=Confusion(classes=list(classes), counts=result.confusion) if result.confusion else None,
         quality=quality,
         spent=snapshots.spent(training),
         curve=result.curve,
@@ -156,14 +155,6 @@ def _outcome(
         snapshots=snapshots.take_news(),
         missing=missing,
     )
-
-
-def confusion_of(config: Config, counts: list[list[int]] | None) -> Confusion | None:
-    """What a finished trial's test images were taken for, if it was tested and has not too many classes to read it."""
-    classes = config.facts.classes
-    if counts is None or len(classes) > MOST_CLASSES:
-        return None
-    return Confusion(classes=list(classes), counts=counts)
 
 
 def curve_of(training: "Training", points: int | None = None) -> list[CurvePoint]:

@@ -71,10 +71,18 @@ document.addEventListener("scroll", () => { tip.hidden = true; }, { passive: tru
 for (const image of document.querySelectorAll(".sheet img")) {
   image.tabIndex = 0;
   image.setAttribute("role", "button");
-  image.addEventListener("click", () => image.classList.toggle("zoomed"));
-  image.addEventListener("blur", () => image.classList.remove("zoomed"));
+  image.alt += ", enlarge";
+  const zoom = (large) => {
+    image.classList.toggle("zoomed", large);
+    image.ariaPressed = String(large);
+  };
+  zoom(false);
+  image.addEventListener("click", () => zoom(!image.classList.contains("zoomed")));
+  image.addEventListener("blur", () => zoom(false));
   image.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") image.classList.toggle("zoomed");
-    if (event.key === "Escape") image.classList.remove("zoomed");
+    if (event.key === "Escape") zoom(false);
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    zoom(!image.classList.contains("zoomed"));
   });
 }

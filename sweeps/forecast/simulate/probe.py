@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from statistics import mean
 from typing import Any
@@ -66,32 +67,38 @@ def probe(trials: Iterable[Trial], *, slots: int, tell: Tell = silent) -> list[S
     configs = representative(trials)
     rotations = [[config.model_dump(mode="json") for config in configs[i:] + configs[:i]] for i in range(slots)]
     environment = os.environ | {"OMP_NUM_THREADS": str(max(1, configs[0].compute.threads))}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", __name__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        for _ in rotations
-    ]
-    for process, rotation in zip(processes, rotations, strict=True):
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(rotation) + "\n")
-        process.stdin.flush()
     found: dict[str, list[Sample]] = {}
-    for process in processes:
-        assert process.stdout is not None
-        for number, line in enumerate(process.stdout, start=1):
-            values = json.loads(line)
-            found.setdefault(values.pop("signature"), []).append(Sample(**values))
-            if process is processes[0]:  # the others go through as many
-                tell(number, len(configs))
-        _, errors = process.communicate()
-        if process.returncode:
-            raise RuntimeError(f"the probe failed: {(errors.strip().splitlines() or ['without a message'])[-1]}")
+    with ExitStack() as stack:
+        # Into files: a process that fills a pipe which nobody reads yet would wait for ever.
+        said = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in rotations]
+        processes = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-m", __name__],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    text=True,
+                    env=environment,
+                )
+            )
+            for errors in said
+        ]
+        for process, rotation in zip(processes, rotations, strict=True):
+            stack.callback(process.kill)
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(rotation) + "\n")
+            process.stdin.close()
+        for process, errors in zip(processes, said, strict=True):
+            assert process.stdout is not None
+            for number, line in enumerate(process.stdout, start=1):
+                values = json.loads(line)
+                found.setdefault(values.pop("signature"), []).append(Sample(**values))
+                if process is processes[0]:  # the others go through as many
+                    tell(number, len(configs))
+            if process.wait():
+                errors.seek(0)
+                raise RuntimeError(f"the probe failed: {(errors.read().splitlines() or ['without a message'])[-1]}")
     return [averaged(samples) for samples in found.values()]
 
 

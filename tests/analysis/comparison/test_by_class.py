@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from synthetic import entry, write_entry, write_study
 
-from analysis import load_confusions
+from analysis import load, load_confusions
 from analysis.comparison.by_class import average_confusions, balanced_accuracies, class_accuracies
 
 FIRST = [[3, 1, 0], [0, 2, 0], [0, 0, 0]]
@@ -44,6 +44,22 @@ def test_accuracy_by_class_and_balanced(shares):
     assert row["balanced"] == pytest.approx((0.625 + 0.75) / 2)
     even = balanced_accuracies(accuracies.assign(images=[4, 3]))
     assert not even["unbalanced"].any()
+
+
+def test_a_confusion_that_is_no_square_is_named_as_damaged(tmp_path):
+    folder = write_study(tmp_path / "s", methods=("c",), sizes=(5,), compare={}, trials=1, seeds=0)
+    for trial, counts in enumerate((FIRST[:2], [row[:2] for row in FIRST], 3)):
+        write_entry(folder, entry("s", trial=trial, confusion={"classes": CLASSES, "counts": counts}))
+    reasons = load(folder).attrs["damaged"].values()
+    assert list(reasons) == ["its confusion must have a row and a column for each class"] * 3
+    assert load_confusions(folder).empty
+
+
+def test_classes_of_one_name_count_together():
+    rows = [("s", "d", 5, "c", "", 0, "a", "a", images) for images in (1, 0, 0, 3)]
+    columns = ["signature", "dataset", "samples_per_class", "method", "point", "seed", "label", "predicted", "images"]
+    (found,) = average_confusions(pd.DataFrame(rows, columns=columns)).to_dict("records")
+    assert (found["share"], found["images"]) == (1.0, 4)
 
 
 def test_only_the_trials_asked_for(tmp_path):

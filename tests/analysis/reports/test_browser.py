@@ -93,7 +93,7 @@ const figure = point.closest("svg"), press = (key) => {
 const walked = ["ArrowRight", "ArrowRight", "ArrowLeft", "ArrowLeft"].map(press);
 figure.dispatchEvent(new FocusEvent("blur"));
 const strip = document.querySelector(".sheet img"), zoom = () => strip.classList.contains("zoomed"), zoomed = [];
-for (const key of ["", "Escape", "Enter"]) {
+for (const key of ["", "Escape", "Enter", " ", " "]) {
   if (key) strip.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true})); else strip.click();
   zoomed.push(zoom());
 }
@@ -120,7 +120,7 @@ def test_columns_sort_and_points_tell(page, tmp_path):
     assert state["shown"]
     assert state["focusable"] == 0
     assert state["left"], "nothing is told of a figure that has lost the focus"
-    assert state["zoomed"] == [True, False, True, False]
+    assert state["zoomed"] == [True, False, True, False, True, False]
     assert state["wide"] <= 0
 
 

@@ -60,7 +60,7 @@ def test_a_design_that_is_best_at_its_longest():
 
     flat = levels("c_aug", [0.02, 0.024])  # half a point more is what counts
     rows = [
-        *levels("dagan", [0.01, 0.016]),
+        *levels("dagan", [0.01, 0.015]),
         *levels("c", [0.02, 0.01]),
         *levels("dagan", [0.1, 0.2], "gan.steps"),
         *flat,

@@ -43,9 +43,10 @@ def test_generated_images_are_fresh_ones(training):
 
 
 @pytest.mark.parametrize("method", ["dagan", "vanilla_gan"])
-def test_looking_at_pictures_changes_nothing_in_the_training(make_config, method):
+def test_looking_at_pictures_changes_nothing_in_the_training(make_config, method, monkeypatch):
     accuracies = []
     for looking in (False, True):
+        monkeypatch.setattr("dagan.training.training.LOOKS", {1, 2} if looking else ())
         one = Training(make_config(method))
         for _ in one.run(every=2):
             if looking:
@@ -67,6 +68,15 @@ def test_how_g_learned_is_seen_from_one_latent(make_config, method, monkeypatch)
     assert not np.array_equal(seen[1], seen[3])
     assert seen[4].shape == (10, 1, 8, 8, 1)
     assert np.array_equal(progress_grid(training)[4], seen[4]), "stage 2 leaves G as it is"
+
+
+def test_a_state_of_an_earlier_version_is_gone_on_from(make_config):
+    training = Training(make_config("dagan"))
+    next(training.run(every=1))
+    state = training.state()
+    del state["generation"]["looks"]
+    training.restore(state)
+    assert list(progress_grid(training)) == [training.length("generation")]
 
 
 def test_without_a_gan_of_its_own_nothing_was_learned_to_see(make_config):

@@ -256,6 +256,16 @@ def test_the_processes_of_a_probe_answer_for_each_config():
     assert sample.generation_step == 0
 
 
+def test_a_probe_that_fails_says_why_however_much_it_said_before(tmp_path, monkeypatch):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nread configs\nyes a warning | head -c 200000 >&2\necho the reason >&2\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(probing.sys, "executable", str(program))
+    trials = [trial for one in drafts(study_of(ALONE)) for trial in one.trials]
+    with pytest.raises(RuntimeError, match="the probe failed: the reason"):
+        probing.probe(trials, slots=2)
+
+
 def test_the_timeline_is_in_order_of_time_then_of_scheduling():
     timeline = Timeline[str]()
     for seconds, event in ((2.0, "late"), (1.0, "first"), (1.0, "second")):

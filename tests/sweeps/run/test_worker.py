@@ -81,7 +81,7 @@ def test_reports_and_outcome(tmp_path):
 
 
 def test_what_a_thousand_classes_were_taken_for_is_not_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "MOST_CLASSES", 9)
+    monkeypatch.setattr("dagan.training.inference.MOST_CLASSES", 9)
     *_, last = messages(order_of(tmp_path, method="c", settings={"classifier.iterations": 2}, readings=(), rungs=()))
     assert last.test_accuracy is not None
     assert last.confusion is None
