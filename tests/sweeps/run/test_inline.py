@@ -1,12 +1,16 @@
-"""The inline executor, and running from Python."""
+"""The inline executor, running from Python, and what is said of signals meanwhile."""
 
+import os
+import signal
 import threading
+import time
 
 import pytest
 from playing import numbers, plain
 
 from dagan.errors import InvalidInput
 from sweeps.api import run_study
+from sweeps.run.interrupts import answering
 from sweeps.run.listeners import Listener
 from sweeps.run.messages import Outcome
 from sweeps.study.parse import study_of
@@ -82,3 +86,43 @@ def test_the_command_passes_its_options_on(typed, study_file, monkeypatch):
     assert asked["storage"] == Storage("s3://b", 2e9, False)
     assert asked["cluster"] == Cluster("h:1", 3)
     assert (asked["executor"], asked["wandb"]) == ("ray", "off")
+
+
+@pytest.fixture
+def other_signal():
+    """One that has a handler; and SIGINT is not ignored, as it is in the background of a shell."""
+    handlers = {signal.SIGUSR1: lambda *told: None, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield signal.SIGUSR1
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+
+
+def test_an_interrupt_is_answered_at_once_and_nothing_else_is(other_signal, capsys):
+    threads = threading.active_count()
+    with answering():
+        os.kill(os.getpid(), other_signal)
+        time.sleep(0.1)
+        assert capsys.readouterr().err == ""
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()
+        deadline = time.monotonic() + 5
+        while not (said := capsys.readouterr().err) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert said == "stopping …\n"
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()
+    assert capsys.readouterr().err == "", "said once"
+    assert threading.active_count() == threads
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_where_nothing_happens_nothing_is_said(capsys):
+    with answering():
+        pass
+    assert capsys.readouterr().err == ""
