@@ -5,7 +5,7 @@ import pandas as pd
 from analysis.data.columns import CELL, CELL_METHOD
 
 UNBALANCED = 1.5
-"""Test images of the largest class, in those of the smallest, from which accuracy is told by class first."""
+"""Test images of the largest class, in those of the smallest, from which on classes count as unbalanced."""
 
 
 def average_confusions(confusions: pd.DataFrame) -> pd.DataFrame:

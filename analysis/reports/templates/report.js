@@ -67,7 +67,7 @@ for (const figure of document.querySelectorAll("svg")) {
 document.addEventListener("pointerover", show);
 document.addEventListener("pointerdown", show);
 document.addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
-// A click on a strip of images, or Enter on it, shows it as large as the window; another, or Escape, puts it back.
+// A click on a strip of images, or Enter or Space on it, shows it as large as the window; another, or Escape, puts it back.
 for (const image of document.querySelectorAll(".sheet img")) {
   image.tabIndex = 0;
   image.setAttribute("role", "button");

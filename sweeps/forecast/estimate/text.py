@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MARGIN = 2**0.5
-"""By which a run takes less or more than a probe says, on a machine that does nothing else."""
+"""By which the ends of the range that is told differ from what a probe says: a machine may have other work too."""
 WIDTH = 120
 """Columns where the output is no terminal."""
 EXPENDABLE = ("unshared", "saved", "of all", "stage 1", "stage 2")

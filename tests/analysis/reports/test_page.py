@@ -1,6 +1,7 @@
 """The files of a report: self-contained, the same bytes again, deaf to injected markup."""
 
 import re
+import zlib
 from base64 import b64encode
 from hashlib import sha256
 from io import BytesIO
@@ -182,12 +183,15 @@ def test_pictures_of_earlier_versions_show_no_progress(tmp_path):
 
 
 def spoilt(content):
-    """A compressed file with a byte of its data changed."""
+    """A compressed file whose first array begins with what no compression writes."""
     with np.load(BytesIO(content)) as arrays:
         file = BytesIO()
         np.savez_compressed(file, **arrays)
     data = bytearray(file.getvalue())
-    data[200] ^= 0xFF
+    name, extra = (int.from_bytes(data[at : at + 2], "little") for at in (26, 28))  # of the first file in a zip
+    data[30 + name + extra] = 0xFF
+    with pytest.raises(zlib.error), np.load(BytesIO(bytes(data))) as arrays:
+        dict(arrays)
     return bytes(data)
 
 
